@@ -1,0 +1,1 @@
+"""TOML to typed settings: secrets, durations, errors with line numbers."""

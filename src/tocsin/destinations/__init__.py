@@ -1,0 +1,1 @@
+"""Monitoring stations: one folder per type."""

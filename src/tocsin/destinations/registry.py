@@ -1,0 +1,22 @@
+"""What a destination type is, and the ones there are: one line each."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from tocsin.destinations.settings import DestinationSettings
+from tocsin.destinations.surroundings import Surroundings
+from tocsin.engine.contracts import Destination
+
+
+class DestinationType(Struct, frozen=True):
+    """`published` says in one sentence what of the format is published and what is ours; shown where types are
+    listed.
+    """
+
+    name: str
+    title: str
+    published: str
+    settings: type[DestinationSettings]
+    build: Callable[[Any, Surroundings], Destination]

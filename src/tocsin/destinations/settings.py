@@ -1,0 +1,99 @@
+"""What every `[[destinations]]` table may say, whatever its type."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from tocsin.config.fields import Duration, Secret, Settings
+from tocsin.engine.backoff import Retry
+from tocsin.engine.routing import Filter
+from tocsin.model.kinds import ActorClass, Kind
+from tocsin.transports.contract import TlsOptions
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+"""Names of destinations and sources: they appear in metrics, addresses and file names."""
+
+
+class FilterSettings(Settings):
+    """Which events this destination gets; all conditions must hold, inside one list one match is enough."""
+
+    kinds: list[Kind] | None = Field(None, description="Event kinds to forward; absent: all but snapshot.")
+    actors: list[ActorClass] | None = Field(None, description="For motion: at least one of these must be seen.")
+    min_confidence: float = Field(0.0, ge=0, le=1, description="For motion with actors: the least confidence.")
+    areas: list[str] | None = Field(None, description="Only these areas and those below them.")
+    exclude_areas: list[str] = Field([], description="Not these areas and those below them.")
+    sources: list[str] | None = Field(None, description="Only events of these sources (token or source names).")
+
+    def rule(self) -> Filter:
+        return Filter(
+            kinds=None if self.kinds is None else frozenset(self.kinds),
+            actors=None if self.actors is None else frozenset(self.actors),
+            min_confidence=self.min_confidence,
+            areas=None if self.areas is None else frozenset(self.areas),
+            exclude_areas=frozenset(self.exclude_areas),
+            sources=None if self.sources is None else frozenset(self.sources),
+        )
+
+
+class RetrySettings(Settings):
+    """How failed deliveries are tried again."""
+
+    first: Duration = Field(1.0, description="Wait after the first failure.")
+    longest: Duration = Field(60.0, description="The longest wait between two attempts.")
+    expire: Duration = Field(86400.0, description="Give up this long after the event was accepted, and say so.")
+
+    def rule(self) -> Retry:
+        return Retry(first_s=self.first, longest_s=self.longest, expire_s=self.expire)
+
+
+class TlsSettings(Settings):
+    """TLS towards the station. For a private authority give the complete chain (stations.md 9)."""
+
+    ca_file: str = Field("", description="PEM file with the station's authority, complete chain.")
+    cert: str = Field("", description="PEM file of the client certificate, where the station asks for one.")
+    key: str = Field("", description="PEM file of the client certificate's key.")
+    server_name: str = Field("", description="Name the certificate must carry, where it is not the host's.")
+    pin: str = Field("", pattern=r"^([0-9A-Fa-f]{64})?$", description="SHA-256 of the station's certificate.")
+    insecure: bool = Field(False, description="true switches verification off; shown on every page.")
+
+    @model_validator(mode="after")
+    def _pair(self) -> "TlsSettings":
+        if bool(self.cert) != bool(self.key):
+            raise ValueError("cert and key belong together: give both or neither")
+        return self
+
+    def options(self) -> TlsOptions:
+        return TlsOptions(self.ca_file, self.cert, self.key, self.server_name, self.pin.lower(), self.insecure)
+
+
+class DestinationSettings(Settings):
+    """Shared part; each type adds its own fields in its folder's settings.py."""
+
+    name: Name = Field(description="Name of this destination, unique.")
+    type: str = Field(description="Type of station.")
+    filter: FilterSettings = Field(FilterSettings(), description="Which events it gets.")
+    retry: RetrySettings = Field(RetrySettings(), description="How failed deliveries are tried again.")
+    on_start_error: Literal["fail", "retry", "disable"] = Field(
+        "fail", description="What `run` does when this entry cannot be used."
+    )
+
+    def hold_s(self) -> float:
+        """How long an event is held for late classification or photos (stations.md 1.4)."""
+        return 10.0
+
+    def wants_photos(self) -> bool:
+        return False
+
+    def secrets(self) -> list[Secret]:
+        """Every secret of this entry, for masking in traces."""
+        return [value for value in _walk(self) if isinstance(value, Secret)]
+
+
+def _walk(value: Any) -> list[Any]:
+    if isinstance(value, Settings):
+        return [leaf for name in type(value).model_fields for leaf in _walk(getattr(value, name))]
+    if isinstance(value, list | tuple):
+        return [leaf for item in value for leaf in _walk(item)]
+    if isinstance(value, dict):
+        return [leaf for item in value.values() for leaf in _walk(item)]
+    return [value]

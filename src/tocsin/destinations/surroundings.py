@@ -1,0 +1,19 @@
+"""What a destination gets besides its settings: everything that would otherwise be a hidden global."""
+
+from msgspec import Struct
+
+from tocsin.engine.contracts import Clock, Randomness
+from tocsin.telemetry.record import Recorder
+from tocsin.transports.contract import Network
+
+
+class Surroundings(Struct, frozen=True):
+    """`randomness` is cryptographic in the gateway and seeded in the simulation."""
+
+    clock: Clock
+    randomness: Randomness
+    network: Network
+    record: Recorder
+    gateway: str = "tocsin"
+    public_url: str = ""
+    time_zone: str = "UTC"

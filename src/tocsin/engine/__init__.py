@@ -1,0 +1,1 @@
+"""The middle: intake, routing, delivery, supervision. No I/O library."""

@@ -1,0 +1,237 @@
+"""What the engine asks of the rooms above it: destinations, sources, clocks; and what it offers them: the intake.
+
+A destination says who must wait by what it raises from `deliver`:
+
+* `LinkDown`: nobody can be told at the moment. The whole destination pauses; no attempt is used up.
+* `TryLater`: this delivery failed now. Its queue waits (order), the others go on.
+* `Rejected`: this delivery will never be taken. It is set aside and shown; its queue goes on.
+
+Anything else a destination raises is a defect: the engine logs it with its trace and treats it as `TryLater`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from tocsin.model.delivery import Due, Exchange, Receipt
+from tocsin.model.device import Device
+from tocsin.model.event import Address, Event, Photo
+
+
+class DeliveryError(Exception):
+    """Why an attempt did not end in a receipt; the text is shown to a technician."""
+
+
+class LinkDown(DeliveryError):
+    """No host of the destination can be reached or logged into."""
+
+
+class TryLater(DeliveryError):
+    """This delivery failed for now. `after_s`: the peer asked for that many seconds; None: the usual back-off."""
+
+    def __init__(self, reason: str, after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+class Rejected(DeliveryError):
+    """The station refuses this event for good, or it cannot be rendered for it."""
+
+
+class Refused(Exception):
+    """Intake does not take this event; the source must say so to its peer. The text says why."""
+
+
+class IntakeClosed(Exception):
+    """The store cannot keep anything at the moment, or the gateway is stopping. Nothing may be acknowledged."""
+
+
+class Clock(Protocol):
+    """Wall and monotonic time as arguments, so that hours can pass in milliseconds."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds; equals the running loop's time."""
+
+
+class Randomness(Protocol):
+    """As random.Random offers it; seeded in the simulation."""
+
+    def random(self) -> float: ...
+
+    def getrandbits(self, k: int, /) -> int: ...
+
+
+class Attempt:
+    """One call of `deliver`: collects what was exchanged, so that it can be seen afterwards byte for byte.
+
+    `exchanged` takes printable text, already masked; `photos` loads the event's photos from the store (kept apart so
+    that
+    a destination without pictures never reads them).
+    """
+
+    def __init__(self, clock: Clock, photos: Callable[[int], Awaitable[Sequence[Photo]]], seq: int) -> None:
+        self._clock = clock
+        self._photos = photos
+        self._seq = seq
+        self.exchanges: list[Exchange] = []
+
+    def exchanged(self, host: str, result: str, sent: str = "", answer: str = "", note: str = "") -> None:
+        """Note one try at one host. `result`: see model.delivery.Exchange."""
+        self.exchanges.append(
+            Exchange(at=self._clock.now(), host=host, result=result, sent=sent, answer=answer, note=note)
+        )
+
+    async def photos(self) -> Sequence[Photo]:
+        return await self._photos(self._seq)
+
+
+class Addressed(Struct, frozen=True):
+    """Where an event would go: the address, the line in which order is kept, and where the address came from.
+
+    `origin` is for people: "the panel's own account", "the device's description", "the destination's default".
+    `problem` is set, and `address` empty, when there is no usable address; the event is then set aside with it.
+    `counter` names the running number the delivery takes ("" for none), within the destination.
+    """
+
+    address: str = ""
+    queue: str = ""
+    origin: str = ""
+    counter: str = ""
+    problem: str = ""
+    warning: str = ""
+
+
+class CheckStep(Struct, frozen=True):
+    """One line of `check --connect`: what was tried, how it went, and what to do if it failed."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+    hint: str = ""
+
+
+class Rendered(Struct, frozen=True):
+    """What would go out: a name such as `frame` or `mail.eml`, the exact bytes, and a remark for people."""
+
+    name: str
+    data: bytes
+    note: str = ""
+
+
+class Destination(Protocol):
+    """A monitoring station. Made by its type's `build`; lives as long as the configuration that made it."""
+
+    name: str
+    concurrency: int
+    """How many deliveries may be under way at once; never two of one queue."""
+    supervision_s: float | None
+    """Seconds of silence after which `supervise` is called; None: this type or setting has no supervision."""
+
+    def address(self, event: Event, device: Device | None) -> Addressed:
+        """Where this event would go. Pure: no I/O, no clock."""
+
+    def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
+        """The exact bytes that would go out now. Raises Rejected when the event cannot be expressed."""
+
+    async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
+        """Bring the event to the station; returns only with its acknowledgement. Has its own deadlines."""
+
+    async def supervise(self, attempt: Attempt) -> Receipt:
+        """One supervision exchange. Raises LinkDown."""
+
+    async def check(self) -> Sequence[CheckStep]:
+        """DNS, TCP, TLS, login, test poll, as far as they go; sends no event and stops at the first failure."""
+
+    def hosts_in_use(self) -> str:
+        """The host the last exchange used, or the first of the ring; for people."""
+
+    async def aclose(self) -> None: ...
+
+
+class PhotoIn(Struct, frozen=True):
+    """A photo as it came in: not yet looked at."""
+
+    data: bytes
+    content_type: str = "image/jpeg"
+
+
+class PhotoRefused(Struct, frozen=True):
+    """`n` counts from 1 in the order they came."""
+
+    n: int
+    reason: str
+
+
+class Taken(Struct, frozen=True):
+    """The intake's answer: it is on disk."""
+
+    id: str
+    seq: int
+    duplicate: bool
+    destinations: tuple[str, ...]
+    photos_refused: tuple[PhotoRefused, ...] = ()
+
+
+class Submission(Struct, frozen=True):
+    """An event on its way in. `event.id` empty: the intake gives one. `own_id`: the id came from the source.
+
+    `repeat_key` with `repeat_window_s` lets a source without ids recognise repeats (dc09.md 13.3).
+    """
+
+    event: Event
+    photos: Sequence[PhotoIn] = ()
+    own_id: bool = False
+    repeat_key: bytes = b""
+    repeat_window_s: float = 0.0
+
+
+class Intake(Protocol):
+    """The one door by which events come in."""
+
+    async def accept(self, submission: Submission) -> Taken:
+        """Returns when the event is on disk. Raises Refused, IntakeClosed: then nothing was kept."""
+
+    async def accept_many(self, submissions: Sequence[Submission]) -> Sequence[Taken]:
+        """The same for a batch, in one transaction."""
+
+
+class Heard(Protocol):
+    """Where a source reports life signs of what it supervises."""
+
+    def heard(self, source: str, subject: str) -> None: ...
+
+
+class SourceState(Struct, frozen=True):
+    """One supervised account or connection of a source, for pages and metrics."""
+
+    subject: str
+    up: bool
+    last_heard: datetime | None
+    detail: str = ""
+
+
+class Source(Protocol):
+    """Where events come from. `run` ends by cancellation only; its state can be seen."""
+
+    name: str
+
+    async def run(self, intake: Intake) -> None:
+        """Listen and hand over until cancelled. Raises OSError if the listening address cannot be had."""
+
+    def states(self) -> Sequence[SourceState]: ...
+
+
+ORIGIN_OWN = "the event's own address"
+ORIGIN_TAG = "the device's description"
+ORIGIN_DEVICE = "the device's address list"
+ORIGIN_DEFAULT = "the destination's default"
+
+
+def printed_address(address: Address) -> str:
+    """The one printed form, R1L234#567890|00-001, used in the outbox, on pages and by `explain`."""
+    return str(address)

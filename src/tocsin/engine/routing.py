@@ -1,0 +1,115 @@
+"""Which destinations an event goes to, and for every no the rule that said it. Pure."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from msgspec import Struct
+
+from tocsin.engine.contracts import Addressed
+from tocsin.model.delivery import Owed
+from tocsin.model.event import Event
+from tocsin.model.kinds import VEHICLES, lane_of
+
+
+class Filter(Struct, frozen=True):
+    """What a destination wants (stations.md 10). None: everything; the default for kinds leaves out `snapshot`.
+
+    `actors` concerns motion only: one listed class is enough, `vehicle` stands for every vehicle class. `areas`
+    includes the
+    areas below them.
+    """
+
+    kinds: frozenset[str] | None = None
+    actors: frozenset[str] | None = None
+    min_confidence: float = 0.0
+    areas: frozenset[str] | None = None
+    exclude_areas: frozenset[str] = frozenset()
+    sources: frozenset[str] | None = None
+
+
+class Route(Struct, frozen=True):
+    """How one destination takes part in routing. `hold_s`: how long it waits for late actors or photos."""
+
+    name: str
+    filter: Filter
+    address: Callable[[Event], Addressed]
+    hold_s: float = 0.0
+    wants_photos: bool = False
+
+
+class Verdict(Struct, frozen=True):
+    """One destination's answer to one event: yes with the address, or no with the rule."""
+
+    destination: str
+    yes: bool
+    reason: str
+    addressed: Addressed = Addressed()
+
+
+NOT_BY_DEFAULT = frozenset({"snapshot"})
+
+
+def refusal(wanted: Filter, event: Event, lineage: Sequence[str]) -> str:
+    """The first rule that stops the event, in words; empty when none does. `lineage`: its area and those above."""
+    if wanted.kinds is None:
+        if event.kind in NOT_BY_DEFAULT:
+            return f"filter.kinds: {event.kind} is not forwarded unless listed"
+    elif event.kind not in wanted.kinds:
+        return f"filter.kinds: {event.kind} is not among {', '.join(sorted(wanted.kinds))}"
+    return _area_refusal(wanted, lineage) or _source_refusal(wanted, event) or _actor_refusal(wanted, event)
+
+
+def _area_refusal(wanted: Filter, lineage: Sequence[str]) -> str:
+    if wanted.exclude_areas.intersection(lineage):
+        return f"filter.exclude_areas: {lineage[0]} is excluded"
+    if wanted.areas is not None and not wanted.areas.intersection(lineage):
+        where = lineage[0] if lineage else "an event without area"
+        return f"filter.areas: {where} is not in {', '.join(sorted(wanted.areas))}"
+    return ""
+
+
+def _source_refusal(wanted: Filter, event: Event) -> str:
+    if wanted.sources is not None and event.source not in wanted.sources:
+        return f"filter.sources: {event.source} is not among {', '.join(sorted(wanted.sources))}"
+    return ""
+
+
+def _actor_refusal(wanted: Filter, event: Event) -> str:
+    if event.kind != "motion" or (wanted.actors is None and wanted.min_confidence <= 0):
+        return ""
+    listed = [actor for actor in event.actors if wanted.actors is None or _listed(wanted.actors, actor.cls)]
+    if wanted.actors is not None and not listed:
+        return f"filter.actors: motion without {' or '.join(sorted(wanted.actors))}"
+    if event.actors and not any((actor.confidence or 0.0) >= wanted.min_confidence for actor in listed):
+        return f"filter.min_confidence: no actor reaches {wanted.min_confidence:g}"
+    return ""
+
+
+def _listed(actors: frozenset[str], cls: str) -> bool:
+    return cls in actors or ("vehicle" in actors and cls in VEHICLES)
+
+
+def judge(route: Route, event: Event, lineage: Sequence[str]) -> Verdict:
+    """One destination's verdict on one event."""
+    reason = refusal(route.filter, event, lineage)
+    if reason:
+        return Verdict(route.name, False, reason)
+    return Verdict(route.name, True, "", route.address(event))
+
+
+def owed(route: Route, verdict: Verdict, event: Event) -> Owed:
+    """What a yes becomes in the outbox: pending, held for late additions, or set aside without an address."""
+    addressed = verdict.addressed
+    lane = lane_of(event.kind)
+    if addressed.problem:
+        return Owed(route.name, lane, state="rejected", reason=addressed.problem)
+    if waits(route, event):
+        due_at = event.accepted_at + timedelta(seconds=route.hold_s)
+        return Owed(route.name, lane, "held", addressed.address, addressed.queue, due_at=due_at)
+    return Owed(route.name, lane, "pending", addressed.address, addressed.queue)
+
+
+def waits(route: Route, event: Event) -> bool:
+    """Whether the event is still to be classified, or lacks photos this destination wants (stations.md 1.4)."""
+    late_photos = route.wants_photos and event.photos_expected > event.photos
+    return route.hold_s > 0 and (event.classification == "pending" or late_photos)

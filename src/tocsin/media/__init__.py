@@ -1,0 +1,1 @@
+"""Facts about pictures and clips, and reducing them to size."""

@@ -1,0 +1,32 @@
+"""Devices, areas and their place in the tree."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from tocsin.model.event import Address
+
+
+class Area(Struct, frozen=True, omit_defaults=True):
+    """A site. Areas nest by `parent`; empty strings mean: take it from the parent, then from the gateway."""
+
+    name: str
+    parent: str = ""
+    customer_id: str = ""
+    time_zone: str = ""
+
+
+class Device(Struct, frozen=True, omit_defaults=True):
+    """A device that sends events. `origin` is config, api or the name of a system; config wins over the others."""
+
+    id: str
+    name: str = ""
+    type: str = ""
+    area: str = ""
+    description: str = ""
+    customer_id: str = ""
+    time_zone: str = ""
+    routine_s: float | None = None
+    addresses: dict[str, Address] = {}
+    origin: str = "api"
+    updated_at: datetime | None = None

@@ -1,0 +1,111 @@
+"""What happened, once, and the facts that travel with it."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from tocsin.model.kinds import ActorClass, Classification, Kind, State
+
+
+class Actor(Struct, frozen=True, omit_defaults=True, rename={"cls": "class"}):
+    """One detected object. `box` is x, y, width, height as fractions of the picture."""
+
+    cls: ActorClass
+    confidence: float | None = None
+    box: tuple[float, float, float, float] | None = None
+
+
+class Location(Struct, frozen=True):
+    """Decimal degrees, WGS 84."""
+
+    lat: float
+    lon: float
+
+
+class Code(Struct, frozen=True, omit_defaults=True):
+    """The code the source itself used, passed through where the destination speaks it.
+
+    `contact_id` is the qualifier and the event code, four digits: `1130`. `number` is the zone, user or device
+    number that came with the code, digits as received; `user_number` says that it counts users.
+    """
+
+    sia: str | None = None
+    contact_id: str | None = None
+    number: str | None = None
+    user_number: bool = False
+
+
+class Address(Struct, frozen=True, omit_defaults=True):
+    """A device's number at a destination. Strings of digits and letters: leading zeros survive every hop."""
+
+    account: str
+    area: str | None = None
+    zone: str | None = None
+    receiver: str | None = None
+    prefix: str | None = None
+
+    def __str__(self) -> str:
+        head = (f"R{self.receiver}" if self.receiver else "") + (f"L{self.prefix}" if self.prefix else "")
+        area = f"|{self.area}" if self.area else ""
+        return f"{head}#{self.account}{area}" + (f"-{self.zone}" if self.zone else "")
+
+
+class Place(Struct, frozen=True, omit_defaults=True):
+    """The device as it was known when the event was accepted; what stations are told about it."""
+
+    name: str = ""
+    type: str = ""
+    area: str = ""
+    customer_id: str = ""
+    description: str = ""
+    time_zone: str = ""
+
+
+NOWHERE = Place()
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """One event as it is kept. Instants are aware UTC; `zone` is the event's own zone, kept beside them.
+
+    `zone` is an IANA name or a UTC offset such as `+03:00`; empty means unknown, to be shown as UTC.
+    `address` is the number the source itself brought (a panel's account, area and zone).
+    `flags` names what was odd about it: unknown_device, time_absurd, time_unreadable, id_reused, raw, test …
+    `raw` is the source's own message where it could not be read completely, printable.
+    """
+
+    id: str
+    kind: Kind
+    occurred_at: datetime
+    accepted_at: datetime
+    source: str
+    state: State = "new"
+    zone: str = ""
+    device_id: str = ""
+    place: Place = NOWHERE
+    address: Address | None = None
+    code: Code | None = None
+    actors: tuple[Actor, ...] = ()
+    text: str = ""
+    url: str = ""
+    battery: int | None = None
+    signal_asu: int | None = None
+    location: Location | None = None
+    user: str = ""
+    photos: int = 0
+    photos_expected: int = 0
+    classification: Classification = "done"
+    flags: tuple[str, ...] = ()
+    raw: str = ""
+
+    @property
+    def is_test(self) -> bool:
+        return "test" in self.flags
+
+
+class Photo(Struct, frozen=True):
+    """One JPEG as it is kept. `n` counts from 1 within its event; `sha256` is of `data`, hexadecimal."""
+
+    n: int
+    data: bytes
+    sha256: str
+    content_type: str = "image/jpeg"

@@ -1,0 +1,97 @@
+"""Event kinds, lanes, states and actor classes: closed lists (interface.md 4)."""
+
+from enum import IntEnum
+from typing import Literal, get_args
+
+State = Literal["new", "restore", "still"]
+ActorClass = Literal["person", "vehicle", "car", "truck", "bus", "motorcycle", "bicycle", "boat"]
+Classification = Literal["done", "pending"]
+
+Kind = Literal[
+    "motion",
+    "tamper",
+    "routine_check",
+    "snapshot",
+    "critical_battery_shutdown",
+    "lid_opened",
+    "aux_power_lost",
+    "aux_power_found",
+    "battery_charging_fault",
+    "battery_charging_normal",
+    "battery_removed",
+    "armed",
+    "disarmed",
+    "connection_lost",
+    "connection_restored",
+    "battery_low",
+    "battery_restored",
+    "system_started",
+    "system_stopped",
+    "destination_down",
+    "destination_up",
+    "supervision_lost",
+    "supervision_restored",
+    "alarm",
+    "burglary",
+    "panic",
+    "duress",
+    "fire",
+    "medical",
+    "gas",
+    "water",
+    "trouble",
+    "bypass",
+    "test",
+    "info",
+    "video_loss",
+    "door_forced",
+    "door_held",
+    "access_granted",
+    "access_denied",
+]
+KINDS: frozenset[str] = frozenset(get_args(Kind))
+ACTOR_CLASSES: frozenset[str] = frozenset(get_args(ActorClass))
+VEHICLES: frozenset[str] = ACTOR_CLASSES - {"person"}
+
+
+class Lane(IntEnum):
+    """The order in which a destination's backlog is sent: a lower lane overtakes a higher one."""
+
+    ALARM = 0
+    STATUS = 1
+    ROUTINE = 2
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+_STATUS = frozenset(
+    {
+        "aux_power_lost",
+        "aux_power_found",
+        "battery_charging_fault",
+        "battery_charging_normal",
+        "battery_removed",
+        "armed",
+        "disarmed",
+        "connection_lost",
+        "connection_restored",
+        "battery_low",
+        "battery_restored",
+        "system_started",
+        "system_stopped",
+        "destination_down",
+        "destination_up",
+        "supervision_lost",
+        "supervision_restored",
+    }
+)
+_ROUTINE = frozenset({"routine_check", "test", "snapshot", "info", "access_granted"})
+
+
+def lane_of(kind: str) -> Lane:
+    """The lane of a kind. A restore has its alarm's kind, so it travels in its alarm's lane."""
+    if kind in _STATUS:
+        return Lane.STATUS
+    return Lane.ROUTINE if kind in _ROUTINE else Lane.ALARM

@@ -1,0 +1,1 @@
+"""How events come in, apart from HTTP, which is the API's."""

@@ -1,0 +1,1 @@
+"""Stand-in stations and panels, for the demo, commissioning and tests."""

@@ -1,0 +1,1 @@
+"""The durable store: one contract, SQLite and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""One occurrence: a log line and a metric that never disagree."""

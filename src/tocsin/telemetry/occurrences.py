@@ -1,0 +1,152 @@
+"""Everything worth a log line or a metric. Normal running logs nothing above INFO; an outage one WARNING and one
+INFO.
+"""
+
+from typing import ClassVar
+
+from tocsin.telemetry.record import Level, Occurrence
+
+
+class EventAccepted(Occurrence, frozen=True):
+    """event accepted"""
+
+    level: ClassVar[Level] = "none"
+    source: str
+    kind: str
+
+
+class EventRefused(Occurrence, frozen=True):
+    """event refused"""
+
+    level: ClassVar[Level] = "info"
+    source: str
+    reason: str
+    """From a short closed list: it is a metric label."""
+    detail: str = ""
+
+
+class FrameDropped(Occurrence, frozen=True):
+    """input dropped"""
+
+    level: ClassVar[Level] = "info"
+    source: str
+    reason: str
+    """From a short closed list: it is a metric label."""
+    peer: str = ""
+    detail: str = ""
+
+
+class AttemptMade(Occurrence, frozen=True):
+    """attempt made"""
+
+    level: ClassVar[Level] = "none"
+    destination: str
+    result: str
+
+
+class DeliveryEnded(Occurrence, frozen=True):
+    """delivery ended"""
+
+    level: ClassVar[Level] = "none"
+    destination: str
+    outcome: str
+    seconds: float
+
+
+class DeliverySetAside(Occurrence, frozen=True):
+    """delivery set aside: the station refuses it"""
+
+    level: ClassVar[Level] = "warning"
+    destination: str
+    delivery: str
+    reason: str
+
+
+class DestinationWentDown(Occurrence, frozen=True):
+    """destination down"""
+
+    level: ClassVar[Level] = "warning"
+    destination: str
+    reason: str
+
+
+class DestinationCameUp(Occurrence, frozen=True):
+    """destination up"""
+
+    level: ClassVar[Level] = "info"
+    destination: str
+    down_s: float
+
+
+class SupervisionLost(Occurrence, frozen=True):
+    """supervision lost"""
+
+    level: ClassVar[Level] = "warning"
+    source: str
+    subject: str
+    silent_s: float
+
+
+class SupervisionRestored(Occurrence, frozen=True):
+    """supervision restored"""
+
+    level: ClassVar[Level] = "info"
+    source: str
+    subject: str
+
+
+class ClockOffset(Occurrence, frozen=True):
+    """a station's clock differs from ours"""
+
+    level: ClassVar[Level] = "warning"
+    destination: str
+    host: str
+    offset_s: float
+
+
+class StoreWentDown(Occurrence, frozen=True):
+    """store failed: nothing is accepted until it is back"""
+
+    level: ClassVar[Level] = "warning"
+    reason: str
+
+
+class StoreCameBack(Occurrence, frozen=True):
+    """store is back"""
+
+    level: ClassVar[Level] = "info"
+    down_s: float
+
+
+class Committed(Occurrence, frozen=True):
+    """transaction committed"""
+
+    level: ClassVar[Level] = "none"
+    seconds: float
+    operations: int
+
+
+class TaskFailed(Occurrence, frozen=True):
+    """a component failed unexpectedly and is restarted"""
+
+    level: ClassVar[Level] = "error"
+    task: str
+    error: str
+    trace: str
+    restart_in_s: float
+
+
+class Notice(Occurrence, frozen=True):
+    """notice"""
+
+    level: ClassVar[Level] = "info"
+    component: str
+    text: str
+
+
+class Trouble(Occurrence, frozen=True):
+    """trouble"""
+
+    level: ClassVar[Level] = "warning"
+    component: str
+    text: str
