@@ -1,0 +1,35 @@
+"""Addresses to listen on, as written in the configuration: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`."""
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """Host (without brackets) and port. Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not (colon and bare and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError('expected "host:port", such as "127.0.0.1:8080" or "[::1]:8080"')
+    if ":" in bare and bare == host:
+        raise ValueError('an IPv6 address goes in brackets, such as "[::1]:8080"')
+    return bare, int(port)
+
+
+def is_loopback(text: str) -> bool:
+    """Whether only this machine can reach the address. A name other than localhost is taken for reachable."""
+    host, _ = split_listen(text)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _checked(text: str) -> str:
+    split_listen(text)
+    return text
+
+
+Listen = Annotated[str, AfterValidator(_checked)]
+"""`host:port` to listen on; port 0 takes any free port."""
