@@ -95,6 +95,7 @@ class Addressed(Struct, frozen=True):
 
     `origin` is for people: "the panel's own account", "the device's description", "the destination's default".
     `problem` is set, and `address` empty, when there is no usable address; the event is then set aside with it.
+    `unsupported` is set when the format has no way to say this event: it is filtered with this reason.
     `counter` names the running number the delivery takes ("" for none), within the destination.
     """
 
@@ -103,6 +104,7 @@ class Addressed(Struct, frozen=True):
     origin: str = ""
     counter: str = ""
     problem: str = ""
+    unsupported: str = ""
     warning: str = ""
 
 
@@ -175,19 +177,24 @@ class Taken(Struct, frozen=True):
     duplicate: bool
     destinations: tuple[str, ...]
     photos_refused: tuple[PhotoRefused, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Submission(Struct, frozen=True):
-    """An event on its way in. `event.id` empty: the intake gives one. `own_id`: the id came from the source.
+    """An event on its way in. `event.id` empty: the intake gives one; so does it fill `accepted_at` and `place`.
 
-    `repeat_key` with `repeat_window_s` lets a source without ids recognise repeats (dc09.md 13.3).
+    `digest` is of the content as submitted, and is given exactly when the id came from the source. `repeat_key` with
+    `repeat_window_s` lets a source without ids recognise repeats (dc09.md 13.3). `only` names the one destination
+    that gets the event, past its filter (a test). `warnings` go back with the answer.
     """
 
     event: Event
     photos: Sequence[PhotoIn] = ()
-    own_id: bool = False
+    digest: bytes = b""
     repeat_key: bytes = b""
     repeat_window_s: float = 0.0
+    only: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Intake(Protocol):
@@ -204,6 +211,16 @@ class Heard(Protocol):
     """Where a source reports life signs of what it supervises."""
 
     def heard(self, source: str, subject: str) -> None: ...
+
+
+class Supervised(Struct, frozen=True):
+    """Something a source must hear from: silent for `interval_s` plus `allowance_s`, it is lost (dc09.md 11)."""
+
+    subject: str
+    interval_s: float
+    allowance_s: float = 30.0
+    address: Address | None = None
+    area: str = ""
 
 
 class SourceState(Struct, frozen=True):
@@ -224,6 +241,8 @@ class Source(Protocol):
         """Listen and hand over until cancelled. Raises OSError if the listening address cannot be had."""
 
     def states(self) -> Sequence[SourceState]: ...
+
+    def supervised(self) -> Sequence[Supervised]: ...
 
 
 ORIGIN_OWN = "the event's own address"

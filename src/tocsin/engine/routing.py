@@ -91,10 +91,25 @@ def _listed(actors: frozenset[str], cls: str) -> bool:
 
 def judge(route: Route, event: Event, lineage: Sequence[str]) -> Verdict:
     """One destination's verdict on one event."""
-    reason = refusal(route.filter, event, lineage)
+    reason = _own_state(route, event) or refusal(route.filter, event, lineage)
     if reason:
         return Verdict(route.name, False, reason)
-    return Verdict(route.name, True, "", route.address(event))
+    addressed = route.address(event)
+    if addressed.unsupported:
+        return Verdict(route.name, False, addressed.unsupported)
+    return Verdict(route.name, True, "", addressed)
+
+
+def _own_state(route: Route, event: Event) -> str:
+    """A destination's own going down or coming up is told through the others."""
+    if event.kind in ("destination_down", "destination_up") and event.device_id == destination_device(route.name):
+        return "a destination's own state is told through the others"
+    return ""
+
+
+def destination_device(name: str) -> str:
+    """The device id under which the gateway reports a destination's state."""
+    return f"destination:{name}"
 
 
 def owed(route: Route, verdict: Verdict, event: Event) -> Owed:

@@ -1,0 +1,34 @@
+"""The tree of areas: what lies within what, and what an area hands down. Pure."""
+
+from collections.abc import Iterable
+
+from tocsin.model.device import Area
+
+_DEEPEST = 32
+
+
+class AreaTree:
+    """Areas by name. An area nobody described is a tree of its own; a circle of parents ends where it closes."""
+
+    def __init__(self, areas: Iterable[Area] = (), time_zone: str = "UTC") -> None:
+        self._areas = {area.name: area for area in areas}
+        self._time_zone = time_zone
+
+    def lineage(self, name: str) -> tuple[str, ...]:
+        """The area and those above it, nearest first; empty for no area."""
+        found: list[str] = []
+        while name and name not in found and len(found) < _DEEPEST:
+            found.append(name)
+            area = self._areas.get(name)
+            name = area.parent if area else ""
+        return tuple(found)
+
+    def customer_id(self, name: str) -> str:
+        return next((area.customer_id for area in self._above(name) if area.customer_id), "")
+
+    def time_zone(self, name: str) -> str:
+        """IANA name: the area's, the nearest one's above it, or the gateway's."""
+        return next((area.time_zone for area in self._above(name) if area.time_zone), self._time_zone)
+
+    def _above(self, name: str) -> list[Area]:
+        return [self._areas[step] for step in self.lineage(name) if step in self._areas]

@@ -1,0 +1,85 @@
+"""The devices the gateway knows, from the configuration and from the API, and what an event is told about its own."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from tocsin.engine.areas import AreaTree
+from tocsin.model.device import Device
+from tocsin.model.event import Place
+from tocsin.store.contract import Store
+
+ORIGIN_CONFIG = "config"
+
+
+class DeviceBook:
+    """All devices in memory; what the API adds is kept in the store. The configuration's entries cannot be changed here."""
+
+    def __init__(self, store: Store, areas: AreaTree, configured: Iterable[Device] = ()) -> None:
+        self._store = store
+        self.areas = areas
+        self._devices = {device.id: replace(device, origin=ORIGIN_CONFIG) for device in configured}
+        self._places: dict[tuple[str, str], Place] = {}
+
+    async def load(self) -> None:
+        """Read what was kept. A device that the configuration names stays as the configuration says."""
+        for device in await self._store.devices():
+            self._devices.setdefault(device.id, device)
+        self._places.clear()
+
+    def get(self, device_id: str) -> Device | None:
+        return self._devices.get(device_id)
+
+    def all(self) -> Sequence[Device]:
+        return sorted(self._devices.values(), key=lambda device: device.id)
+
+    async def put(self, device: Device, now: datetime) -> Device:
+        """Keep a device. Raises PermissionError when the configuration owns it, StoreUnavailable."""
+        self._refuse_configured(device.id)
+        kept = replace(device, updated_at=now)
+        await self._store.put_device(kept)
+        self._devices[kept.id] = kept
+        self._places.clear()
+        return kept
+
+    async def delete(self, device_id: str) -> bool:
+        """False if it was not there. Raises PermissionError when the configuration owns it, StoreUnavailable."""
+        self._refuse_configured(device_id)
+        gone = await self._store.delete_device(device_id)
+        self._devices.pop(device_id, None)
+        self._places.clear()
+        return gone
+
+    def place(self, device_id: str, area: str = "") -> Place:
+        """What is known of where an event happened: the device's facts, or only the area the source named."""
+        place = self._places.get((device_id, area))
+        if place is None:
+            if len(self._places) > 100_000:
+                self._places.clear()
+            place = self._places[device_id, area] = self._describe(self._devices.get(device_id), area)
+        return place
+
+    def _describe(self, device: Device | None, area: str) -> Place:
+        if device is None:
+            return Place(
+                area=area,
+                customer_id=self.areas.customer_id(area),
+                time_zone=self.areas.time_zone(area) if area else "",
+            )
+        where = device.area or area
+        return Place(
+            name=device.name,
+            type=device.type,
+            area=where,
+            customer_id=device.customer_id or self.areas.customer_id(where),
+            description=device.description,
+            time_zone=device.time_zone or self.areas.time_zone(where),
+        )
+
+    def _refuse_configured(self, device_id: str) -> None:
+        known = self._devices.get(device_id)
+        if known is not None and known.origin == ORIGIN_CONFIG:
+            raise PermissionError(
+                f"device {device_id} is written in the configuration file; change it there and reload"
+            )

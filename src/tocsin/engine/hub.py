@@ -1,0 +1,68 @@
+"""Who wants to see changes as they happen: the live stream's middle. Nobody who reads slowly holds anyone up."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+from msgspec import Struct
+
+Topic = Literal["event", "delivery", "device", "destination", "missed"]
+LONGEST_QUEUE = 1000
+
+
+class Change(Struct, frozen=True):
+    """One change. `data` is what JSON can carry. `missed`: the reader was too slow; `data` says how many it lost."""
+
+    topic: Topic
+    id: str
+    data: dict[str, Any]
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.waiting: deque[Change] = deque()
+        self.missed = 0
+        self.woken = asyncio.Event()
+
+    def give(self, change: Change) -> None:
+        if len(self.waiting) >= LONGEST_QUEUE:
+            self.missed += 1
+        else:
+            self.waiting.append(change)
+        self.woken.set()
+
+    async def take(self) -> Change:
+        while not self.waiting:
+            self.woken.clear()
+            await self.woken.wait()
+        if len(self.waiting) == 1 and self.missed:
+            missed, self.missed = self.missed, 0
+            self.waiting.append(Change("missed", "", {"count": missed}))
+        return self.waiting.popleft()
+
+
+class Hub:
+    """Changes go to every subscriber's bounded queue."""
+
+    def __init__(self) -> None:
+        self._readers: set[_Reader] = set()
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody looks; spares making changes nobody sees."""
+        return bool(self._readers)
+
+    def publish(self, change: Change) -> None:
+        for reader in self._readers:
+            reader.give(change)
+
+    async def subscribe(self) -> AsyncIterator[Change]:
+        """Changes from now on, until the caller stops."""
+        reader = _Reader()
+        self._readers.add(reader)
+        try:
+            while True:
+                yield await reader.take()
+        finally:
+            self._readers.discard(reader)
