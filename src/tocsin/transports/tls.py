@@ -207,13 +207,14 @@ _TLS_REASONS = (
 
 
 def _tls_failure(error: ssl.SSLError, endpoint: Endpoint) -> str:
-    text = (error.reason or str(error)).upper()
+    reason = getattr(error, "reason", None) or str(error)
+    text = reason.upper()
     for marks, sentence in _TLS_REASONS:
         if any(mark in text for mark in marks):
             return sentence.format(endpoint)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return f"{endpoint} ended the connection during the TLS handshake. Check that this port expects TLS"
-    return f"TLS with {endpoint} failed: {error.reason or error}"
+    return f"TLS with {endpoint} failed: {reason}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
