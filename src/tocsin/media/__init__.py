@@ -1,1 +1,1 @@
-"""Facts about pictures and clips, and reducing them to size."""
+"""Pictures: what can be known of them, and making large ones smaller."""
