@@ -1,0 +1,1 @@
+"""Tools that prove what is claimed: power cuts, faulty links, virtual time, simulated stations (DESIGN.md 10)."""
