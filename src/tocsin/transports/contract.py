@@ -17,6 +17,10 @@ class LinkBroken(TransportError):
     """The connection ended or failed while in use."""
 
 
+class NoAnswer(LinkBroken):
+    """Connected, but no answer in time. The peer may have taken what was sent."""
+
+
 class TlsOptions(Struct, frozen=True):
     """TLS towards a peer. Verification is on; `insecure` switches it off and is shown wherever the link is shown.
 

@@ -1,0 +1,141 @@
+"""HTTP requests over kept connections: no redirects, no proxies, nothing decompressed, answers bounded."""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+
+import aiohttp
+from msgspec import Struct
+from yarl import URL
+
+from tocsin.transports.contract import Endpoint, LinkBroken, NoAnswer, TlsOptions, Unreachable
+from tocsin.transports.pinned import checking_context
+from tocsin.transports.tls import TlsFileError, explain, server_name, shown_certificate
+
+ANSWER_LIMIT = 65536
+CONNECT_DEADLINE_S = 5.0
+CERTIFICATE_DEADLINE_S = 3.0
+KEEP_S = 30.0
+
+
+class HttpAnswer(Struct, frozen=True):
+    """`body` holds at most 64 KiB; `complete` is False when there was more."""
+
+    status: int
+    reason: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    complete: bool = True
+
+    def header(self, name: str) -> str:
+        """The first header of this name, whatever its case; empty if there is none."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), "")
+
+
+class HttpClient:
+    """Requests to one server. `tls` applies to https; `timeout_s` covers one request from connecting to the end of
+    its answer; at most `connections` are open.
+    """
+
+    def __init__(self, url: str, tls: TlsOptions, timeout_s: float, connections: int) -> None:
+        self._url = URL(url, encoded=True)
+        self.endpoint = endpoint_of(url)
+        self._tls = tls
+        self._timeout_s = timeout_s
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        self._context: ssl.SSLContext | None = None
+
+    async def post(self, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
+        """One POST with exactly these headers. Raises Unreachable, NoAnswer, LinkBroken."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._post(headers, body)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise Unreachable(explain(error, self.endpoint)) from error
+        except TimeoutError as error:
+            raise NoAnswer(
+                f"{self.endpoint} gave no complete answer within {self._timeout_s:g} s; it may have taken the event"
+            ) from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            shown = await shown_certificate(
+                self.endpoint, CERTIFICATE_DEADLINE_S, server_name(self._tls, self.endpoint)
+            )
+            raise Unreachable(explain(error, self.endpoint, shown)) from error
+        except aiohttp.ClientConnectorError as error:
+            raise Unreachable(explain(error, self.endpoint)) from error
+        except aiohttp.ClientError as error:
+            raise LinkBroken(_broken(error, self.endpoint)) from error
+
+    async def _post(self, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
+        name = server_name(self._tls, self.endpoint) if self._url.scheme == "https" else None
+        async with self._opened().post(
+            self._url, headers=headers, data=body, allow_redirects=False, server_hostname=name
+        ) as response:
+            content = await _bounded(response)
+            return HttpAnswer(
+                response.status,
+                response.reason or "",
+                tuple(response.headers.items()),
+                content[:ANSWER_LIMIT],
+                len(content) <= ANSWER_LIMIT,
+            )
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=self._connector(),
+                timeout=aiohttp.ClientTimeout(connect=min(CONNECT_DEADLINE_S, self._timeout_s / 2)),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+    def _connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(
+            ssl=self._tls_context() if self._url.scheme == "https" else False,
+            limit=self._connections,
+            keepalive_timeout=KEEP_S,
+            use_dns_cache=False,  # stations.md 8.3: names are resolved anew for each connection
+        )
+
+    def _tls_context(self) -> ssl.SSLContext:
+        try:
+            return checking_context(self._tls, self.endpoint)
+        except TlsFileError as error:
+            raise Unreachable(str(error)) from error
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+def endpoint_of(url: str) -> Endpoint:
+    """Where an http or https URL leads. Raises ValueError."""
+    parsed = URL(url, encoded=True)
+    if parsed.scheme not in ("http", "https") or not parsed.host or not parsed.port:
+        raise ValueError(f"expected http://HOST/… or https://HOST/…, not {parsed.scheme or 'no scheme'}")
+    return Endpoint(parsed.host, parsed.port)
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The answer's body, at most one byte more than the limit."""
+    try:
+        content = await response.content.readexactly(ANSWER_LIMIT + 1)
+    except asyncio.IncompleteReadError as end:
+        return end.partial
+    response.close()
+    return content
+
+
+def _broken(error: aiohttp.ClientError, endpoint: Endpoint) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return f"{endpoint} closed the connection before it answered"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return f"{endpoint} broke off in the middle of its answer"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{endpoint} did not answer in HTTP: {error.message}"
+    return explain(error, endpoint)
