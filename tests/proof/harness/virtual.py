@@ -81,27 +81,13 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
         """There are none."""
 
 
-_REAL = ["add_reader", "add_writer", "add_signal_handler", "call_soon_threadsafe", "run_in_executor"]
-_REAL_LATER = [
-    "connect_accepted_socket",
-    "connect_read_pipe",
-    "connect_write_pipe",
-    "create_connection",
-    "create_datagram_endpoint",
-    "create_server",
-    "create_unix_connection",
-    "create_unix_server",
-    "getaddrinfo",
-    "getnameinfo",
-    "sendfile",
-    "sock_accept",
-    "sock_connect",
-    "sock_recv",
-    "sock_sendall",
-    "start_tls",
-    "subprocess_exec",
-    "subprocess_shell",
-]
+_REAL = ("add_reader", "add_writer", "add_signal_handler", "call_soon_threadsafe", "run_in_executor")
+_REAL_LATER = (
+    *("connect_accepted_socket", "connect_read_pipe", "connect_write_pipe", "create_connection", "create_server"),
+    *("create_datagram_endpoint", "create_unix_connection", "create_unix_server", "getaddrinfo", "getnameinfo"),
+    *("sendfile", "sock_accept", "sock_connect", "sock_recv", "sock_sendall", "start_tls"),
+    *("subprocess_exec", "subprocess_shell"),
+)
 
 
 def _refuse(loop: VirtualLoop, *arguments: Any, **named: Any) -> NoReturn:
