@@ -40,12 +40,14 @@ class TokenSettings(Settings):
 class LimitSettings(Settings):
     """Bounds on what comes in from outside."""
 
-    body: int = Field(16_777_216, ge=1024, le=268_435_456, description="Bytes of one request.")
-    photos: int = Field(16, ge=0, le=100, description="Photos of one event.")
+    body: int = Field(12_000_000, ge=100_000, le=268_435_456, description="Bytes of one event with its photos.")
+    batch: int = Field(32_000_000, ge=100_000, le=268_435_456, description="Bytes of one NDJSON request.")
     lines: int = Field(10_000, ge=1, le=10_000, description="Events of one NDJSON request.")
-    connections: int = Field(1000, ge=1, le=100_000, description="Open connections at once.")
-    streams: int = Field(50, ge=0, le=10_000, description="Readers of the live stream at once.")
-    idle: Duration = Field(75.0, description="Close a connection silent for this long.")
+    photos: int = Field(20, ge=0, le=100, description="Photos of one event.")
+    streams: int = Field(100, ge=0, le=10_000, description="Readers of the live stream at once.")
+    failed_tokens: int = Field(
+        30, ge=1, le=10_000, description="Unknown tokens per minute before an address must wait."
+    )
 
 
 class ApiSettings(Settings):

@@ -1,0 +1,1 @@
+"""The composition root: the whole configuration, and what is built from it."""

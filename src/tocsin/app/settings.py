@@ -1,0 +1,128 @@
+"""The whole configuration (interface.md 3): its sections, and loading them with every problem named."""
+
+import zoneinfo
+from typing import Annotated, Any
+
+from msgspec import Struct
+from pydantic import AfterValidator, Field, StringConstraints
+
+from tocsin.api.settings import ApiSettings, ConsoleSettings
+from tocsin.config.fields import Duration, Secret, Settings
+from tocsin.config.problems import Problem
+from tocsin.destinations.settings import DestinationSettings, Name
+from tocsin.model.device import Area, Device
+from tocsin.model.event import Address
+
+
+def _known_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError('not the name of a time zone: expected one such as "Europe/Tallinn" or "UTC"') from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+AreaName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,200}$")]
+Digits = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
+
+
+class GatewaySettings(Settings):
+    """This gateway."""
+
+    name: Name = Field("tocsin", description="Name of this gateway, as stations and pages show it.")
+    data_dir: str = Field("data", description="Folder of the SQLite store.")
+    database: Secret | None = Field(None, description="postgresql://… instead of SQLite: several nodes share it.")
+    public_url: str = Field("", pattern=r"^(https?://[^\s]+)?$", description="How browsers reach it, for event links.")
+    time_zone: TimeZone = Field("UTC", description="Time zone of areas that have none of their own.")
+
+
+class RetentionSettings(Settings):
+    """How long things are kept. Events with open deliveries are never deleted."""
+
+    events: Duration = Field(7_776_000.0, description="Events and their deliveries.")
+    photos: Duration = Field(2_592_000.0, description="Photos.")
+    receipts: Duration = Field(31_536_000.0, description="What was sent and answered.")
+    audit: Duration = Field(31_536_000.0, description="Who did what.")
+
+
+class AreaSettings(Settings):
+    """A site."""
+
+    name: AreaName = Field(description="Name of the area, unique.")
+    parent: str = Field("", description="The area it lies in.")
+    customer_id: str = Field("", description="Whose it is; default: the parent's.")
+    time_zone: TimeZone | None = Field(None, description="Default: the parent's, then the gateway's.")
+
+    def area(self) -> Area:
+        return Area(self.name, self.parent, self.customer_id, self.time_zone or "")
+
+
+class AddressSettings(Settings):
+    """A device's number at one destination."""
+
+    account: Digits = Field(description="Account number, in quotes.")
+    area: Digits | None = Field(None, description="Area or group.")
+    zone: Digits | None = Field(None, description="Zone.")
+    receiver: Digits | None = Field(None, description="Receiver number.")
+    prefix: Digits | None = Field(None, description="Account prefix (line).")
+
+    def address(self) -> Address:
+        return Address(self.account, self.area, self.zone, self.receiver, self.prefix)
+
+
+class DeviceSettings(Settings):
+    """A device that sends events."""
+
+    id: DeviceId = Field(description="What the device calls itself: letters, digits and . _ : @ -")
+    name: str = Field("", description="Name for people.")
+    type: str = Field("", description="detector, camera, panel …")
+    area: str = Field("", description="The area it stands in.")
+    description: str = Field("", description='Free text; "SIA:#9280|00-001" in it is its address (stations.md 2).')
+    customer_id: str = Field("", description="Whose it is; default: the area's.")
+    time_zone: TimeZone | None = Field(None, description="Default: the area's.")
+    routine: Duration | None = Field(None, description="It makes contact at least this often.")
+    addresses: dict[str, AddressSettings] = Field({}, description="Its number at single destinations, by their name.")
+
+    def device(self) -> Device:
+        return Device(
+            id=self.id,
+            name=self.name,
+            type=self.type,
+            area=self.area,
+            description=self.description,
+            customer_id=self.customer_id,
+            time_zone=self.time_zone or "",
+            routine_s=self.routine,
+            addresses={name: settings.address() for name, settings in self.addresses.items()},
+            origin="config",
+        )
+
+
+class Configuration(Struct, frozen=True):
+    """Everything the configuration says, checked. `sources` and `destinations` are of their types' own models."""
+
+    gateway: GatewaySettings
+    api: ApiSettings
+    console: ConsoleSettings
+    retention: RetentionSettings
+    areas: tuple[AreaSettings, ...] = ()
+    devices: tuple[DeviceSettings, ...] = ()
+    sources: tuple[Any, ...] = ()
+    destinations: tuple[DestinationSettings, ...] = ()
+
+
+class Loaded(Struct, frozen=True):
+    """`settings` is None when a problem stops the gateway. Entries that say `on_start_error = "disable"` are left out
+    with their problems instead; `left_out` names them.
+    """
+
+    file: str
+    settings: Configuration | None
+    problems: tuple[Problem, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.level == "error")

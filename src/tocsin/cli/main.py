@@ -1,0 +1,70 @@
+"""The command `tocsin`: global options, all commands, exit codes 0 (fine), 1 (something failed), 2 (wrong use)."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tocsin import __version__
+from tocsin.cli import check
+from tocsin.cli.context import Invocation
+
+app = typer.Typer(
+    name="tocsin",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(check.check)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tocsin {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Default: ./tocsin.toml, then /etc/tocsin/tocsin.toml."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """The open gateway between physical-security systems and monitoring stations.
+
+    The global options may stand before or behind the command. Exit codes: 0 fine, 1 something failed,
+    2 wrong use or configuration.
+
+    Example: tocsin init, then tocsin check, then tocsin run
+    """
+    context.obj = Invocation(config, json)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point."""
+    app(args=globals_first(sys.argv[1:] if arguments is None else list(arguments)), prog_name="tocsin")
+
+
+def globals_first(arguments: list[str]) -> list[str]:
+    """`--config`, `-c` and `--json` moved before the command, where click wants them; nothing behind `--`."""
+    first: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            return [*first, *rest, argument, *waiting]
+        if argument in ("-c", "--config"):
+            first += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+        elif argument == "--json" or argument.startswith("--config="):
+            first.append(argument)
+        else:
+            rest.append(argument)
+    return [*first, *rest]
