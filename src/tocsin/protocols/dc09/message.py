@@ -32,6 +32,9 @@ class Extended(Struct, frozen=True, gc=False):
     letter: str
     value: bytes
 
+    def __repr__(self) -> str:
+        return f"Extended({self.letter!r}, {'…' if self.letter == 'K' else self.value!r})"  # K carries a key
+
 
 class Header(Struct, frozen=True, gc=False):
     """What stands in clear before the data. The strings are as received, without their marks R, L and #.
