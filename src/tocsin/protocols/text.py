@@ -1,0 +1,47 @@
+"""Text on the wire: decoding what others send, and making our own text fit a field."""
+
+import unicodedata
+
+_SPELT = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "–": "-"}
+)
+_CP1252_HOLES = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
+
+
+def decoded(data: bytes | str) -> str:
+    """UTF-8, then Windows-1252, whose five unused bytes read as blanks (dc09.md 10). Never raises."""
+    if isinstance(data, str):
+        return data.encode("utf-8", "replace").decode("utf-8")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return bytes(0x20 if byte in _CP1252_HOLES else byte for byte in data).decode("cp1252")
+
+
+def printable(text: str) -> str:
+    """The text with every control or otherwise unprintable character as a blank."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def ascii_of(text: str) -> str:
+    """Transliterated: accents dropped, what has no ASCII form as `?`."""
+    plain = unicodedata.normalize("NFKD", text.translate(_SPELT))
+    kept = "".join(char for char in plain if not unicodedata.combining(char))
+    return kept.encode("ascii", "replace").decode("ascii")
+
+
+def encoded(text: str, encoding: str, longest: int) -> bytes:
+    """The text in `utf-8`, `cp1252` or `ascii`, at most `longest` bytes, cut between characters."""
+    if encoding == "utf-8":
+        return text.encode("utf-8", "replace")[:longest].decode("utf-8", "ignore").encode("utf-8")
+    if encoding == "cp1252":
+        return "".join(char if _in_cp1252(char) else ascii_of(char) for char in text).encode("cp1252")[:longest]
+    return ascii_of(text).encode("ascii")[:longest]
+
+
+def _in_cp1252(char: str) -> bool:
+    try:
+        char.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    return True
