@@ -14,7 +14,9 @@ ORIGIN_CONFIG = "config"
 
 
 class DeviceBook:
-    """All devices in memory; what the API adds is kept in the store. The configuration's entries cannot be changed here."""
+    """All devices in memory; what the API adds is kept in the store. The configuration's entries cannot be changed
+    here.
+    """
 
     def __init__(self, store: Store, areas: AreaTree, configured: Iterable[Device] = ()) -> None:
         self._store = store
@@ -30,6 +32,9 @@ class DeviceBook:
 
     def get(self, device_id: str) -> Device | None:
         return self._devices.get(device_id)
+
+    def __contains__(self, device_id: str) -> bool:
+        return device_id in self._devices
 
     def all(self) -> Sequence[Device]:
         return sorted(self._devices.values(), key=lambda device: device.id)

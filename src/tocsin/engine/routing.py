@@ -46,6 +46,8 @@ class Verdict(Struct, frozen=True):
     addressed: Addressed = Addressed()
 
 
+GATEWAY = "gateway"
+"""The source of the gateway's own events."""
 NOT_BY_DEFAULT = frozenset({"snapshot"})
 
 
@@ -101,8 +103,8 @@ def judge(route: Route, event: Event, lineage: Sequence[str]) -> Verdict:
 
 
 def _own_state(route: Route, event: Event) -> str:
-    """A destination's own going down or coming up is told through the others."""
-    if event.kind in ("destination_down", "destination_up") and event.device_id == destination_device(route.name):
+    """What the gateway has to say about a destination is told through the other ones."""
+    if event.source == GATEWAY and event.device_id == destination_device(route.name):
         return "a destination's own state is told through the others"
     return ""
 

@@ -132,7 +132,7 @@ def _occurred(given: datetime | None, now: datetime) -> tuple[datetime, str, tup
         return now, "", _NO_FLAGS, _NO_FLAGS
     if EARLIEST <= given <= now + FURTHEST_AHEAD:
         offset = given.utcoffset()
-        return (given.astimezone(UTC), given.strftime("%:z"), (), ()) if offset else (given, "", (), ())
+        return (given.astimezone(UTC), given.isoformat()[-6:], (), ()) if offset else (given, "", (), ())
     warning = f"occurred_at {given.isoformat()} cannot be right; the event is kept with the time of its arrival"
     return now, "", ("time_absurd",), (warning,)
 

@@ -146,9 +146,17 @@ class Store(Protocol):
         """
 
     async def due(
-        self, destination: str, lane: Lane, after: int, limit: int, queue: str | None = None
+        self,
+        destination: str,
+        lane: Lane,
+        after: int,
+        limit: int,
+        queue: str | None = None,
+        without: Sequence[str] = (),
     ) -> Sequence[Due]:
-        """Open deliveries with event_seq above `after`, in that order; of one queue only if given."""
+        """Open deliveries with event_seq above `after`, in that order; of one queue only if given; not of those
+        `without`.
+        """
 
     async def reserve(self, scope: str, count: int) -> int:
         """Reserve `count` numbers of a counter for ever; returns the first. Counters start at 1."""

@@ -1,0 +1,244 @@
+"""The one door by which events come in: looked at, routed, made durable with what is owed, then answered."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b, sha256
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from tocsin.engine.contracts import (
+    Addressed,
+    Clock,
+    IntakeClosed,
+    PhotoIn,
+    PhotoRefused,
+    Submission,
+    Taken,
+)
+from tocsin.engine.devices import DeviceBook
+from tocsin.engine.numbers import Numbers
+from tocsin.engine.repeats import Repeats
+from tocsin.engine.routing import Route, Verdict, judge, owed
+from tocsin.model.delivery import DeliveryKey, Due, Owed
+from tocsin.model.event import Event, Photo
+from tocsin.model.ids import ulid
+from tocsin.model.kinds import lane_of
+from tocsin.store.contract import Accepted, Arrival, Store, StoreUnavailable
+from tocsin.telemetry.occurrences import EventAccepted
+from tocsin.telemetry.record import Recorder
+
+MOST_PHOTOS = 20
+MOST_PHOTO_BYTES = 1_000_000
+
+PhotoCheck = Callable[[PhotoIn], Awaitable["bytes | str"]]
+"""A picture fit to keep as bytes, or in words why it is refused. Slow work is done elsewhere (media/)."""
+
+
+class IntakeParts(NamedTuple):
+    """What the intake works with. `kept` hears of every event that became durable; `owes` of every delivery."""
+
+    store: Store
+    clock: Clock
+    new_id: Callable[[], str]
+    record: Recorder
+    devices: DeviceBook
+    photo_check: PhotoCheck
+    kept: Callable[[Accepted], None]
+    owes: Callable[[Due], None]
+
+
+class Door:
+    """The intake (engine/contracts.py, Intake)."""
+
+    def __init__(self, parts: IntakeParts, routes: Sequence[Route]) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._routes = tuple(routes)
+        self._numbers = Numbers(parts.store)
+        self._repeats = Repeats()
+        self.open = True
+
+    async def remember(self, sources: Mapping[str, datetime]) -> None:
+        """After a start: what each source said since then, so that its repeats are still known."""
+        for source, since in sources.items():
+            for key, at in await self._store.recent_repeats(source, since):
+                taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+                taken.set_result(Taken("", 0, True, ()))
+                self._repeats.remember(_scoped(source, key), at, taken)
+
+    def explain(self, event: Event) -> list[Verdict]:
+        """Every destination's verdict on an event, in the order of the configuration."""
+        lineage = self._parts.devices.areas.lineage(event.place.area)
+        return [judge(route, event, lineage) for route in self._routes]
+
+    def complete(self, event: Event) -> Event:
+        """The event with what the gateway knows of its device."""
+        devices = self._parts.devices
+        place = devices.place(event.device_id, event.place.area)
+        known = not event.device_id or event.address is not None or event.device_id in devices
+        flags = event.flags if known else (*event.flags, "unknown_device")
+        return replace(event, place=place, flags=flags)
+
+    async def accept(self, submission: Submission) -> Taken:
+        (taken,) = await self.accept_many([submission])
+        return taken
+
+    async def accept_many(self, submissions: Sequence[Submission]) -> Sequence[Taken]:
+        if not self.open:
+            raise IntakeClosed("the gateway is stopping")
+        if not self._store.writable():
+            raise IntakeClosed("the store cannot write at the moment")
+        try:
+            return await self._accept(submissions)
+        except StoreUnavailable as error:
+            raise IntakeClosed(str(error)) from error
+
+    async def _accept(self, submissions: Sequence[Submission]) -> list[Taken]:
+        now = self._parts.clock.now()
+        answers: list[asyncio.Future[Taken] | None] = [None] * len(submissions)
+        fresh: list[tuple[int, Submission]] = []
+        promised: list[tuple[bytes, asyncio.Future[Taken]]] = []
+        for place, submission in enumerate(submissions):
+            if submission.repeat_key:
+                key = _scoped(submission.event.source, submission.repeat_key)
+                earlier = self._repeats.earlier(key, submission.repeat_window_s, now)
+                if earlier is not None:
+                    answers[place] = earlier
+                    continue
+                promise: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+                answers[place] = promise
+                self._repeats.remember(key, now, promise)
+                promised.append((key, promise))
+            fresh.append((place, submission))
+        taken = await self._keep_or_break(fresh, promised, now) if fresh else {}
+        for place, answer in taken.items():
+            promise_here = answers[place]
+            if promise_here is not None:
+                promise_here.set_result(answer)
+        return [
+            taken[place] if place in taken else replace(await _answered(answer), duplicate=True)
+            for place, answer in enumerate(answers)
+        ]
+
+    async def _keep_or_break(
+        self,
+        fresh: Sequence[tuple[int, Submission]],
+        promised: Sequence[tuple[bytes, "asyncio.Future[Taken]"]],
+        now: datetime,
+    ) -> dict[int, Taken]:
+        try:
+            return await self._keep(fresh, now)
+        except BaseException as error:
+            for key, promise in promised:
+                self._repeats.forget(key, promise)
+                promise.set_exception(IntakeClosed(f"the first of its kind was not kept: {error}"))
+                promise.exception()
+            raise
+
+    async def _keep(self, fresh: Sequence[tuple[int, Submission]], now: datetime) -> dict[int, Taken]:
+        refused: dict[int, list[PhotoRefused]] = {}
+        arrivals: list[Arrival] = []
+        for place, submission in fresh:
+            photos: Sequence[Photo] = ()
+            if submission.photos:
+                photos, refused[place] = await self._vet(submission.photos)
+            arrivals.append(await self._arrival(submission, photos, now))
+        kept = await self._store.accept(arrivals)
+        answers: dict[int, Taken] = {}
+        for (place, submission), accepted in zip(fresh, kept, strict=True):
+            self._tell(accepted)
+            answers[place] = Taken(
+                accepted.event.id,
+                accepted.seq,
+                accepted.duplicate,
+                tuple(one.destination for one in accepted.owed if one.state != "filtered"),
+                tuple(refused.get(place, ())),
+                submission.warnings,
+            )
+        return answers
+
+    async def _vet(self, pictures: Sequence[PhotoIn]) -> tuple[list[Photo], list[PhotoRefused]]:
+        """A broken picture costs the picture, never the alarm."""
+        good: list[Photo] = []
+        refused: list[PhotoRefused] = []
+        for n, picture in enumerate(pictures, start=1):
+            if n > MOST_PHOTOS:
+                refused.append(PhotoRefused(n, f"more than {MOST_PHOTOS} photos with one event"))
+                continue
+            found = await self._parts.photo_check(picture)
+            if isinstance(found, str):
+                refused.append(PhotoRefused(n, found))
+            else:
+                good.append(Photo(len(good) + 1, found, sha256(found).hexdigest()))
+        return good, refused
+
+    async def vet(self, pictures: Sequence[PhotoIn], first: int) -> tuple[list[Photo], list[PhotoRefused]]:
+        """The same for pictures that come later; numbered from `first`."""
+        good, refused = await self._vet(pictures)
+        return [replace(photo, n=first + place) for place, photo in enumerate(good)], refused
+
+    async def _arrival(self, submission: Submission, photos: Sequence[Photo], now: datetime) -> Arrival:
+        given = submission.event
+        event = self.complete(replace(given, id=given.id or self._parts.new_id(), accepted_at=now, photos=len(photos)))
+        return Arrival(
+            event,
+            photos,
+            [await self._owed(route, event, verdict) for route, verdict in self._verdicts(event, submission.only)],
+            submission.digest,
+            _alternate_id(event, submission.digest) if submission.digest else "",
+            submission.repeat_key,
+        )
+
+    def _verdicts(self, event: Event, only: str) -> list[tuple[Route, Verdict]]:
+        if only:
+            chosen = [route for route in self._routes if route.name == only]
+            return [(route, Verdict(only, True, "", route.address(event))) for route in chosen]
+        lineage = self._parts.devices.areas.lineage(event.place.area)
+        return [(route, judge(route, event, lineage)) for route in self._routes]
+
+    async def _owed(self, route: Route, event: Event, verdict: Verdict) -> Owed:
+        if not verdict.yes:
+            return Owed(route.name, lane_of(event.kind), "filtered", reason=verdict.reason)
+        found = owed(route, verdict, event)
+        return await self.numbered(found, verdict.addressed)
+
+    async def numbered(self, found: Owed, addressed: Addressed) -> Owed:
+        """With the destination's running number, if it keeps one."""
+        if not addressed.counter or found.state == "rejected":
+            return found
+        number = await self._numbers.take(f"{found.destination}/{addressed.counter}")
+        return replace(found, number=number)
+
+    def _tell(self, accepted: Accepted) -> None:
+        event = accepted.event
+        if accepted.duplicate:
+            return
+        self._parts.record(EventAccepted(event.source, event.kind))
+        for one in accepted.owed:
+            if one.state in ("pending", "held"):
+                self._parts.owes(due_of(accepted.seq, event, one))
+        self._parts.kept(accepted)
+
+
+def due_of(seq: int, event: Event, one: Owed) -> Due:
+    """The pump's view of a delivery that has just been stored."""
+    return Due(
+        DeliveryKey(seq, one.destination), one.lane, one.address, one.queue, one.number, event, due_at=one.due_at
+    )
+
+
+async def _answered(answer: "asyncio.Future[Taken] | None") -> Taken:
+    assert answer is not None
+    return await asyncio.shield(answer)
+
+
+def _scoped(source: str, key: bytes) -> bytes:
+    return source.encode() + b"\x00" + key
+
+
+def _alternate_id(event: Event, digest: bytes) -> str:
+    """The id an event gets when another has taken its own: the same each time the same content comes."""
+    what = f"{event.source}\x00{event.device_id}\x00{event.id}\x00".encode() + digest
+    return ulid(0, int.from_bytes(blake2b(what, digest_size=10).digest()))

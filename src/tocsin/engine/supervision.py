@@ -1,0 +1,71 @@
+"""Who must be heard from, and has been silent for too long (dc09.md 11)."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from tocsin.engine.contracts import Clock, SourceState, Supervised
+from tocsin.telemetry.occurrences import SupervisionLost, SupervisionRestored
+from tocsin.telemetry.record import Recorder
+
+LOOK_EVERY_S = 1.0
+
+Changed = Callable[[str, Supervised, bool], None]
+"""Source, what is supervised, and whether it is heard again."""
+
+
+class _Watched:
+    def __init__(self, source: str, subject: Supervised, now: float) -> None:
+        self.source = source
+        self.subject = subject
+        self.heard_at = now
+        self.last_heard: datetime | None = None
+        self.lost = False
+
+
+class SupervisionWatch:
+    """Life signs of supervised accounts. At the start everybody has one full interval to be heard."""
+
+    def __init__(self, clock: Clock, record: Recorder, changed: Changed) -> None:
+        self._clock = clock
+        self._record = record
+        self._changed = changed
+        self._watched: dict[tuple[str, str], _Watched] = {}
+
+    def watch(self, source: str, subjects: Iterable[Supervised]) -> None:
+        now = self._clock.monotonic()
+        for subject in subjects:
+            self._watched[source, subject.subject] = _Watched(source, subject, now)
+
+    def heard(self, source: str, subject: str) -> None:
+        """A valid message of the subject came."""
+        one = self._watched.get((source, subject))
+        if one is None:
+            return
+        one.heard_at = self._clock.monotonic()
+        one.last_heard = self._clock.now()
+        if one.lost:
+            one.lost = False
+            self._record(SupervisionRestored(source, subject))
+            self._changed(source, one.subject, True)
+
+    def states(self) -> list[tuple[str, SourceState]]:
+        return [
+            (one.source, SourceState(one.subject.subject, not one.lost, one.last_heard))
+            for one in self._watched.values()
+        ]
+
+    async def run(self) -> None:
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def look(self) -> None:
+        """Declare lost whoever has been silent for longer than interval and allowance."""
+        now = self._clock.monotonic()
+        for one in self._watched.values():
+            silent_s = now - one.heard_at
+            if not one.lost and silent_s > one.subject.interval_s + one.subject.allowance_s:
+                one.lost = True
+                self._record(SupervisionLost(one.source, one.subject.subject, round(silent_s, 1)))
+                self._changed(one.source, one.subject, False)
