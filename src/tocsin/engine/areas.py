@@ -23,6 +23,10 @@ class AreaTree:
             name = area.parent if area else ""
         return tuple(found)
 
+    def within(self, names: frozenset[str]) -> frozenset[str]:
+        """The areas named and all below them."""
+        return names | {area for area in self._areas if not names.isdisjoint(self.lineage(area))}
+
     def customer_id(self, name: str) -> str:
         return next((area.customer_id for area in self._above(name) if area.customer_id), "")
 

@@ -1,0 +1,39 @@
+"""The REST application: routes, access, problem documents, schema."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+
+from tocsin import __version__
+from tocsin.api import deliveries, destinations, devices, events, intake, problems, rpc, schema, stream, views
+from tocsin.api.access import Access
+from tocsin.api.health import health_router
+from tocsin.api.limits import Limits
+from tocsin.api.room import make_room
+from tocsin.engine.gateway import Gateway
+from tocsin.telemetry.record import Recorder
+
+_ROUTERS = (intake, events, deliveries, destinations, devices, stream, rpc)
+_DEVICE_TYPES = (devices.DeviceIn, devices.DeviceView, devices.DevicePage)
+_RPC_TYPES = (rpc.Call, rpc.Reply)
+
+
+def create_app(
+    gateway: Gateway, access: Access, metrics: Callable[[], bytes], record: Recorder, limits: Limits | None = None
+) -> FastAPI:
+    """The application for `serve`. `metrics` gives Prometheus text; `record` learns of unexpected errors."""
+    app = FastAPI(
+        title="Tocsin",
+        version=__version__,
+        description="The gateway between physical-security systems and monitoring stations.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.room = make_room(gateway, access, limits or Limits())
+    problems.install(app, record)
+    for module in _ROUTERS:
+        app.include_router(module.router, prefix=views.API)
+    app.include_router(health_router(metrics))
+    schema.install(app, [*schema.VIEWS, *_DEVICE_TYPES, *_RPC_TYPES])
+    return app
