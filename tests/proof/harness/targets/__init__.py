@@ -1,0 +1,1 @@
+"""Fuzz targets, one module each: its first line is the promise, SEEDS where to start, `one` checks one input."""
