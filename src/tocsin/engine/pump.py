@@ -25,12 +25,14 @@ from tocsin.engine.contracts import (
 )
 from tocsin.engine.lease import LeaseKeeper
 from tocsin.engine.link import ANNOUNCE_AFTER, Link
+from tocsin.engine.polling import Polling
+from tocsin.engine.reading import Reading
 from tocsin.engine.schedule import Schedule
 from tocsin.engine.settler import Settler
-from tocsin.engine.window import PER_QUEUE, LaneWindow
+from tocsin.engine.window import LaneWindow
 from tocsin.model.delivery import DeliveryKey, DeliveryState, Due, Exchange, Outcome, Receipt
 from tocsin.model.kinds import Lane
-from tocsin.store.contract import Store, StoreUnavailable
+from tocsin.store.contract import Store
 from tocsin.telemetry.occurrences import (
     AttemptMade,
     DeliveryEnded,
@@ -41,7 +43,6 @@ from tocsin.telemetry.occurrences import (
 )
 from tocsin.telemetry.record import Recorder
 
-LOAD = 500
 ATTEMPT_LIMIT_S = 300.0
 """A destination has its own deadlines; this one only ends a destination that forgot one."""
 STOP_LIMIT_S = 10.0
@@ -76,8 +77,6 @@ class Pump:
         self._under_way: dict[DeliveryKey, str] = {}
         self._sleepers: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._load_wanted = asyncio.Event()
-        self._probe_wanted = asyncio.Event()
         self._stopping = False
         self._workers: list[asyncio.Task[None]] = []
         name = destination.name
@@ -85,6 +84,12 @@ class Pump:
             parts.store, parts.clock, f"destination/{name}", parts.node, parts.lease_ttl_s, self._begin
         )
         self._settler = Settler(parts.store, lambda: self._keeper.lease, parts.settled)
+        self._reading = Reading(parts.store, name, lambda: self._windows, self._mark)
+        self._polling: Polling | None = None
+        if destination.supervision_s is not None:
+            self._polling = Polling(
+                destination.supervision_s, self.link, parts.clock, parts.randomness, self._may_work, self._poll
+            )
 
     @property
     def name(self) -> str:
@@ -102,7 +107,7 @@ class Pump:
             self._schedule.mark(due.lane, queue)
             self._wake()
         elif self._windows[due.lane].wants_load():
-            self._load_wanted.set()
+            self._reading.want()
 
     def requeue(self, due: Due) -> None:
         """A delivery opened again by hand."""
@@ -136,10 +141,10 @@ class Pump:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keeper.run())
             group.create_task(self._settler.run())
-            group.create_task(self._load())
+            group.create_task(self._reading.run())
             self._workers = [group.create_task(self._work()) for _ in range(self.destination.concurrency)]
-            if self.destination.supervision_s is not None:
-                group.create_task(self._supervise(self.destination.supervision_s))
+            if self._polling is not None:
+                group.create_task(self._polling.run())
 
     async def stop(self) -> None:
         """Finish what is under way, at most ten seconds, write it down, and let go."""
@@ -161,7 +166,7 @@ class Pump:
         busy = set(self._under_way.values())
         self._schedule = Schedule()
         self._schedule.occupy(busy)
-        self._load_wanted.set()
+        self._reading.want()
 
     # Workers
 
@@ -179,7 +184,7 @@ class Pump:
     def _next(self) -> Due | None:
         """The next delivery to try, its queue now busy; None if there is none at the moment."""
         now = self._clock.monotonic()
-        if self.paused or self._stopping or self._keeper.lease is None or not self.link.may_try(now):
+        if not self._may_work() or not self.link.may_try(now):
             return None
         while (turn := self._schedule.take(now)) is not None:
             due = self._ready(*turn, now)
@@ -287,7 +292,7 @@ class Pump:
         if head is not None and head.key == due.key and window.drop_head(due.queue):
             self._schedule.mark(due.lane, due.queue)
         if window.wants_load() or window.wants_refill():
-            self._load_wanted.set()
+            self._reading.want()
 
     # The link
 
@@ -310,7 +315,8 @@ class Pump:
         if self.link.failures >= ANNOUNCE_AFTER and not self.link.announced:
             self.link.announced = True
             self._parts.link_changed(self.name, reason)
-        self._probe_wanted.set()
+        if self._polling is not None:
+            self._polling.link_changed()
 
     def _defect(self, error: Exception) -> None:
         trace = "".join(traceback.format_exception(error))
@@ -319,27 +325,8 @@ class Pump:
     def _chance(self) -> float:
         return self._parts.randomness.random()
 
-    async def _supervise(self, interval_s: float) -> None:
-        """Keeps the link proved: after silence one supervision exchange; on a dead link it is the probe (dc09.md
-        13.2).
-        """
-        await asyncio.sleep(self._chance() * min(interval_s, 5.0))
-        while True:
-            now = self._clock.monotonic()
-            wait_s = self._supervision_wait(interval_s, now)
-            if wait_s > 0:
-                self._probe_wanted.clear()
-                await _either(self._probe_wanted, wait_s)
-            elif self.paused or self._keeper.lease is None or not self.link.may_try(now):
-                await asyncio.sleep(1.0)
-            else:
-                await self._poll()
-
-    def _supervision_wait(self, interval_s: float, now: float) -> float:
-        if self.link.blocked:
-            next_try = self.link.next_try()
-            return 1.0 if next_try is None else next_try - now
-        return self.link.last_contact + interval_s - now if self.link.contacted else 0.0
+    def _may_work(self) -> bool:
+        return not self.paused and not self._stopping and self._keeper.lease is not None
 
     async def _poll(self) -> None:
         attempt = Attempt(self._clock, self._parts.store.photos, 0)
@@ -352,42 +339,11 @@ class Pump:
             self._note_failure(lambda at: self.link.unreachable(at, reason, self._chance()), reason)
         except Exception as error:  # noqa: BLE001 - a defect in supervision must not stop deliveries
             self._defect(error)
-            self.link.not_tried()
-            await asyncio.sleep(1.0)
+            self.link.unreachable(self._clock.monotonic(), "internal error", self._chance())
         else:
             self._record(AttemptMade(self.name, "supervised"))
             self._link_worked()
         self._wake()
-
-    # Reading what does not fit in memory
-
-    async def _load(self) -> None:
-        while True:
-            await self._load_wanted.wait()
-            self._load_wanted.clear()
-            if self._keeper.lease is None:
-                continue
-            try:
-                for lane in Lane:
-                    await self._load_lane(lane)
-            except StoreUnavailable:
-                await asyncio.sleep(1.0)
-                self._load_wanted.set()
-
-    async def _load_lane(self, lane: Lane) -> None:
-        window = self._windows[lane]
-        while window.wants_load():
-            left_out = window.left_out()
-            found = await self._parts.store.due(self.name, lane, window.cursor, LOAD, without=left_out)
-            if window is not self._windows[lane]:
-                return
-            self._mark(lane, window.load(found, LOAD))
-        for queue, after, mark in window.wants_refill():
-            found = await self._parts.store.due(self.name, lane, after, PER_QUEUE, queue)
-            if window is not self._windows[lane]:
-                return
-            if window.refill(queue, found, mark):
-                self._mark(lane, [queue])
 
     def _mark(self, lane: Lane, queues: Sequence[str]) -> None:
         for queue in queues:
@@ -428,12 +384,3 @@ class Pump:
 
 def _of(attempt: Attempt) -> tuple[Exchange, ...]:
     return tuple(attempt.exchanges)
-
-
-async def _either(event: asyncio.Event, timeout_s: float) -> None:
-    """Waits for the event, at most so long."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return

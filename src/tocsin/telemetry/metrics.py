@@ -1,0 +1,83 @@
+"""The metrics of interface.md 5, moved by occurrences. Names are a contract."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+from tocsin.telemetry import occurrences as seen
+from tocsin.telemetry.record import Occurrence
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+_COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+disable_created_metrics()
+
+
+class Metrics:
+    """One registry of its own, so that several gateways can live in one process (tests, simulation)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self.accepted = Counter("tocsin_events_accepted", "Events on disk", ["source", "kind"], registry=r)
+        self.refused = Counter("tocsin_events_refused", "Events and input not taken", ["source", "reason"], registry=r)
+        self.deliveries = Counter("tocsin_deliveries", "Deliveries ended", ["destination", "outcome"], registry=r)
+        self.seconds = Histogram(
+            "tocsin_delivery_seconds",
+            "Accepted to acknowledged",
+            ["destination"],
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self.attempts = Counter("tocsin_attempts", "Attempts by result", ["destination", "result"], registry=r)
+        self.pending = Gauge("tocsin_pending", "Deliveries still owed", ["destination", "lane"], registry=r)
+        self.oldest = Gauge(
+            "tocsin_oldest_pending_seconds", "Age of the oldest delivery still owed", ["destination"], registry=r
+        )
+        self.up = Gauge("tocsin_destination_up", "1: reachable, or not tried yet", ["destination"], registry=r)
+        self.commit = Histogram(
+            "tocsin_store_commit_seconds", "Time of one transaction", buckets=_COMMIT_SECONDS, registry=r
+        )
+        self.source_up = Gauge("tocsin_source_up", "1: heard within its interval", ["source", "subject"], registry=r)
+        self.store_up = Gauge("tocsin_store_up", "1: the store can write", registry=r)
+        self.store_up.set(1)
+        self.restarts = Counter("tocsin_task_failures", "Supervised tasks that failed", ["task"], registry=r)
+        self._labelled: dict[tuple[str, ...], Counter | Histogram] = {}
+        self._moves: dict[type[Occurrence], Callable[..., None]] = {
+            seen.EventAccepted: lambda o: self._count(self.accepted, o.source, o.kind),
+            seen.EventRefused: lambda o: self._count(self.refused, o.source, o.reason),
+            seen.FrameDropped: lambda o: self._count(self.refused, o.source, o.reason),
+            seen.AttemptMade: lambda o: self._count(self.attempts, o.destination, o.result),
+            seen.DeliveryEnded: self._delivery_ended,
+            seen.DestinationWentDown: lambda o: self.up.labels(o.destination).set(0),
+            seen.DestinationCameUp: lambda o: self.up.labels(o.destination).set(1),
+            seen.SupervisionLost: lambda o: self.source_up.labels(o.source, o.subject).set(0),
+            seen.SupervisionRestored: lambda o: self.source_up.labels(o.source, o.subject).set(1),
+            seen.Committed: lambda o: self.commit.observe(o.seconds),
+            seen.StoreWentDown: lambda o: self.store_up.set(0),
+            seen.StoreCameBack: lambda o: self.store_up.set(1),
+            seen.TaskFailed: lambda o: self._count(self.restarts, o.task),
+        }
+
+    def move(self, occurrence: Occurrence) -> None:
+        """Move what this occurrence counts; most log-only occurrences count nothing."""
+        move = self._moves.get(type(occurrence))
+        if move is not None:
+            move(occurrence)
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)
+
+    def _count(self, counter: Counter, *labels: str) -> None:
+        key = (str(id(counter)), *labels)
+        child = self._labelled.get(key)
+        if child is None:
+            child = self._labelled[key] = counter.labels(*labels)
+        assert isinstance(child, Counter)
+        child.inc()
+
+    def _delivery_ended(self, ended: seen.DeliveryEnded) -> None:
+        self._count(self.deliveries, ended.destination, ended.outcome)
+        if ended.outcome == "delivered":
+            self.seconds.labels(ended.destination).observe(max(ended.seconds, 0.0))
