@@ -160,9 +160,9 @@ class _Parts:
         message = Message()
         for name, value in self._headers:
             message[name.decode("latin-1")] = value.decode("latin-1")
-        name = message.get_param("name", header="content-disposition")
+        named = message.get_param("name", header="content-disposition")
         kind = message.get_content_type() if "content-type" in message else ""
-        self.parts.append(Part(name if isinstance(name, str) else "", kind, bytes(self._data)))
+        self.parts.append(Part(named if isinstance(named, str) else "", kind, bytes(self._data)))
 
     def _on_end(self) -> None:
         self.ended = True

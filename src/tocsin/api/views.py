@@ -5,12 +5,12 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from tocsin.api.instants import in_zone, zone_of
 from tocsin.engine.contracts import PhotoRefused
 from tocsin.engine.gateway import DestinationStatus
 from tocsin.model.delivery import Delivery, Exchange
 from tocsin.model.event import Actor, Code, Event, Location, Place
 from tocsin.model.kinds import lane_of
+from tocsin.model.wording import local_time
 
 API = "/api/v1"
 
@@ -134,7 +134,6 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
 
 
 def event_view(event: Event, deliveries: Sequence[Delivery]) -> EventView:
-    zone = zone_of(event)
     return EventView(
         id=event.id,
         kind=event.kind,
@@ -143,9 +142,9 @@ def event_view(event: Event, deliveries: Sequence[Delivery]) -> EventView:
         source=event.source,
         device_id=event.device_id,
         place=event.place,
-        occurred_at=in_zone(event.occurred_at, zone),
+        occurred_at=local_time(event),
         accepted_at=event.accepted_at,
-        zone=zone,
+        zone=event.zone or event.place.time_zone or "UTC",
         address=str(event.address) if event.address else "",
         code=event.code,
         actors=event.actors,
