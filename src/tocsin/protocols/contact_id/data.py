@@ -4,6 +4,7 @@ import re
 
 from msgspec import Struct
 
+from tocsin.protocols.errors import Unsendable
 from tocsin.protocols.text import decoded, printable
 
 _BLOCK = re.compile(
@@ -18,7 +19,7 @@ _GROUP_DIGITS = 2
 _ZONE_DIGITS = 3
 
 
-class ContactIdError(ValueError):
+class ContactIdError(Unsendable):
     """The event does not fit into Contact ID; the text says which number and what to do."""
 
 

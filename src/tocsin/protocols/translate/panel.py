@@ -1,0 +1,242 @@
+"""What a panel's message says, as events. Total: whatever came in, something comes out."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.model.event import Code, Location
+from tocsin.model.kinds import Kind, State
+from tocsin.protocols import contact_id, sia
+from tocsin.protocols.codes import Counts, Meaning, inbound_contact_id, inbound_sia
+from tocsin.protocols.dc09.timestamps import read_time
+from tocsin.protocols.text import decoded, printable
+from tocsin.protocols.translate.position import location
+
+_LINK = re.compile(r"(?:https?|ftps?|rtsps?)://[^\s\"<>]{1,2000}\Z", re.ASCII | re.IGNORECASE)
+_LONGEST_TEXT = 1024
+_NONE_GROUP, _NONE_ZONE = "00", "000"
+_CONTACT_ID, _SIA = "ADM-CID", "SIA-DCS"
+
+
+class PanelEvent(Struct, frozen=True):
+    """One event of a panel's message.
+
+    `account` is the one inside the data, else the frame's (dc09.md 7). `code` is the panel's own with its number, which
+    also stands in `zone` or `user`, whichever it counts; None for a raw event. `text` is what the panel wrote;
+    `meaning` what its code says; `site` (S) and `label` (L, the place on site) name where. `occurred` is aware UTC,
+    None where the panel gave no time that can be placed. `url` is V, several joined by commas as they came. `files` are
+    U. `extended` has every extended value as text, K's masked.
+
+    `flags`: account_differs, raw (nothing could be read: the message stands in `raw` and `text`), partly_read (the
+    rest stands in `raw`), unknown_code, late (an O block), time_unreadable (H was no time).
+    """
+
+    account: str
+    kind: Kind
+    state: State = "new"
+    code: Code | None = None
+    area: str | None = None
+    zone: str | None = None
+    user: str = ""
+    text: str = ""
+    meaning: str = ""
+    event_class: str = ""
+    occurred: datetime | None = None
+    site: str = ""
+    label: str = ""
+    url: str = ""
+    location: Location | None = None
+    files: tuple[str, ...] = ()
+    extended: tuple[tuple[str, str], ...] = ()
+    flags: tuple[str, ...] = ()
+    raw: str = ""
+
+
+def panel_events(
+    token: str,
+    data: bytes,
+    extended: Sequence[tuple[str, bytes]],
+    outer_account: str,
+    *,
+    frame_time: datetime | None = None,
+    zone: tzinfo | None = None,
+    occurred_zone: tzinfo = UTC,
+) -> list[PanelEvent]:
+    """The events of one message, at least one, in the order they stand in the data. Never raises.
+
+    `token` is the frame's, without quotation marks and asterisk. A SIA block that holds only text or environment
+    values is `info`. A payload that cannot be read, or whose token is one of the dialler formats, is one raw event of
+    kind `alarm` (dc09.md 12.7: an unreadable alarm is still an alarm).
+
+    `frame_time` gives the year and day to the modifiers ti and da, which are in the panel's `zone`; without that zone
+    they cannot be placed and are left out. `occurred_zone` is the zone of H (dc09.md 10: UTC, but not at every maker).
+    """
+    shared = _shared(extended, outer_account, occurred_zone)
+    if token == _CONTACT_ID:
+        return [_with_account(_contact_id(data, shared), outer_account)]
+    if token == _SIA:
+        return [_with_account(event, outer_account) for event in _sia(data, shared, frame_time, zone)]
+    return [_raw(decoded(data), shared)]
+
+
+def _shared(extended: Sequence[tuple[str, bytes]], account: str, occurred_zone: tzinfo) -> PanelEvent:
+    """What the extended data says about every event of the message, as a template."""
+    values = tuple((letter, "***" if letter == "K" else _line(value)) for letter, value in extended)
+    links = [link for value in _all(values, "V") for link in value.split(",") if _LINK.match(link.strip())]
+    unlinked = [value for value in _all(values, "V") if value and not any(link in value for link in links)]
+    occurred = [read_time(value.strip(), occurred_zone) for letter, value in extended if letter == "H"]
+    return PanelEvent(
+        account=account,
+        kind="alarm",
+        text=_joined([*_all(values, "I"), *unlinked]),
+        occurred=next((moment for moment in occurred if moment is not None), None),
+        site=_first(values, "S"),
+        label=_first(values, "L"),
+        url=",".join(link.strip() for link in links),
+        location=location(_first(values, "X"), _first(values, "Y")),
+        files=tuple(_all(values, "U")),
+        extended=values,
+        flags=("time_unreadable",) if occurred and not any(occurred) else (),
+    )
+
+
+def _sia(data: bytes, shared: PanelEvent, frame_time: datetime | None, zone: tzinfo | None) -> list[PanelEvent]:
+    block = sia.read(data)
+    shared = msgspec.structs.replace(shared, account=block.account or "")
+    if not block.events:
+        told = [*block.texts, *block.environment]
+        return [_informational(told, shared) if told and not block.raw else _raw(decoded(data), shared)]
+    if block.raw:
+        shared = msgspec.structs.replace(shared, raw=_line(data), flags=(*shared.flags, "partly_read"))
+    return [_sia_event(event, shared, frame_time, zone) for event in block.events]
+
+
+def _sia_event(event: sia.SiaEvent, shared: PanelEvent, frame_time: datetime | None, zone: tzinfo | None) -> PanelEvent:
+    meaning = inbound_sia(event.code)
+    occurred = shared.occurred or _local_time(event, frame_time, zone)
+    told = _with_code(
+        meaning, Code(sia=event.code), event.number or None, event.area or None, event.user, [event.text, event.units]
+    )
+    return _told(told, shared, occurred, event.old)
+
+
+def _contact_id(data: bytes, shared: PanelEvent) -> PanelEvent:
+    event = contact_id.read(data)
+    shared = msgspec.structs.replace(shared, account=event.account or "")
+    if isinstance(event, contact_id.Unreadable):
+        return _raw(decoded(data), shared)
+    meaning = inbound_contact_id(event.qualifier, event.code)
+    number = None if event.zone == _NONE_ZONE else event.zone
+    area = None if event.group == _NONE_GROUP else event.group
+    told = _with_code(meaning, Code(contact_id=event.qualifier + event.code), number, area, "", [])
+    return _told(told, shared, shared.occurred, False)
+
+
+def _with_code(
+    meaning: Meaning, code: Code, number: str | None, area: str | None, user: str, texts: list[str]
+) -> PanelEvent:
+    """The number goes where it counts: to the user, the area or the zone."""
+    counts: Counts = meaning.counts
+    return PanelEvent(
+        account="",
+        kind=meaning.kind,
+        state=meaning.state,
+        code=msgspec.structs.replace(code, number=number, user_number=counts == "user" and number is not None),
+        area=area or (number if counts == "area" else None),
+        zone=None if counts in ("user", "area") else number,
+        user=user or (number or "" if counts == "user" else ""),
+        text=_joined([*texts, "" if meaning.known else meaning.text]),
+        meaning=meaning.text,
+        event_class=meaning.event_class,
+        flags=() if meaning.known else ("unknown_code",),
+    )
+
+
+def _told(event: PanelEvent, shared: PanelEvent, occurred: datetime | None, old: bool) -> PanelEvent:
+    return msgspec.structs.replace(
+        shared,
+        kind=event.kind,
+        state=event.state,
+        code=event.code,
+        area=event.area,
+        zone=event.zone,
+        user=event.user,
+        text=_joined([event.text, shared.text]),
+        meaning=event.meaning,
+        event_class=event.event_class,
+        occurred=occurred,
+        flags=(*shared.flags, *event.flags, *(("late",) if old else ())),
+    )
+
+
+def _informational(told: Iterable[str], shared: PanelEvent) -> PanelEvent:
+    return msgspec.structs.replace(shared, kind="info", text=_joined([*told, shared.text]))
+
+
+def _raw(text: str, shared: PanelEvent) -> PanelEvent:
+    shown = printable(text)
+    return msgspec.structs.replace(
+        shared,
+        text=_joined([shown.strip(), shared.text]),
+        meaning="message that could not be read",
+        flags=(*shared.flags, "raw"),
+        raw=shown,
+    )
+
+
+def _with_account(event: PanelEvent, outer: str) -> PanelEvent:
+    """dc09.md 7: without an inner account the frame's; a differing one wins and is flagged."""
+    if not event.account:
+        return msgspec.structs.replace(event, account=outer)
+    if event.account.upper() == outer.upper():
+        return event
+    return msgspec.structs.replace(event, flags=(*event.flags, "account_differs"))
+
+
+def _local_time(event: sia.SiaEvent, frame_time: datetime | None, zone: tzinfo | None) -> datetime | None:
+    """The instant nearest to the frame's at which the panel's clock showed ti, or the one da and ti name."""
+    clock = _clock(event.time)
+    if clock is None or frame_time is None or zone is None:
+        return None
+    today = frame_time.astimezone(zone).date()
+    day = _day(event.date)
+    days = [day] if day is not None else [today + timedelta(days=step) for step in (-1, 0, 1)]
+    moments = [datetime.combine(each, clock, zone).astimezone(UTC) for each in days]
+    return min(moments, key=lambda moment: abs(moment - frame_time))
+
+
+def _clock(text: str) -> time | None:
+    hour, _, rest = text.partition(":")
+    minute, _, second = rest.partition(":")
+    try:
+        return time(int(hour), int(minute), int(second or "0"))
+    except ValueError:
+        return None
+
+
+def _day(text: str) -> date | None:
+    try:
+        month, day, year = (int(part) for part in text.split("-"))
+        return date(year if year >= 1000 else 2000 + year, month, day)
+    except ValueError:
+        return None
+
+
+def _line(value: bytes) -> str:
+    return printable(decoded(value)).strip()[:_LONGEST_TEXT]
+
+
+def _all(values: Sequence[tuple[str, str]], wanted: str) -> list[str]:
+    return [value for letter, value in values if letter == wanted and value]
+
+
+def _first(values: Sequence[tuple[str, str]], wanted: str) -> str:
+    return next(iter(_all(values, wanted)), "")
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """The pieces that say something, each once."""
+    return "; ".join(dict.fromkeys(piece for piece in pieces if piece))[:_LONGEST_TEXT]

@@ -1,0 +1,189 @@
+"""What a station is told about an event: the data block and the extended data of a DC-09 frame (stations.md 5)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from tocsin.model.event import Actor, Address, Event
+from tocsin.model.wording import local_time
+from tocsin.protocols import contact_id, sia
+from tocsin.protocols.codes import Counts, meaning_of, outbound_contact_id, outbound_sia
+from tocsin.protocols.codes.tables import CLASSES, KIND_CODES
+from tocsin.protocols.errors import Unsendable
+from tocsin.protocols.text import encoded, printable
+from tocsin.protocols.translate.position import latitude, longitude
+
+Format = Literal["SIA-DCS", "ADM-CID"]
+Extended = list[tuple[str, bytes]]
+
+_ACCOUNT = re.compile(r"[0-9A-Za-z]{1,32}\Z", re.ASCII)
+_NUMBER = re.compile(r"[0-9A-Fa-f]{1,16}\Z", re.ASCII)
+_USER_OR_AREA = re.compile(r"[0-9]{1,16}\Z", re.ASCII)
+_STRUCTURE = str.maketrans({"[": "(", "]": ")", "|": " "})
+_URL_SAFE = "%!#$&'()*+,/:;=?@~-._"
+_LONGEST_DATA = 1024
+
+
+class DataOptions(Struct, frozen=True):
+    """What goes out besides the code. Each extended field can be switched off; a field without content is never sent.
+
+    `occurred_time` is the zone of H: `utc`, or `device` for the device's own. `encoding` is `utf-8`, `cp1252` or
+    `ascii` (transliterated). `longest` and `longest_link` are bytes: values are cut between characters, V by whole
+    links. `dcs_group_as_ri` sends the group of a configured address as `ri` in SIA-DCS; an area the panel itself
+    brought is always sent. `overrides`: see codes.check_override. `minutes_decimals`: how finely X and Y are written.
+    """
+
+    site: bool = True
+    device: bool = True
+    occurred: bool = True
+    link: bool = True
+    info: bool = True
+    files: bool = True
+    position: bool = True
+    occurred_time: Literal["utc", "device"] = "utc"
+    encoding: Literal["utf-8", "cp1252", "ascii"] = "utf-8"
+    longest: int = 128
+    longest_link: int = 256
+    dcs_group_as_ri: bool = False
+    overrides: Mapping[str, str] = {}
+    minutes_decimals: int = 1
+
+
+DEFAULTS = DataOptions()
+
+
+def station_data(
+    form: Format, event: Event, address: Address, options: DataOptions = DEFAULTS, files: Sequence[str] = ()
+) -> tuple[bytes, Extended]:
+    """The data between the first brackets, and the extended blocks in order (S L H V I U X Y).
+
+    `files` are the names or URLs of the event's pictures, one U each. Raises Unsendable (for Contact ID its
+    ContactIdError) when the format cannot say this event.
+    """
+    if not _ACCOUNT.match(address.account):
+        raise Unsendable(f"{address.account!r} is no account number: set one for this station")
+    data = _sia(event, address, options) if form == "SIA-DCS" else _contact_id(event, address, options)
+    return data.encode("ascii"), _extended(form, event, address, options, files)
+
+
+def _sia(event: Event, address: Address, options: DataOptions) -> str:
+    code = outbound_sia(event.kind, event.state, event.code, options.overrides)
+    if not code:
+        raise Unsendable(
+            f"SIA has no code for {event.kind}; leave it out with the filter, or give one in the overrides"
+        )
+    number = _number(event, address)
+    return sia.write(
+        address.account,
+        _fit(_USER_OR_AREA, _area(event, address, options)),
+        _fit(_USER_OR_AREA, event.user or (number if _counts_user(event) else None)),
+        code,
+        _fit(_NUMBER, number),
+    )
+
+
+def _contact_id(event: Event, address: Address, options: DataOptions) -> str:
+    qualifier, code = outbound_contact_id(event.kind, event.state, event.code, options.overrides)
+    return contact_id.write(address.account, qualifier, code, address.area, _number(event, address))
+
+
+def _fit(form: re.Pattern[str], value: str | None) -> str:
+    return value if value and form.match(value) else ""
+
+
+def _counts(event: Event) -> Counts:
+    if event.code is not None and event.code.user_number:
+        return "user"
+    meaning = meaning_of(event.code)
+    return meaning.counts if meaning is not None else CLASSES[KIND_CODES[event.kind].name].counts
+
+
+def _counts_user(event: Event) -> bool:
+    return _counts(event) == "user" and bool(event.user or (event.code is not None and event.code.number))
+
+
+def _number(event: Event, address: Address) -> str | None:
+    """A user's number stays the panel's; any other number is the address's zone, else what the panel brought."""
+    brought = event.code.number if event.code is not None else None
+    if _counts_user(event):
+        return brought or event.user
+    return address.zone or brought
+
+
+def _area(event: Event, address: Address, options: DataOptions) -> str | None:
+    own = event.address is not None and event.address.area == address.area
+    return address.area if own or options.dcs_group_as_ri else None
+
+
+def _extended(form: Format, event: Event, address: Address, options: DataOptions, files: Sequence[str]) -> Extended:
+    def text(value: str) -> bytes:
+        return encoded(printable(value).translate(_STRUCTURE).strip(), options.encoding, options.longest)
+
+    blocks = [
+        ("S", text(event.place.area) if options.site else b""),
+        ("L", text(event.place.name) if options.device else b""),
+        ("H", _occurred(event, options) if options.occurred else b""),
+        ("V", _links(event.url, options.longest_link) if options.link else b""),
+        ("I", text(_info(form, event, address)) if options.info else b""),
+        *(("U", _link(name)) for name in files if options.files),
+        *_position(event, options),
+    ]
+    return [block for block in blocks if block[1]]
+
+
+def _occurred(event: Event, options: DataOptions) -> bytes:
+    try:
+        at = local_time(event) if options.occurred_time == "device" else event.occurred_at
+    except OverflowError:  # the first or last day of the calendar
+        at = event.occurred_at
+    return f"{at:%H:%M:%S,%m-%d}-{at.year:04d}".encode("ascii")
+
+
+def _link(url: str) -> bytes:
+    return quote(printable(url).strip(), safe=_URL_SAFE).encode("ascii")
+
+
+def _links(urls: str, longest: int) -> bytes:
+    """Several links are separated by commas; those that do not fit are left out from the end, whole (dc09.md 10)."""
+    whole = b""
+    for url in urls.split(",") if urls else []:
+        longer = whole + b"," * bool(whole) + _link(url)
+        if len(longer) > longest:
+            break
+        whole = longer
+    return whole
+
+
+def _info(form: Format, event: Event, address: Address) -> str:
+    facts = [
+        "TEST" if event.is_test else "",
+        "still present" if form == "SIA-DCS" and event.state == "still" else "",
+        event.text,
+        _unwritten(event, address) if form == "SIA-DCS" else "",
+        f"battery={event.battery}%" if event.battery is not None else "",
+        f"asu={event.signal_asu}" if event.signal_asu is not None else "",
+        *(_seen(actor) for actor in event.actors),
+    ]
+    return ";".join(fact for fact in facts if fact)
+
+
+def _unwritten(event: Event, address: Address) -> str:
+    """A number that SIA's address cannot hold is told in words instead."""
+    number = _number(event, address)
+    return f"number {number}" if number and not _NUMBER.match(number) else ""
+
+
+def _seen(actor: Actor) -> str:
+    return actor.cls if actor.confidence is None else f"{actor.cls}={actor.confidence:.2f}"
+
+
+def _position(event: Event, options: DataOptions) -> Extended:
+    if event.location is None or not options.position:
+        return []
+    return [
+        ("X", longitude(event.location.lon, options.minutes_decimals).encode("ascii")),
+        ("Y", latitude(event.location.lat, options.minutes_decimals).encode("ascii")),
+    ]
