@@ -17,7 +17,7 @@ def check(
     context: typer.Context,
     connect: Annotated[bool, typer.Option("--connect", help="Also connect to each destination, step by step.")] = False,
 ) -> None:
-    """Check the configuration; with --connect also try every station.
+    """Check the configuration; --connect tries the stations too.
 
     Touches no network without --connect; sends no event with it.
 

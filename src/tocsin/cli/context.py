@@ -3,12 +3,15 @@
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from msgspec import Struct
 
 from tocsin.app.settings import Configuration, Loaded
+
+if TYPE_CHECKING:
+    from tocsin.cli.client import Client
 
 FAILED = 1
 WRONG_USE = 2
@@ -20,6 +23,8 @@ class Invocation(Struct, frozen=True):
 
     config: Path | None = None
     json: bool = False
+    url: str = ""
+    token: str = ""
 
     def file(self) -> Path:
         """`--config`, else ./tocsin.toml, else /etc/tocsin/tocsin.toml."""
@@ -42,6 +47,14 @@ class Invocation(Struct, frozen=True):
         if loaded.settings is None:
             stop("the configuration cannot be used; `tocsin check` shows all of it", WRONG_USE)
         return loaded.settings
+
+    def client(self, *scopes: str) -> "Client":
+        """The running gateway: at `--url`, else of the configuration. Raises Unanswered."""
+        from tocsin.cli.client import Client, own_client
+
+        if self.url:
+            return Client(self.url, self.token)
+        return own_client(self.configuration().api, self.token, scopes)
 
 
 def invocation(context: typer.Context) -> Invocation:

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import check
-from tocsin.cli.context import Invocation
+from tocsin.cli import check, diagnostics, preview, sending, setup, tables
+from tocsin.cli.client import Unanswered
+from tocsin.cli.context import FAILED, Invocation
 
 app = typer.Typer(
     name="tocsin",
@@ -19,7 +20,25 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(check.check)
+
+for command in (
+    setup.init,
+    check.check,
+    preview.render,
+    preview.explain,
+    sending.send,
+    tables.events,
+    tables.deliveries,
+    tables.devices,
+    tables.destinations,
+    sending.retry,
+    sending.discard,
+    diagnostics.diagnostics,
+    setup.schema,
+    setup.password,
+):
+    app.command()(command)
+app.command("test")(sending.try_out)
 
 
 def _version(wanted: bool) -> None:
@@ -36,6 +55,10 @@ def root(
         typer.Option("--config", "-c", help="Default: ./tocsin.toml, then /etc/tocsin/tocsin.toml."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
+    url: Annotated[str, typer.Option(envvar="TOCSIN_URL", help="Another gateway than the configuration's.")] = "",
+    token: Annotated[
+        str, typer.Option(envvar="TOCSIN_TOKEN", show_envvar=True, help="Default: one of the configuration's.")
+    ] = "",
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     """The open gateway between physical-security systems and monitoring stations.
@@ -45,25 +68,34 @@ def root(
 
     Example: tocsin init, then tocsin check, then tocsin run
     """
-    context.obj = Invocation(config, json)
+    context.obj = Invocation(config, json, url, token)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point."""
-    app(args=globals_first(sys.argv[1:] if arguments is None else list(arguments)), prog_name="tocsin")
+    given = globals_first(sys.argv[1:] if arguments is None else list(arguments))
+    try:
+        app(args=given, prog_name="tocsin")
+    except Unanswered as error:
+        typer.echo(f"tocsin: {error}", err=True)
+        sys.exit(FAILED)
+
+
+_WITH_VALUE = ("-c", "--config", "--url", "--token")
+_WRITTEN_TOGETHER = ("--config=", "--url=", "--token=")
 
 
 def globals_first(arguments: list[str]) -> list[str]:
-    """`--config`, `-c` and `--json` moved before the command, where click wants them; nothing behind `--`."""
+    """The global options moved before the command, where click wants them; nothing behind `--`."""
     first: list[str] = []
     rest: list[str] = []
     waiting = iter(arguments)
     for argument in waiting:
         if argument == "--":
             return [*first, *rest, argument, *waiting]
-        if argument in ("-c", "--config"):
+        if argument in _WITH_VALUE:
             first += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
-        elif argument == "--json" or argument.startswith("--config="):
+        elif argument == "--json" or argument.startswith(_WRITTEN_TOGETHER):
             first.append(argument)
         else:
             rest.append(argument)

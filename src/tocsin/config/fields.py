@@ -27,7 +27,7 @@ def parse_duration(value: object) -> float:
     raise ValueError('expected a duration as a string, such as "90s", "15m", "24h" or "30d"')
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration)]
+Duration = Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=str)]
 """Seconds, written as a string with its unit."""
 
 

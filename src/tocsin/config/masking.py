@@ -44,7 +44,7 @@ def _written(value: Any, path: KeyPath) -> str:
         inner = ", ".join(f"{key} = {_written(item, _below(path, key, value))}" for key, item in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list):
-        return "[" + ", ".join(_written(item, path) for item in value) + "]"
+        return "[" + ", ".join(_written(item, (*path, index)) for index, item in enumerate(value)) + "]"
     if is_secret(path):
         return MASK
     if isinstance(value, str):
@@ -55,3 +55,16 @@ def _written(value: Any, path: KeyPath) -> str:
 def _below(path: KeyPath, key: str, table: dict[str, Any]) -> KeyPath:
     """`{ env = … }` and `{ file = … }` name where a secret is; the name itself is none."""
     return ("name",) if len(table) == 1 and key in ("env", "file") else (*path, key)
+
+
+def masked(value: Any, path: KeyPath = ()) -> Any:
+    """The same data with everything that could be a secret masked, for files that leave the house."""
+    if isinstance(value, dict):
+        return {key: masked(item, _below(path, key, value)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item, (*path, index)) for index, item in enumerate(value)]
+    if is_secret(path):
+        return MASK
+    if isinstance(value, str):
+        return _USER_INFO.sub(f"{MASK}@", value)
+    return value if isinstance(value, bool | int | float) else str(value)

@@ -98,7 +98,8 @@ def _words(detail: ErrorDetails, models: Sequence[type[BaseModel]], path: KeyPat
     if kind in _WORDS:
         message, hint = _WORDS[kind]
         return message, hint(str(path[-1]) if isinstance(path[-1], str) else "", value)
-    return detail["msg"].replace("Input should be", "must be").replace("String should", "must"), ""
+    unit = " seconds" if isinstance(value, str) and "than" in kind else ""
+    return detail["msg"].replace("Input should be", "must be").replace("String should", "must") + unit, ""
 
 
 def _not_among(expected: str, path: KeyPath, value: Any) -> tuple[str, str]:

@@ -1,0 +1,87 @@
+"""Settings to objects. Nothing starts here."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from tocsin.app.pictures import PictureCheck
+from tocsin.app.settings import Configuration
+from tocsin.destinations.registry import DESTINATION_TYPES
+from tocsin.destinations.settings import DestinationSettings
+from tocsin.destinations.surroundings import Surroundings
+from tocsin.engine.areas import AreaTree
+from tocsin.engine.clock import LoopClock
+from tocsin.engine.contracts import Source
+from tocsin.engine.gateway import Gateway, GatewayParts, Member
+from tocsin.engine.retention import RetentionAges
+from tocsin.sources.registry import SOURCE_TYPES
+from tocsin.sources.surroundings import SourceSurroundings
+from tocsin.store.contract import Store
+from tocsin.telemetry.record import Recorder
+from tocsin.transports.sockets import SocketNetwork
+
+SHARED_LEASE_S = 2.0
+SINGLE_LEASE_S = 3600.0
+"""SQLite has one node by its folder's lock, so its lease need not be renewed every second."""
+
+
+def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
+    """The whole middle with its destinations and sources."""
+    clock, randomness = LoopClock(), random.SystemRandom()
+    around = Surroundings(
+        clock=clock,
+        randomness=randomness,
+        network=SocketNetwork(),
+        record=record,
+        gateway=settings.gateway.name,
+        public_url=settings.gateway.public_url,
+        time_zone=settings.gateway.time_zone,
+    )
+    shared = settings.gateway.database is not None
+    name = settings.gateway.name
+    parts = GatewayParts(
+        store=store,
+        clock=clock,
+        randomness=randomness,
+        record=record,
+        photo_check=PictureCheck(),
+        node=f"{name}-{randomness.getrandbits(40):010x}" if shared else name,
+        lease_ttl_s=SHARED_LEASE_S if shared else SINGLE_LEASE_S,
+        retention=_ages(settings),
+    )
+    built = Gateway(
+        name,
+        parts,
+        [_member(entry, around) for entry in settings.destinations],
+        AreaTree((area.area() for area in settings.areas), settings.gateway.time_zone),
+        [device.device() for device in settings.devices],
+        settings.gateway.public_url,
+    )
+    for source in _sources(settings.sources, built, around):
+        built.add_source(source)
+    return built
+
+
+def _ages(settings: Configuration) -> RetentionAges:
+    keep = settings.retention
+    return RetentionAges(keep.events, keep.photos, keep.receipts, keep.audit)
+
+
+def _member(entry: DestinationSettings, around: Surroundings) -> Member:
+    kind = DESTINATION_TYPES[entry.type]
+    tls = getattr(entry, "tls", None)
+    return Member(
+        destination=kind.build(entry, around),
+        type=entry.type,
+        title=kind.title,
+        filter=entry.filter.rule(),
+        retry=entry.retry.rule(),
+        hold_s=entry.hold_s(),
+        wants_photos=entry.wants_photos(),
+        insecure=bool(getattr(tls, "insecure", False)),
+    )
+
+
+def _sources(entries: Sequence[Any], built: Gateway, around: Surroundings) -> list[Source]:
+    surroundings = SourceSurroundings(around.clock, around.randomness, around.record, built.supervision.heard)
+    return [SOURCE_TYPES[entry.type].build(entry, surroundings) for entry in entries]

@@ -1,0 +1,41 @@
+"""One gateway per data folder: a lock that the kernel gives back when the process ends."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LOCK_NAME = "tocsin.lock"
+
+
+class AlreadyRunning(Exception):
+    """Another process has the data folder."""
+
+
+@contextmanager
+def only_one(data_dir: Path) -> Iterator[None]:
+    """Hold the folder. Raises AlreadyRunning, OSError when the folder cannot be made or written."""
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    with (data_dir / LOCK_NAME).open("a+") as file:
+        _lock(file.fileno(), data_dir)
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _lock(descriptor: int, data_dir: Path) -> None:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise AlreadyRunning(
+            f"another gateway is running with the data folder {data_dir}; stop it, or give this one its own data_dir"
+        ) from None

@@ -1,0 +1,165 @@
+"""The gateway as a process: start, signals, reload, an orderly end."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from tocsin.app import building
+from tocsin.app.instance import AlreadyRunning, only_one
+from tocsin.app.loading import load
+from tocsin.app.notify import notify
+from tocsin.app.serving import serving
+from tocsin.app.settings import Configuration, Loaded
+from tocsin.engine.clock import LoopClock
+from tocsin.engine.gateway import Gateway
+from tocsin.store.contract import Store, StoreError
+from tocsin.store.open import open_store
+from tocsin.telemetry.metrics import Metrics
+from tocsin.telemetry.occurrences import Notice, Trouble
+from tocsin.telemetry.record import Recorder
+from tocsin.telemetry.recorder import LoggedMetrics, configure_log
+
+PROOF_SYNCHRONOUS = "TOCSIN_PROOF_SYNCHRONOUS"
+"""Set only by the power-cut proof, which must fail when the store is weakened."""
+
+Started = Callable[[Gateway, str], None]
+"""Told once of the running gateway and its console's address."""
+
+
+def run(file: Path, json_log: bool = False) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code (interface.md 2)."""
+    configure_log(json_log)
+    loaded = load(file)
+    if loaded.settings is None:
+        for problem in loaded.problems:
+            print(problem, file=sys.stderr)
+        return 2
+    try:
+        return _in_loop(loaded)
+    except AlreadyRunning as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"cannot start: {error}", file=sys.stderr)
+    except StoreError as error:
+        print(f"cannot open the store: {error}", file=sys.stderr)
+    return 1
+
+
+def _in_loop(loaded: Loaded) -> int:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_Process(loaded).run())
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+class _Process:
+    """One process: the store for its whole life, a gateway for each configuration it is given."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        assert loaded.settings is not None
+        self._file = Path(loaded.file)
+        self._settings: Configuration = loaded.settings
+        self._metrics = Metrics()
+        self._record: Recorder = LoggedMetrics(self._metrics)
+        self._stopping = asyncio.Event()
+        self._next: Configuration | None = None
+
+    async def run(self) -> None:
+        self._listen_to_signals()
+        async with store_of(self._settings, self._record) as store:
+            first = True
+            while not self._stopping.is_set():
+                await self._serve(store, announce=first)
+                first = False
+        notify("STATUS=stopped")
+
+    async def _serve(self, store: Store, announce: bool) -> None:
+        """One configuration, until it is replaced or the process is to stop."""
+        async with running(self._settings, store, self._metrics, self._record, announce) as (gateway, address):
+            self._record(Notice("gateway", f"{gateway.name} is ready; console at {address}"))
+            notify("READY=1\nSTATUS=ready")
+            await self._changed()
+            final = self._stopping.is_set()
+            notify("STOPPING=1" if final else "STATUS=reloading")
+            await gateway.stop(announce=final)
+        if self._next is not None:
+            self._settings, self._next = self._next, None
+
+    async def _changed(self) -> None:
+        while not self._stopping.is_set() and self._next is None:
+            self._wake = asyncio.Event()
+            await self._wake.wait()
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        self._wake.set()
+
+    def _reload(self) -> None:
+        """A bad new configuration leaves the old one running and says why."""
+        loaded = load(self._file)
+        new = loaded.settings
+        if new is None:
+            for problem in loaded.errors:
+                self._record(Trouble("configuration", f"not taken over: {problem}"))
+            return
+        old = self._settings.gateway
+        if (new.gateway.data_dir, new.gateway.database) != (old.data_dir, old.database):
+            self._record(Trouble("configuration", "not taken over: data_dir or database changed; restart instead"))
+            return
+        self._record(Notice("configuration", "taken over"))
+        self._next = new
+        self._wake.set()
+
+
+@asynccontextmanager
+async def store_of(settings: Configuration, record: Recorder) -> AsyncIterator[Store]:
+    """The opened store of a configuration. Raises AlreadyRunning, StoreError, OSError."""
+    async with AsyncExitStack() as stack:
+        data_dir = Path(settings.gateway.data_dir)
+        database = settings.gateway.database
+        if database is None:
+            stack.enter_context(only_one(data_dir))
+        store = open_store(
+            database.reveal() if database else str(data_dir / "tocsin.db"),
+            LoopClock(),
+            record,
+            synchronous=os.environ.get(PROOF_SYNCHRONOUS, "FULL"),
+        )
+        await store.open()
+        stack.push_async_callback(store.aclose)
+        yield store
+
+
+@asynccontextmanager
+async def running(
+    settings: Configuration, store: Store, metrics: Metrics, record: Recorder, announce: bool = True
+) -> AsyncIterator[tuple[Gateway, str]]:
+    """A gateway at work behind its API, and the console's address. The caller stops it before leaving."""
+    gateway = building.gateway(settings, store, record)
+    await gateway.start()
+    async with serving(settings, gateway, metrics, record) as address:
+        work = asyncio.create_task(gateway.run(announce), name="gateway")
+        try:
+            yield gateway, address
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+            await gateway.aclose()

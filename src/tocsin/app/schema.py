@@ -1,0 +1,47 @@
+"""The JSON Schema of the configuration, for editors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from tocsin.api.settings import ApiSettings, ConsoleSettings
+from tocsin.app.loading import EntryType, Registries
+from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
+
+_ONE: dict[str, type[BaseModel]] = {
+    "gateway": GatewaySettings,
+    "api": ApiSettings,
+    "console": ConsoleSettings,
+    "retention": RetentionSettings,
+}
+_MANY: dict[str, type[BaseModel]] = {"areas": AreaSettings, "devices": DeviceSettings}
+
+
+def configuration_schema(registries: Registries) -> dict[str, Any]:
+    """JSON Schema (2020-12) of the whole file, with every destination and source type."""
+    typed = {"sources": registries.sources, "destinations": registries.destinations}
+    models = [*_ONE.values(), *_MANY.values(), *(each.settings for types in typed.values() for each in types.values())]
+    refs, shared = models_json_schema([(model, "validation") for model in models], title="Tocsin configuration")
+    by_model = {model: refs[model, "validation"] for model in models}
+    properties: dict[str, Any] = {name: by_model[model] for name, model in _ONE.items()}
+    properties |= {name: {"type": "array", "items": by_model[model]} for name, model in _MANY.items()}
+    properties |= {name: {"type": "array", "items": _one_of(types, by_model)} for name, types in typed.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Tocsin configuration",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "$defs": shared.get("$defs", {}),
+    }
+
+
+def _one_of(types: Mapping[str, EntryType], by_model: Mapping[type[BaseModel], Any]) -> dict[str, Any]:
+    """The entry's `type` decides which table it is."""
+    choices = [
+        {"allOf": [by_model[each.settings], {"properties": {"type": {"const": name}}, "required": ["type"]}]}
+        for name, each in sorted(types.items())
+    ]
+    return {"oneOf": choices} if choices else {}
