@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from tocsin.model.event import Code
 from tocsin.model.kinds import Kind, State
-from tocsin.protocols.codes.tables import BY_CODE, CLASSES, LETTERS, Counts, EventClass
+from tocsin.protocols.codes.tables import BY_CODE, CLASSES, CONTACT_ID_CODE, LETTERS, SIA_CODE, Counts, EventClass
 
 _LETTER_STATES = {
     "A": "alarm",
@@ -66,10 +66,10 @@ def inbound_contact_id(qualifier: str, code: str) -> Meaning:
 
 
 def meaning_of(code: Code | None) -> Meaning | None:
-    """The meaning of the code a source brought, of whichever format; None when it brought none."""
-    if code is not None and code.sia:
+    """The meaning of the code a source brought, of whichever format; None when it brought none of a proper form."""
+    if code is not None and code.sia and SIA_CODE.match(code.sia):
         return inbound_sia(code.sia)
-    if code is not None and code.contact_id:
+    if code is not None and code.contact_id and CONTACT_ID_CODE.match(code.contact_id):
         return inbound_contact_id(code.contact_id[:1], code.contact_id[1:])
     return None
 

@@ -16,7 +16,7 @@ _MODIFIER = re.compile(
     re.ASCII,
 )
 _EVENT = re.compile(
-    r"(?P<code>[A-Z]{2})(?P<number>[0-9A-Fa-f]+(?![0-9A-Za-z])|[0-9]*)"
+    r"(?P<code>[A-Z]{2})(?P<number>[0-9A-Fa-f]+(?:[:-][0-9A-Fa-f]+)*(?![0-9A-Za-z])|[0-9]*)"
     r"(?:\*(?:\"(?P<quoted>[^\"^]*)\"?(?P<unit>[^^]*)|(?P<units>[^^]*)))?"
     r"(?:\^(?P<text>[^^]*)\^?)?(?P<rest>.*)\Z",
     re.ASCII | re.DOTALL,

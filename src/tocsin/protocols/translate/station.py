@@ -20,7 +20,7 @@ Format = Literal["SIA-DCS", "ADM-CID"]
 Extended = list[tuple[str, bytes]]
 
 _ACCOUNT = re.compile(r"[0-9A-Za-z]{1,32}\Z", re.ASCII)
-_NUMBER = re.compile(r"[0-9A-Fa-f]{1,16}\Z", re.ASCII)
+_NUMBER = re.compile(r"[0-9A-Fa-f]{1,16}(?:[:-][0-9A-Fa-f]{1,16})?\Z", re.ASCII)
 _USER_OR_AREA = re.compile(r"[0-9]{1,16}\Z", re.ASCII)
 _STRUCTURE = str.maketrans({"[": "(", "]": ")", "|": " "})
 _URL_SAFE = "%!#$&'()*+,/:;=?@~-._"
