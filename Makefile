@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FOR ?=
 
 help: ## What can be done here
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 $(VENV)/.ready: requirements/develop.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -13,7 +13,16 @@ $(VENV)/.ready: requirements/develop.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-setup: $(VENV)/.ready ## Virtual environment with everything, from the lock files
+setup: $(VENV)/.ready ## Virtual environment with everything, from the lock file
+
+servers: setup ## What tests need from Debian: Chromium, FUSE (skipped by name where it cannot be installed)
+	$(BIN)/python tests/servers.py
+
+demo: setup ## The main job on this machine: make demo FOR=20 ends by itself
+	$(BIN)/tocsin demo $(if $(FOR),--for $(FOR))
+
+test: servers ## Everything CI runs
+	$(BIN)/python -m pytest -m "not prove"
 
 check: setup ## ruff, mypy --strict, import rules, documents
 	$(BIN)/ruff format --check src tests benchmarks
@@ -22,4 +31,20 @@ check: setup ## ruff, mypy --strict, import rules, documents
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/house
 
-.PHONY: help setup check
+prove: servers ## The long proofs: kills, power cuts, simulated hours, fuzzing (about an hour)
+	$(BIN)/python -m pytest -m prove -s --timeout 7200 tests
+
+bench: setup ## Figures beside their references from the same run
+	$(BIN)/python -m benchmarks
+
+lock: ## Renew requirements/ from pyproject.toml
+	$(BIN)/uv pip compile --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	  pyproject.toml --output-file requirements/run.txt --quiet --upgrade
+	$(BIN)/uv pip compile --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	  pyproject.toml --group test --group check --group prove --constraints requirements/run.txt \
+	  --output-file requirements/develop.txt --quiet
+
+clean: ## Remove what was made here
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/results
+
+.PHONY: help setup servers demo test check prove bench lock clean

@@ -1,6 +1,7 @@
 """The middle as one object: intake, pumps, supervision and the gateway's own voice over one store."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from tocsin.engine.backoff import Retry
 from tocsin.engine.contracts import (
     Clock,
     Destination,
+    IntakeClosed,
     PhotoIn,
     PhotoRefused,
     Randomness,
@@ -131,8 +133,8 @@ class Gateway:
         for source in self._sources:
             self.supervision.watch(source.name, source.supervised())
 
-    async def run(self) -> None:
-        """Everything that goes on by itself, until cancelled."""
+    async def run(self, announce: bool = True) -> None:
+        """Everything that goes on by itself, until cancelled. `announce`: this is a start, not a reload."""
         works: list[tuple[str, str, Callable[[], Any]]] = [
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
@@ -141,7 +143,8 @@ class Gateway:
             ("retention", "task", lambda: keep_pruning(self.store, self.clock, self._parts.retention)),
         ]
         self._tasks = [SupervisedTask(*work, self.clock, self._parts.record) for work in works]
-        self._announcer.say("system_started", "started")
+        if announce:
+            self._announcer.say("system_started", "started")
         async with asyncio.TaskGroup() as group:
             for task in self._tasks:
                 group.create_task(task.run())
@@ -151,12 +154,14 @@ class Gateway:
         afterwards.
         """
         if self.intake.open:
-            try:
+            with contextlib.suppress(IntakeClosed):
                 await self.intake.accept(Submission(self._announcer.event("system_stopped", "stopping")))
-            except Exception:  # noqa: BLE001 - stopping goes on without its announcement
-                self._announcer.say("system_stopped", "stopping")
         self.intake.open = False
         await asyncio.gather(*(pump.stop() for pump in self._pumps.values()))
+
+    async def aclose(self) -> None:
+        """Close the destinations' connections, after `run` has ended."""
+        await asyncio.gather(*(member.destination.aclose() for member in self._members.values()))
 
     # What people and programs ask
 

@@ -1,0 +1,37 @@
+"""Installs what the tests need from Debian; where that cannot be done, says which tests are skipped for it."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+PACKAGES = {"chromium": "chromium", "fusermount3": "fuse3"}
+
+
+def main() -> int:
+    missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    if not missing:
+        return 0
+    reason = install(missing)
+    if reason:
+        print(f"not installed: {', '.join(missing)} ({reason}); the tests that need them are skipped by name")
+        return 1 if os.environ.get("CI") else 0
+    return 0
+
+
+def install(packages: list[str]) -> str:
+    """Why it could not be done; empty when it was."""
+    if shutil.which("apt-get") is None:
+        return "this is no Debian"
+    if os.geteuid() != 0:
+        return "not root; install them with: sudo apt-get install " + " ".join(packages)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages]):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+        if done.returncode:
+            return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "apt-get failed"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
