@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.surroundings import Surroundings
+from tocsin.destinations.webhook.destination import build as build_webhook
+from tocsin.destinations.webhook.settings import WebhookSettings
 from tocsin.engine.contracts import Destination
 
 
@@ -20,3 +22,16 @@ class DestinationType(Struct, frozen=True):
     published: str
     settings: type[DestinationSettings]
     build: Callable[[Any, Surroundings], Destination]
+
+
+_TYPES = (
+    DestinationType(
+        "webhook",
+        "JSON over HTTP",
+        "Transport and the device's address are published; the body is ours, with the names seen in public receivers.",
+        WebhookSettings,
+        build_webhook,
+    ),
+)
+DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}
+"""By the name that `type` gives in the configuration."""

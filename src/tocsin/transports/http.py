@@ -52,7 +52,7 @@ class HttpClient:
             async with asyncio.timeout(self._timeout_s):
                 return await self._post(headers, body)
         except aiohttp.ConnectionTimeoutError as error:
-            raise Unreachable(explain(error, self.endpoint)) from error
+            raise Unreachable(explain(_cause(error), self.endpoint)) from error
         except TimeoutError as error:
             raise NoAnswer(
                 f"{self.endpoint} gave no complete answer within {self._timeout_s:g} s; it may have taken the event"
@@ -61,9 +61,9 @@ class HttpClient:
             shown = await shown_certificate(
                 self.endpoint, CERTIFICATE_DEADLINE_S, server_name(self._tls, self.endpoint)
             )
-            raise Unreachable(explain(error, self.endpoint, shown)) from error
+            raise Unreachable(explain(_cause(error), self.endpoint, shown)) from error
         except aiohttp.ClientConnectorError as error:
-            raise Unreachable(explain(error, self.endpoint)) from error
+            raise Unreachable(explain(_cause(error), self.endpoint)) from error
         except aiohttp.ClientError as error:
             raise LinkBroken(_broken(error, self.endpoint)) from error
 
@@ -138,4 +138,9 @@ def _broken(error: aiohttp.ClientError, endpoint: Endpoint) -> str:
         return f"{endpoint} broke off in the middle of its answer"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{endpoint} did not answer in HTTP: {error.message}"
-    return explain(error, endpoint)
+    return explain(_cause(error), endpoint)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What the HTTP library has wrapped; its wrappers look like system and TLS errors without their details."""
+    return error.__cause__ or error

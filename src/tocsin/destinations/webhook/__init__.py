@@ -1,0 +1,1 @@
+"""Events as JSON to a web address."""
