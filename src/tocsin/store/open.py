@@ -1,0 +1,24 @@
+"""From a path or URL to a store."""
+
+from pathlib import Path
+
+from tocsin.store.contract import Store
+from tocsin.store.durable import DurableStore
+from tocsin.store.engines import InlineSqlite, ThreadedSqlite
+from tocsin.store.surroundings import Clock, NoWatch, Watch
+
+
+def open_store(place: str | Path, clock: Clock, watch: Watch | None = None, synchronous: str = "FULL") -> Store:
+    """A store for `postgresql://…`, or for the path of an SQLite file. Call its `open()` before use.
+
+    `synchronous` is SQLite's; anything but FULL can lose what was acknowledged when the power goes.
+    """
+    watch = watch or NoWatch()
+    if str(place).startswith(("postgresql://", "postgres://")):
+        raise NotImplementedError
+    return DurableStore(ThreadedSqlite(str(place), clock, watch, synchronous))
+
+
+def open_inline_store(path: str | Path = ":memory:", watch: Watch | None = None, synchronous: str = "FULL") -> Store:
+    """SQLite without threads, for a loop with virtual time: nothing here waits for anything but the disk."""
+    return DurableStore(InlineSqlite(str(path), watch or NoWatch(), synchronous))

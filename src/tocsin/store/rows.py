@@ -1,0 +1,197 @@
+"""Values to rows and back. Pure. Instants are integer microseconds since 1970 UTC; bodies are JSON text."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Owed
+from tocsin.model.device import Device
+from tocsin.model.event import Event, Photo
+from tocsin.model.kinds import Lane
+from tocsin.store.contract import Arrival, AuditEntry, StoredEvent
+from tocsin.store.steps import Row
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_encode = msgspec.json.Encoder().encode
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_device = msgspec.json.Decoder(Device).decode
+_ID_FIELD = len(b'{"id":,')
+LONGEST_TEXT = 32_768
+"""Characters kept of one side of an exchange."""
+
+
+def microseconds(instant: datetime) -> int:
+    """Raises TypeError for an instant without zone."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def optional_microseconds(instant: datetime | None) -> int | None:
+    return None if instant is None else microseconds(instant)
+
+
+def instant(value: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def optional_instant(value: int | None) -> datetime | None:
+    return None if value is None else instant(value)
+
+
+def plain(text: str) -> str:
+    """Text for a column: PostgreSQL cannot hold NUL, which foreign input may bring."""
+    return text.replace("\0", "␀") if "\0" in text else text
+
+
+def bounded(text: str) -> str:
+    """Text for a column, at most LONGEST_TEXT characters of it."""
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[:LONGEST_TEXT]}… ({len(text) - LONGEST_TEXT} more characters)"
+    return plain(text)
+
+
+class Prepared(Struct, frozen=True):
+    """An arrival encoded by its caller, so that the writer only has to number it.
+
+    `columns`: accepted_at, source, kind, device_id, area, digest, repeat_key, body.
+    """
+
+    arrival: Arrival
+    columns: Row
+
+
+def prepare(arrival: Arrival) -> Prepared:
+    """Raises ValueError or TypeError for what cannot be stored; then nothing was written."""
+    event = arrival.event
+    for event_id in (event.id, arrival.alternate_id):
+        if "\0" in event_id:
+            raise ValueError(f"event id {event_id!r} holds a NUL character")
+    return Prepared(arrival, _columns(arrival, event))
+
+
+def _columns(arrival: Arrival, event: Event) -> Row:
+    return (
+        microseconds(event.accepted_at),
+        plain(event.source),
+        event.kind,
+        plain(event.device_id),
+        plain(event.place.area),
+        arrival.digest,
+        arrival.repeat_key or None,
+        event_body(event),
+    )
+
+
+def renamed(prepared: Prepared, event_id: str, reused: bool) -> Prepared:
+    """The arrival kept under another id, flagged if its own was used twice by the same source and device."""
+    old = prepared.arrival.event
+    flags = (*old.flags, "id_reused") if reused and "id_reused" not in old.flags else old.flags
+    event = msgspec.structs.replace(old, id=event_id, flags=flags)
+    arrival = msgspec.structs.replace(prepared.arrival, event=event)
+    return Prepared(arrival, _columns(arrival, event))
+
+
+def event_body(event: Event) -> str:
+    """The event as JSON without its id, which has its own column and may change on the way in."""
+    encoded = _encode(event)
+    return "{" + encoded[_ID_FIELD + len(_encode(event.id)) :].decode()
+
+
+def event_of(event_id: str, body: str) -> Event:
+    return _decode_event(b'{"id":' + _encode(event_id) + b"," + body[1:].encode())
+
+
+def owed_row(event_seq: int, destination: int, owed: Owed) -> Row:
+    return (
+        event_seq,
+        destination,
+        int(owed.lane),
+        owed.state,
+        plain(owed.address),
+        plain(owed.queue),
+        owed.number,
+        optional_microseconds(owed.due_at),
+        bounded(owed.reason),
+    )
+
+
+def photo_row(event_seq: int, photo: Photo) -> Row:
+    return (event_seq, photo.n, photo.data, photo.sha256, plain(photo.content_type))
+
+
+def photo_of(row: Row) -> Photo:
+    n, data, sha256, content_type = row
+    return Photo(n, data, sha256, content_type)
+
+
+def exchange_row(event_seq: int, destination: int, n: int, exchange: Exchange) -> Row:
+    texts = (exchange.host, exchange.result, exchange.sent, exchange.answer, exchange.note)
+    return (event_seq, destination, n, microseconds(exchange.at), *map(bounded, texts))
+
+
+def exchange_of(row: Row) -> Exchange:
+    return Exchange(instant(row[0]), *row[1:])
+
+
+def stored_event_of(row: Row) -> StoredEvent:
+    seq, event_id, body = row
+    return StoredEvent(seq, event_of(event_id, body))
+
+
+def due_of(row: Row) -> Due:
+    seq, destination, lane, address, queue, number, attempts, due_at, event_id, body = row
+    return Due(
+        key=DeliveryKey(seq, destination),
+        lane=Lane(lane),
+        address=address,
+        queue=queue,
+        number=number,
+        event=event_of(event_id, body),
+        attempts=attempts,
+        due_at=optional_instant(due_at),
+    )
+
+
+def delivery_of(row: Row) -> Delivery:
+    seq, destination, event_id, lane, *rest = row
+    state, address, queue, number, attempts, accepted_at, due_at, delivered_at, host, receipt, reason = rest
+    return Delivery(
+        key=DeliveryKey(seq, destination),
+        event_id=event_id,
+        lane=Lane(lane),
+        state=state,
+        address=address,
+        queue=queue,
+        number=number,
+        attempts=attempts,
+        accepted_at=instant(accepted_at),
+        due_at=optional_instant(due_at),
+        delivered_at=optional_instant(delivered_at),
+        host=host,
+        receipt=receipt,
+        reason=reason,
+    )
+
+
+def device_body(device: Device) -> str:
+    return _encode(device).decode()
+
+
+def device_of(row: Row) -> Device:
+    return _decode_device(row[0])
+
+
+def audit_row(entry: AuditEntry) -> Row:
+    texts = (entry.who, entry.action, entry.subject, entry.source_address, entry.result)
+    return (microseconds(entry.at), *map(bounded, texts))
+
+
+def audit_entry_of(row: Row) -> AuditEntry:
+    return AuditEntry(instant(row[0]), *row[1:])
+
+
+def kibibytes(photos: Sequence[Photo]) -> int:
+    """The weight of photos."""
+    return sum(len(photo.data) >> 10 for photo in photos)

@@ -1,0 +1,109 @@
+-- The first form of the database.
+
+-- What the database says about itself: schema (its version), written_by (the program's version).
+CREATE TABLE meta (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+
+-- One row per event. body is NULL once the event is past retention and only its receipts are kept.
+CREATE TABLE events (
+  seq BIGINT PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  accepted_at BIGINT NOT NULL,
+  source TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  device_id TEXT NOT NULL,
+  area TEXT NOT NULL,
+  digest BYTEA NOT NULL,
+  repeat_key BYTEA,
+  body TEXT
+);
+CREATE INDEX events_by_device ON events (device_id, seq);
+CREATE INDEX events_repeats ON events (source, accepted_at) WHERE repeat_key IS NOT NULL;
+
+-- Events kept under another id because their own was taken: so that a repeat of such an event is known too.
+CREATE TABLE aliases (
+  own_id TEXT NOT NULL,
+  event_seq BIGINT NOT NULL,
+  PRIMARY KEY (own_id, event_seq)
+);
+
+CREATE TABLE destinations (
+  id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  last_delivered BIGINT
+);
+
+-- One row per event and destination that owes it: queue, retry time, state and receipt in one.
+CREATE TABLE deliveries (
+  event_seq BIGINT NOT NULL,
+  destination BIGINT NOT NULL,
+  lane BIGINT NOT NULL,
+  state TEXT NOT NULL,
+  address TEXT NOT NULL,
+  queue TEXT NOT NULL,
+  number BIGINT NOT NULL,
+  attempts BIGINT NOT NULL DEFAULT 0,
+  due_at BIGINT,
+  delivered_at BIGINT,
+  host TEXT NOT NULL DEFAULT '',
+  receipt TEXT NOT NULL DEFAULT '',
+  reason TEXT NOT NULL DEFAULT '',
+  exchanged BIGINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (event_seq, destination)
+);
+CREATE INDEX deliveries_open ON deliveries (destination, lane, event_seq, queue)
+  WHERE state IN ('pending', 'held', 'retrying');
+CREATE INDEX deliveries_set_aside ON deliveries (event_seq)
+  WHERE state IN ('rejected', 'expired', 'discarded');
+
+CREATE TABLE photos (
+  event_seq BIGINT NOT NULL,
+  n BIGINT NOT NULL,
+  data BYTEA NOT NULL,
+  sha256 TEXT NOT NULL,
+  content_type TEXT NOT NULL,
+  PRIMARY KEY (event_seq, n)
+);
+
+-- What was sent and answered. n counts from 1 per delivery; the middle of a long row of failures is dropped.
+CREATE TABLE exchanges (
+  event_seq BIGINT NOT NULL,
+  destination BIGINT NOT NULL,
+  n BIGINT NOT NULL,
+  at BIGINT NOT NULL,
+  host TEXT NOT NULL,
+  result TEXT NOT NULL,
+  sent TEXT NOT NULL,
+  answer TEXT NOT NULL,
+  note TEXT NOT NULL,
+  PRIMARY KEY (event_seq, destination, n)
+);
+
+CREATE TABLE counters (
+  scope TEXT PRIMARY KEY,
+  next BIGINT NOT NULL
+);
+
+CREATE TABLE leases (
+  subject TEXT PRIMARY KEY,
+  owner TEXT NOT NULL,
+  epoch BIGINT NOT NULL,
+  until BIGINT NOT NULL
+);
+
+CREATE TABLE devices (
+  id TEXT PRIMARY KEY,
+  body TEXT NOT NULL
+);
+
+CREATE TABLE audit (
+  n BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at BIGINT NOT NULL,
+  who TEXT NOT NULL,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  source_address TEXT NOT NULL,
+  result TEXT NOT NULL
+);

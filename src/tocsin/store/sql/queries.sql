@@ -1,0 +1,130 @@
+-- last_seq: the newest event's place; the next one is counted from it
+SELECT coalesce(max(seq), 0) FROM events;
+
+-- destination_names: all destinations that were ever owed anything
+SELECT name FROM destinations ORDER BY name;
+
+-- lease_epoch: fences a settlement by a node that lost its lease
+SELECT epoch FROM leases WHERE subject = ?;
+
+-- make_lease: a subject's first lease, owned by nobody
+INSERT INTO leases (subject, owner, epoch, until) VALUES (?, '', 0, 0) ON CONFLICT (subject) DO NOTHING;
+
+-- take_lease: take or renew
+UPDATE leases SET owner = ?, epoch = ?, until = ? WHERE subject = ?;
+
+-- release: give a lease back before its time; the next owner raises the epoch
+UPDATE leases SET owner = '', until = 0 WHERE subject = ? AND owner = ? AND epoch = ?;
+
+-- reserve: numbers of a counter, given once and for ever
+INSERT INTO counters (scope, next) VALUES (?, ?)
+ON CONFLICT (scope) DO UPDATE SET next = counters.next + ? RETURNING next;
+
+-- seq_of: an event by its identifier, unless it is past retention
+SELECT seq FROM events WHERE id = ? AND body IS NOT NULL;
+
+-- photo_numbers: which photos an event has
+SELECT n, sha256 FROM photos WHERE event_seq = ?;
+
+-- photos: the photos of an event
+SELECT n, data, sha256, content_type FROM photos WHERE event_seq = ? ORDER BY n;
+
+-- amend: an event as it is now
+UPDATE events SET body = ?, area = ? WHERE seq = ?;
+
+-- unhold: held deliveries of an event become due
+UPDATE deliveries SET state = 'pending', due_at = NULL WHERE event_seq = ? AND state = 'held'
+RETURNING event_seq, destination;
+
+-- resubmit: open a closed delivery again, with a fresh address
+UPDATE deliveries SET state = ?, lane = ?, address = ?, queue = ?, number = ?, due_at = ?,
+  attempts = 0, delivered_at = NULL, host = '', receipt = '', reason = ''
+WHERE event_seq = ? AND destination = ?;
+
+-- discard: close a delivery by hand
+UPDATE deliveries SET state = 'discarded', due_at = NULL, reason = ? WHERE event_seq = ? AND destination = ?;
+
+-- count_exchange: one more exchange in a delivery's trace
+UPDATE deliveries SET exchanged = exchanged + 1 WHERE event_seq = ? AND destination = ?;
+
+-- due [10]: open deliveries with their events, in order
+SELECT d.event_seq, n.name, d.lane, d.address, d.queue, d.number, d.attempts, d.due_at, e.id, e.body
+FROM deliveries d CROSS JOIN events e CROSS JOIN destinations n
+WHERE e.seq = d.event_seq AND n.id = d.destination AND {where}
+ORDER BY d.event_seq LIMIT ?;
+
+-- events [3]: events for people, newest first
+SELECT e.seq, e.id, e.body FROM events e WHERE e.body IS NOT NULL AND {where} ORDER BY e.seq DESC LIMIT ?;
+
+-- deliveries [15]: deliveries for people, newest first
+SELECT d.event_seq, n.name, e.id, d.lane, d.state, d.address, d.queue, d.number, d.attempts, e.accepted_at,
+  d.due_at, d.delivered_at, d.host, d.receipt, d.reason
+FROM deliveries d CROSS JOIN events e CROSS JOIN destinations n
+WHERE e.seq = d.event_seq AND n.id = d.destination AND {where}
+ORDER BY d.event_seq DESC, d.destination DESC LIMIT ?;
+
+-- trace: what was sent and answered, oldest first
+SELECT x.at, x.host, x.result, x.sent, x.answer, x.note
+FROM exchanges x JOIN destinations n ON n.id = x.destination
+WHERE x.event_seq = ? AND n.name = ? ORDER BY x.n;
+
+-- backlog: open deliveries per lane and the instant of the oldest, from the index of open deliveries
+SELECT o.lane, o.pending, e.accepted_at FROM (
+  SELECT lane, count(*) AS pending, min(event_seq) AS oldest FROM deliveries
+  WHERE destination = (SELECT id FROM destinations WHERE name = ?) AND state IN ('pending', 'held', 'retrying')
+  GROUP BY lane
+) o JOIN events e ON e.seq = o.oldest;
+
+-- recent_repeats: what a source recognises repeats by
+SELECT repeat_key, accepted_at FROM events
+WHERE source = ? AND accepted_at >= ? AND repeat_key IS NOT NULL ORDER BY accepted_at;
+
+-- devices: all devices
+SELECT body FROM devices ORDER BY id;
+
+-- put_device: a device as it is now
+INSERT INTO devices (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body;
+
+-- delete_device: forget a device
+DELETE FROM devices WHERE id = ? RETURNING id;
+
+-- add_audit: who did what
+INSERT INTO audit (at, who, action, subject, source_address, result) VALUES (?, ?, ?, ?, ?, ?);
+
+-- audit_entries: the newest entries
+SELECT at, who, action, subject, source_address, result FROM audit ORDER BY n DESC LIMIT ?;
+
+-- prune_audit: old entries
+DELETE FROM audit WHERE n IN (SELECT n FROM audit WHERE at < ? ORDER BY n LIMIT ?) RETURNING n;
+
+-- old_photos: events with photos, from a place on: place, old?, open?, how many
+SELECT p.event_seq, CASE WHEN e.accepted_at < ? THEN 1 ELSE 0 END,
+  CASE WHEN EXISTS (SELECT 1 FROM deliveries d
+    WHERE d.event_seq = e.seq AND d.state IN ('pending', 'held', 'retrying')) THEN 1 ELSE 0 END, p.photos
+FROM (SELECT event_seq, count(*) AS photos FROM photos WHERE event_seq > ?
+  GROUP BY event_seq ORDER BY event_seq LIMIT ?) p JOIN events e ON e.seq = p.event_seq
+ORDER BY p.event_seq;
+
+-- old_events: events, from a place on: place, old?, open?, 1 if its body is still there and it may go
+SELECT e.seq, CASE WHEN e.accepted_at < ? THEN 1 ELSE 0 END,
+  CASE WHEN EXISTS (SELECT 1 FROM deliveries d
+    WHERE d.event_seq = e.seq AND d.state IN ('pending', 'held', 'retrying')) THEN 1 ELSE 0 END,
+  CASE WHEN e.body IS NULL THEN 0 ELSE 1 END
+FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?;
+
+-- old_receipts: events with deliveries, from a place on: place, old?, open?, how many
+SELECT r.event_seq, CASE WHEN e.accepted_at < ? THEN 1 ELSE 0 END,
+  CASE WHEN EXISTS (SELECT 1 FROM deliveries d
+    WHERE d.event_seq = e.seq AND d.state IN ('pending', 'held', 'retrying')) THEN 1 ELSE 0 END, r.receipts
+FROM (SELECT event_seq, count(*) AS receipts FROM deliveries WHERE event_seq > ?
+  GROUP BY event_seq ORDER BY event_seq LIMIT ?) r JOIN events e ON e.seq = r.event_seq
+ORDER BY r.event_seq;
+
+-- schema_version: what the database says about itself
+SELECT name, value FROM meta WHERE name IN ('schema', 'written_by');
+
+-- put_meta: note something about the database
+INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- drop_meta: forget a note
+DELETE FROM meta WHERE name = ?;
