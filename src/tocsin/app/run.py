@@ -14,7 +14,7 @@ from tocsin.app.loading import load
 from tocsin.app.notify import notify
 from tocsin.app.serving import serving
 from tocsin.app.settings import Configuration, Loaded
-from tocsin.engine.clock import LoopClock
+from tocsin.app.watching import RecordedWatch
 from tocsin.engine.gateway import Gateway
 from tocsin.store.contract import Store, StoreError
 from tocsin.store.open import open_store
@@ -139,8 +139,7 @@ async def store_of(settings: Configuration, record: Recorder) -> AsyncIterator[S
             stack.enter_context(only_one(data_dir))
         store = open_store(
             database.reveal() if database else str(data_dir / "tocsin.db"),
-            LoopClock(),
-            record,
+            RecordedWatch(record),
             synchronous=os.environ.get(PROOF_SYNCHRONOUS, "FULL"),
         )
         await store.open()

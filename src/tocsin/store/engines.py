@@ -8,7 +8,7 @@ from tocsin.store.checkpointer import MOST_PAGES, Checkpointer, checkpoint_here
 from tocsin.store.readers import Readers
 from tocsin.store.sqlite import SqliteDatabase
 from tocsin.store.steps import Operation, Steps
-from tocsin.store.surroundings import Clock, Watch
+from tocsin.store.surroundings import Watch
 from tocsin.store.writer import InlineWriter, ThreadWriter
 
 T = TypeVar("T")
@@ -48,12 +48,12 @@ class CheckpointedDatabase(SqliteDatabase):
 class ThreadedSqlite:
     """The embedded store as it runs: writer, checkpointer and readers each on their own connection."""
 
-    def __init__(self, path: str, clock: Clock, watch: Watch, synchronous: str = "FULL", readers: int = 2) -> None:
+    def __init__(self, path: str, watch: Watch, synchronous: str = "FULL", readers: int = 2) -> None:
         self._path = path
         self._watch = watch
         self._reader_threads = readers
         self._checkpointer = Checkpointer(path, self._trouble)
-        self._writer = ThreadWriter(CheckpointedDatabase(path, synchronous, self._checkpointer), clock, watch)
+        self._writer = ThreadWriter(CheckpointedDatabase(path, synchronous, self._checkpointer), watch)
         self._readers: Readers | None = None
 
     async def open(self) -> None:

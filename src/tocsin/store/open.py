@@ -5,10 +5,10 @@ from pathlib import Path
 from tocsin.store.contract import Store
 from tocsin.store.durable import DurableStore
 from tocsin.store.engines import InlineSqlite, ThreadedSqlite
-from tocsin.store.surroundings import Clock, NoWatch, Watch
+from tocsin.store.surroundings import NoWatch, Watch
 
 
-def open_store(place: str | Path, clock: Clock, watch: Watch | None = None, synchronous: str = "FULL") -> Store:
+def open_store(place: str | Path, watch: Watch | None = None, synchronous: str = "FULL") -> Store:
     """A store for `postgresql://…`, or for the path of an SQLite file. Call its `open()` before use.
 
     `synchronous` is SQLite's; anything but FULL can lose what was acknowledged when the power goes.
@@ -16,7 +16,7 @@ def open_store(place: str | Path, clock: Clock, watch: Watch | None = None, sync
     watch = watch or NoWatch()
     if str(place).startswith(("postgresql://", "postgres://")):
         raise NotImplementedError
-    return DurableStore(ThreadedSqlite(str(place), clock, watch, synchronous))
+    return DurableStore(ThreadedSqlite(str(place), watch, synchronous))
 
 
 def open_inline_store(path: str | Path = ":memory:", watch: Watch | None = None, synchronous: str = "FULL") -> Store:

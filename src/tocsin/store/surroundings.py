@@ -1,15 +1,6 @@
-"""What the store takes from outside: time, and whom it tells how it is doing."""
+"""Whom the store tells how it is doing."""
 
-from datetime import datetime
 from typing import Protocol
-
-
-class Clock(Protocol):
-    def now(self) -> datetime:
-        """Aware UTC."""
-
-    def monotonic(self) -> float:
-        """Seconds."""
 
 
 class Watch(Protocol):

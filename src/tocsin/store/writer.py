@@ -5,11 +5,12 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from tocsin.store.contract import StoreTooNew, StoreUnavailable
 from tocsin.store.steps import Operation
-from tocsin.store.surroundings import Clock, Watch
+from tocsin.store.surroundings import Watch
 
 MOST_WAITING = 65_536
 """Weight of the operations that may wait for the writer; beyond it callers wait with theirs."""
@@ -105,9 +106,8 @@ class Room:
 class ThreadWriter:
     """One thread owns the writing connection: it takes all that is waiting, commits once, and answers all at once."""
 
-    def __init__(self, database: Database, clock: Clock, watch: Watch, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, database: Database, watch: Watch, most_waiting: int = MOST_WAITING) -> None:
         self._database = database
-        self._clock = clock
         self._watch = watch
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._room = Room(most_waiting)
@@ -176,7 +176,7 @@ class ThreadWriter:
         return batch
 
     def _commit(self, batch: list[Waiting]) -> None:
-        started = self._clock.monotonic()
+        started = monotonic()
         try:
             answers = self._database.apply([waiting.operation for waiting in batch])
         except StoreUnavailable as error:
@@ -184,7 +184,7 @@ class ThreadWriter:
         except Exception as error:  # noqa: BLE001 - top of the thread: callers must be answered, the thread goes on
             self._outage(batch, f"unexpected {type(error).__name__}: {error}")
         else:
-            self._tell(self._watch.committed, self._clock.monotonic() - started, len(batch))
+            self._tell(self._watch.committed, monotonic() - started, len(batch))
             self._tell(self._answer, batch, answers)
 
     def _outage(self, batch: list[Waiting], reason: str) -> None:
@@ -192,7 +192,7 @@ class ThreadWriter:
         through.
         """
         self._writable = False
-        went_down = self._clock.monotonic()
+        went_down = monotonic()
         self._database.close()
         self._tell(self._watch.went_down, reason)
         self._refuse(batch, reason)
@@ -202,7 +202,7 @@ class ThreadWriter:
             if self._opened_again():
                 break
         self._writable = True
-        self._tell(self._watch.came_back, self._clock.monotonic() - went_down)
+        self._tell(self._watch.came_back, monotonic() - went_down)
 
     def _opened_again(self) -> bool:
         try:
@@ -215,8 +215,8 @@ class ThreadWriter:
 
     def _refuse_for(self, seconds: float, reason: str) -> bool:
         """Refuses what still comes for so long; False when it is time to stop."""
-        until = self._clock.monotonic() + seconds
-        while (left := until - self._clock.monotonic()) > 0:
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0:
             try:
                 waiting = self._queue.get(timeout=left)
             except queue.Empty:
