@@ -5,6 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from tocsin.destinations.dc09.destination import build as build_dc09
+from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.webhook.destination import build as build_webhook
@@ -25,6 +27,13 @@ class DestinationType(Struct, frozen=True):
 
 
 _TYPES = (
+    DestinationType(
+        "dc09",
+        "SIA DC-09",
+        "Frames, formats and replies are the standard's; the fields filled are published, their inner form partly ours.",
+        Dc09Settings,
+        build_dc09,
+    ),
     DestinationType(
         "webhook",
         "JSON over HTTP",

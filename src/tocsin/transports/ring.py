@@ -1,19 +1,13 @@
 """In which order the hosts of a station are tried. Pure."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import TypeVar
 
 Host = TypeVar("Host", bound=Hashable)
 
 
-def round_order(hosts: Sequence[Host], linked: Host | None = None) -> list[Host]:
-    """The hosts for one round, each once.
-
-    Every new connection starts at the first host (stations.md 8.1); a link that still stands is used before a new
-    one is opened, whichever host it leads to.
+def round_order(hosts: Sequence[Host], without: Collection[Host] = ()) -> list[Host]:
+    """The hosts for one round of new connections, each once: every new connection starts at the first host that may
+    be asked (stations.md 8.1).
     """
-    order = list(dict.fromkeys(hosts))
-    if linked in order:
-        order.remove(linked)
-        order.insert(0, linked)
-    return order
+    return [host for host in dict.fromkeys(hosts) if host not in without]

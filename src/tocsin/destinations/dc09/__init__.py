@@ -1,0 +1,1 @@
+"""A monitoring station that is spoken to by SIA DC-09."""

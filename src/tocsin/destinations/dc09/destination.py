@@ -1,0 +1,222 @@
+"""A station spoken to by DC-09: rounds over its hosts until one of them acknowledges."""
+
+import asyncio
+from collections.abc import Sequence
+
+from tocsin.destinations.dc09 import format as dc09_format
+from tocsin.destinations.dc09.addressing import address, read_printed
+from tocsin.destinations.dc09.exchange import Exchanges, Result
+from tocsin.destinations.dc09.line import Line, Lines
+from tocsin.destinations.dc09.settings import Dc09Settings
+from tocsin.destinations.surroundings import Surroundings
+from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
+from tocsin.model.delivery import DeliveryKey, Due, Receipt
+from tocsin.model.device import Device
+from tocsin.model.event import Address, Event, Photo
+from tocsin.protocols.dc09.errors import Dc09Error
+from tocsin.protocols.dc09.message import Message
+from tocsin.protocols.errors import Unsendable
+from tocsin.telemetry.occurrences import Trouble
+from tocsin.transports.contract import Endpoint, Unreachable
+from tocsin.transports.ring import round_order
+
+BETWEEN_ATTEMPTS_S = 1.0
+_REFUSALS_KEPT = 10_000
+POLL_REFUSED = (
+    "the station answers DUH to polls for account {}: it does not know the account, or expects the other of plain and "
+    'encrypted; ask the station, or set supervision = "off"'
+)
+NO_POLL = "not sent: there is no default account"
+INSECURE = "verification is switched off (tls.insecure)"
+CHECK_HINTS = {
+    "refused": "The station does not know this account, or expects the other of plain and encrypted messages. Compare "
+    "account, receiver number, prefix and key with the station",
+    "retry": "Check the clock of this machine against a time server, then ask the station about its own",
+    "silent": "Many receivers are silent when account, prefix or key are wrong. Compare them with the station, and "
+    "check that this port is its DC-09 receiver",
+}
+
+
+class Dc09Destination:
+    """See engine.contracts.Destination."""
+
+    def __init__(self, settings: Dc09Settings, surroundings: Surroundings) -> None:
+        self.name = settings.name
+        self.concurrency = settings.connections
+        self._settings = settings
+        self._clock = surroundings.clock
+        self._record = surroundings.record
+        self._hosts = settings.endpoints()
+        self._default = settings.default_address()
+        self.supervision_s = settings.supervision if self._default else None
+        self._lines = Lines(settings, surroundings.network, surroundings.clock)
+        self._exchanges = Exchanges(settings, surroundings)
+        self._refusals: dict[DeliveryKey, set[Endpoint]] = {}
+        self._last_host = ""
+        self._poll_refused = False
+
+    def address(self, event: Event, device: Device | None) -> Addressed:
+        return dc09_format.expressible(self._settings, event, address(self._settings, event, device))
+
+    def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
+        message = self._event_message(due)
+        return [Rendered("frame", self._exchanges.frame(message), dc09_format.clear_text(message))]
+
+    async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
+        message = self._event_message(due)
+        refused = self._refusals.get(due.key, set())
+        try:
+            receipt = await self._round(message, attempt, refused)
+        except TryLater:
+            self._remember(due.key, refused)
+            raise
+        self._refusals.pop(due.key, None)
+        if receipt is None:
+            raise Rejected(f"the station answers DUH: it cannot process {dc09_format.clear_text(message)}")
+        return receipt
+
+    async def supervise(self, attempt: Attempt) -> Receipt:
+        """A link test for the default account. A station that refuses it is reached all the same."""
+        if self._default is None:
+            raise LinkDown("there is no default account to poll with")
+        try:
+            receipt = await self._round(self._link_test(self._default), attempt, set())
+        except TryLater as error:
+            raise LinkDown(str(error)) from error
+        if receipt is None and not self._poll_refused:
+            self._record(Trouble(f"destination {self.name}", POLL_REFUSED.format(self._default.account)))
+        self._poll_refused = receipt is None
+        return receipt or Receipt(self._last_host, "DUH")
+
+    async def check(self) -> Sequence[CheckStep]:
+        """Every host, each as far as it goes; no event is sent."""
+        return [step for host in dict.fromkeys(self._hosts) for step in await self._check(host)]
+
+    def hosts_in_use(self) -> str:
+        return self._last_host or str(self._hosts[0])
+
+    async def aclose(self) -> None:
+        await self._lines.aclose()
+
+    def _event_message(self, due: Due) -> Message:
+        """The message with its number on the wire. Raises Rejected."""
+        where = read_printed(due.address)
+        if where is None:
+            raise Rejected(f"{due.address!r} in the outbox is no DC-09 address")
+        try:
+            return dc09_format.event_message(self._settings, due.event, where, due.number)
+        except (Dc09Error, Unsendable) as error:
+            raise Rejected(str(error)) from error
+
+    def _link_test(self, default: Address) -> Message:
+        return dc09_format.link_test(default, self._settings.key is not None)
+
+    def _remember(self, key: DeliveryKey, refused: set[Endpoint]) -> None:
+        """A host that refused a delivery is not asked again (dc09.md 13.1); bounded, the oldest are forgotten."""
+        if refused:
+            self._refusals[key] = refused
+        while len(self._refusals) > _REFUSALS_KEPT:
+            self._refusals.pop(next(iter(self._refusals)))
+
+    # One round over the hosts
+
+    async def _round(self, message: Message, attempt: Attempt, refused: set[Endpoint]) -> Receipt | None:
+        """One round; None when every host has refused the message. Raises LinkDown, TryLater."""
+        results: list[Result] = []
+        line = await self._lines.standing()
+        hosts = round_order(self._hosts, refused)
+        if line is not None and line.endpoint in hosts:
+            result = await self._ask(line, message, attempt)
+            # A kept link that breaks at this moment may have been dead before: that is no attempt of its host.
+            if result.word not in ("broken", "unreachable"):
+                hosts.remove(line.endpoint)
+                _note(result, line.endpoint, results, refused)
+        elif line is not None:
+            await self._lines.put_back(line)
+        for host in hosts:
+            if not _delivered(results):
+                _note(await self._host(host, message, attempt), host, results, refused)
+        return self._conclude(results, refused)
+
+    def _conclude(self, results: Sequence[Result], refused: set[Endpoint]) -> Receipt | None:
+        if _delivered(results):
+            return results[-1].receipt
+        if refused.issuperset(self._hosts):
+            return None
+        reasons = "; ".join(dict.fromkeys(result.reason for result in results))
+        if not refused and all(result.word == "unreachable" for result in results):
+            raise LinkDown(reasons)
+        raise TryLater(reasons)
+
+    async def _host(self, host: Endpoint, message: Message, attempt: Attempt) -> Result:
+        """The configured attempts at one host, each over a new connection."""
+        result = Result("unreachable")
+        for number in range(self._settings.attempts):
+            if number:
+                await asyncio.sleep(BETWEEN_ATTEMPTS_S)
+            try:
+                line = await self._lines.open(host)
+            except Unreachable as error:
+                attempt.exchanged(str(host), "unreachable", note=str(error))
+                result = Result("unreachable", str(error))
+            else:
+                result = await self._ask(line, message, attempt)
+            if result.word in ("delivered", "refused"):
+                break
+        return result
+
+    async def _ask(self, line: Line, message: Message, attempt: Attempt) -> Result:
+        """One exchange; the line is kept only after a clean answer, so that no late one can meet another message."""
+        try:
+            result = await self._exchanges.ask(line, message, attempt)
+        except BaseException:
+            await line.aclose()
+            raise
+        if result.word in ("delivered", "refused"):
+            self._last_host = str(line.endpoint)
+            await self._lines.put_back(line)
+        else:
+            await line.aclose()
+        return result
+
+    # Commissioning
+
+    async def _check(self, host: Endpoint) -> list[CheckStep]:
+        tls = self._settings.tls
+        what = f"{host}: {self._settings.transport.upper()} connection" + (" with TLS" if tls else "")
+        try:
+            line = await self._lines.open(host)
+        except Unreachable as error:
+            return [CheckStep(what, False, str(error))]
+        connected = CheckStep(what, True, INSECURE if tls and tls.insecure else "")
+        if self._default is None:
+            await line.aclose()
+            return [connected, CheckStep(f"{host}: poll", True, NO_POLL)]
+        return [connected, await self._check_poll(line, self._default)]
+
+    async def _check_poll(self, line: Line, default: Address) -> CheckStep:
+        attempt = Attempt(self._clock, _no_photos, 0)
+        result = await self._ask(line, self._link_test(default), attempt)
+        what = f"{line.endpoint}: poll for account {default.account}"
+        if result.receipt is None:
+            return CheckStep(what, False, result.reason, CHECK_HINTS.get(result.word, CHECK_HINTS["silent"]))
+        resynced = [each.note for each in attempt.exchanges if each.result == "resync"]
+        return CheckStep(what, True, "; ".join([result.receipt.answer, *resynced]))
+
+
+def _note(result: Result, host: Endpoint, results: list[Result], refused: set[Endpoint]) -> None:
+    results.append(result)
+    if result.word == "refused":
+        refused.add(host)
+
+
+def _delivered(results: Sequence[Result]) -> bool:
+    return bool(results) and results[-1].receipt is not None
+
+
+async def _no_photos(_: int) -> Sequence[Photo]:
+    return ()
+
+
+def build(settings: Dc09Settings, surroundings: Surroundings) -> Dc09Destination:
+    return Dc09Destination(settings, surroundings)
