@@ -30,7 +30,7 @@ _TYPES = (
     DestinationType(
         "dc09",
         "SIA DC-09",
-        "Frames, formats and replies are the standard's; the fields filled are published, their inner form partly ours.",
+        "Frames, formats and replies are the standard's; which fields are filled is published, their inner form ours.",
         Dc09Settings,
         build_dc09,
     ),

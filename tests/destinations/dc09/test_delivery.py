@@ -371,8 +371,8 @@ async def test_check_of_a_good_station(bench: Any, station: Any) -> None:
     _, port = await station()
     steps = await bench.destination(port).check()
     assert [(step.what, step.ok) for step in steps] == [
-        (f"127.0.0.1:{port}: TCP connection", True),
-        (f"127.0.0.1:{port}: poll for account 9280", True),
+        (f"connect to 127.0.0.1:{port}", True),
+        (f"poll 127.0.0.1:{port} for account 9280", True),
     ]
 
 

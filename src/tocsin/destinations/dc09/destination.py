@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from tocsin.destinations.checking import link_steps
 from tocsin.destinations.dc09 import format as dc09_format
 from tocsin.destinations.dc09.addressing import address, read_printed
 from tocsin.destinations.dc09.exchange import Exchanges, Result
@@ -27,7 +28,6 @@ POLL_REFUSED = (
     'encrypted; ask the station, or set supervision = "off"'
 )
 NO_POLL = "not sent: there is no default account"
-INSECURE = "verification is switched off (tls.insecure)"
 CHECK_HINTS = {
     "refused": "The station does not know this account, or expects the other of plain and encrypted messages. Compare "
     "account, receiver number, prefix and key with the station",
@@ -45,6 +45,7 @@ class Dc09Destination:
         self.concurrency = settings.connections
         self._settings = settings
         self._clock = surroundings.clock
+        self._network = surroundings.network
         self._record = surroundings.record
         self._hosts = settings.endpoints()
         self._default = settings.default_address()
@@ -182,22 +183,22 @@ class Dc09Destination:
     # Commissioning
 
     async def _check(self, host: Endpoint) -> list[CheckStep]:
-        tls = self._settings.tls
-        what = f"{host}: {self._settings.transport.upper()} connection" + (" with TLS" if tls else "")
+        steps: list[CheckStep] = []
+        if self._settings.transport == "tcp":
+            tls = self._settings.tls.options() if self._settings.tls else None
+            steps = await link_steps(self._network, host, tls, self._settings.connect_timeout)
+        if self._default is None or not all(step.ok for step in steps):
+            return steps if self._default else [*steps, CheckStep(f"poll {host}", True, NO_POLL)]
         try:
             line = await self._lines.open(host)
         except Unreachable as error:
-            return [CheckStep(what, False, str(error))]
-        connected = CheckStep(what, True, INSECURE if tls and tls.insecure else "")
-        if self._default is None:
-            await line.aclose()
-            return [connected, CheckStep(f"{host}: poll", True, NO_POLL)]
-        return [connected, await self._check_poll(line, self._default)]
+            return [*steps, CheckStep(f"connect to {host}", False, str(error))]
+        return [*steps, await self._check_poll(line, self._default)]
 
     async def _check_poll(self, line: Line, default: Address) -> CheckStep:
         attempt = Attempt(self._clock, _no_photos, 0)
         result = await self._ask(line, self._link_test(default), attempt)
-        what = f"{line.endpoint}: poll for account {default.account}"
+        what = f"poll {line.endpoint} for account {default.account}"
         if result.receipt is None:
             return CheckStep(what, False, result.reason, CHECK_HINTS.get(result.word, CHECK_HINTS["silent"]))
         resynced = [each.note for each in attempt.exchanges if each.result == "resync"]
