@@ -22,6 +22,7 @@ _PLAIN = re.compile(rb"([^\]]*)\]((?:\[[^\]]*\])*)(_[0-9:,-]{19})?\Z")
 _CLEAR = re.compile(
     rb"[^|\[\]]*(?:\|([^\[\]]*))?\]((?:\[[^\[\]]*\])*)(_[0-9]{2}(?::[0-9]{2}){2},[0-9]{2}-[0-9]{2}-[0-9]{4})\Z"
 )
+_NOT_A_MESSAGE = "the decrypted text is not a message; the key is another one than the sender's"
 _FORBIDDEN_IN_PAD = re.compile(rb"[|\[\]]")
 _LINE_END = re.compile(rb"[\r\n]")
 
@@ -111,6 +112,9 @@ def read_payload(head: Header, raw: RawFrame, key: bytes | None = None) -> Messa
         data, blocks, stamp = _clear_parts(raw.body[head.start :], key)
     else:
         data, blocks, stamp = _plain_parts(raw.body, head.start)
+    timestamp = read_time(stamp) if stamp else None
+    if head.encrypted and timestamp is None and read_time(stamp, day_first=True) is None:
+        raise WrongKey(_NOT_A_MESSAGE)
     return Message(
         head.token,
         head.seq,
@@ -120,7 +124,7 @@ def read_payload(head: Header, raw: RawFrame, key: bytes | None = None) -> Messa
         head.encrypted,
         data,
         _extended(blocks) if blocks else (),
-        read_time(stamp) if stamp else None,
+        timestamp,
         stamp,
         head.marked,
     )
@@ -146,13 +150,9 @@ def _clear_parts(secret: bytes, key: bytes | None) -> tuple[bytes, bytes, bytes]
     if not cipher_text or len(cipher_text) % BLOCK or 2 * len(cipher_text) != len(secret):
         raise WrongKey("the encrypted part is not a whole number of AES blocks")
     match = _CLEAR.match(decrypt(key, cipher_text))
-    if match is None or not _is_time(match[3]):
-        raise WrongKey("the decrypted text is not a message; the key is another one than the sender's")
+    if match is None:
+        raise WrongKey(_NOT_A_MESSAGE)
     return match[1] or b"", match[2], match[3]
-
-
-def _is_time(stamp: bytes) -> bool:
-    return read_time(stamp) is not None or read_time(stamp, day_first=True) is not None
 
 
 def _extended(blocks: bytes) -> tuple[Extended, ...]:

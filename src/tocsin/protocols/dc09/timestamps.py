@@ -1,13 +1,12 @@
 """The time of DC-09: `HH:MM:SS,MM-DD-YYYY`, month before day, UTC (dc09.md 8)."""
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 AHEAD = timedelta(seconds=20)
 BEHIND = timedelta(seconds=40)
 
-_LENGTH = len("HH:MM:SS,MM-DD-YYYY")
-_DIGITS = ((0, 2), (3, 5), (6, 8), (9, 11), (12, 14), (15, 19))
-_MARKS = b"::,--"
+_TIME = re.compile(rb"_?([0-9]{2}):([0-9]{2}):([0-9]{2}),([0-9]{2})-([0-9]{2})-([0-9]{4})\Z")
 
 
 def format_time(moment: datetime) -> bytes:
@@ -20,13 +19,10 @@ def read_time(text: bytes, zone: tzinfo = UTC, day_first: bool = False) -> datet
     """The instant, aware UTC; None where the text is no time. `zone` and `day_first`: panels that differ (dc09.md
     16).
     """
-    text = text.removeprefix(b"_")
-    if len(text) != _LENGTH or text[2::3][:2] + text[8:9] + text[11:15:3] != _MARKS:
+    match = _TIME.match(text)
+    if match is None:
         return None
-    parts = [text[start:stop] for start, stop in _DIGITS]
-    if not b"".join(parts).isdigit():
-        return None
-    hour, minute, second, month, day, year = map(int, parts)
+    hour, minute, second, month, day, year = map(int, match.groups())
     if day_first:
         month, day = day, month
     try:
