@@ -9,7 +9,7 @@ from tocsin.protocols.text import decoded, printable
 
 _BLOCK = re.compile(
     r"(?:#?(?P<account>[^|]*)\|)?\s*(?P<q>[136ERPerp])(?P<code>[0-9A-Fa-f]{3})\s?(?P<group>[0-9A-Fa-f]{2})\s?"
-    r"(?P<zone>[0-9A-Fa-f]{3})\s*\Z",
+    r"(?P<zone>[0-9A-Fa-f]{3})[\s|]*\Z",
     re.ASCII,
 )
 _DIGITS = re.compile(r"[0-9A-F]+\Z", re.ASCII)
@@ -82,11 +82,19 @@ def write(account: str, qualifier: str, code: str, group: str | None, zone: str 
     return f"#{account}|{q}{event} {area} {number}"
 
 
+def fits(number: str | None, digits: int) -> bool:
+    """Whether an area (2 digits) or a zone or user (3 digits) can be written at all."""
+    return bool(_DIGITS.match(_padded(number or "", digits))) and len(_padded(number or "", digits)) == digits
+
+
+def _padded(number: str, digits: int) -> str:
+    return number.upper().lstrip("0").rjust(digits, "0")
+
+
 def _fitted(what: str, number: str, digits: int) -> str:
-    text = number.upper().lstrip("0").rjust(digits, "0")
-    if len(text) > digits or not _DIGITS.match(text):
+    if not fits(number, digits):
         raise ContactIdError(
             f"{what} {number[:40]!r} does not fit into Contact ID, which has {digits} digits for it; "
             "give the device a shorter number for this station, or use the format SIA-DCS"
         )
-    return text
+    return _padded(number, digits)

@@ -34,6 +34,8 @@ class DataOptions(Struct, frozen=True):
     `ascii` (transliterated). `longest` and `longest_link` are bytes: values are cut between characters, V by whole
     links. `dcs_group_as_ri` sends the group of a configured address as `ri` in SIA-DCS; an area the panel itself
     brought is always sent. `overrides`: see codes.check_override. `minutes_decimals`: how finely X and Y are written.
+    `numbers_in_text`: an area or zone Contact ID has no digits for goes out as 00 or 000 with the number in I, instead
+    of being refused (event-codes.md 3.1).
     """
 
     site: bool = True
@@ -50,6 +52,7 @@ class DataOptions(Struct, frozen=True):
     dcs_group_as_ri: bool = False
     overrides: Mapping[str, str] = {}
     minutes_decimals: int = 1
+    numbers_in_text: bool = False
 
 
 DEFAULTS = DataOptions()
@@ -87,7 +90,10 @@ def _sia(event: Event, address: Address, options: DataOptions) -> str:
 
 def _contact_id(event: Event, address: Address, options: DataOptions) -> str:
     qualifier, code = outbound_contact_id(event.kind, event.state, event.code, options.overrides)
-    return contact_id.write(address.account, qualifier, code, address.area, _number(event, address))
+    area, number = address.area, _number(event, address)
+    if options.numbers_in_text and options.info:
+        area, number = (value if contact_id.fits(value, digits) else None for value, digits in ((area, 2), (number, 3)))
+    return contact_id.write(address.account, qualifier, code, area, number)
 
 
 def _fit(form: re.Pattern[str], value: str | None) -> str:
@@ -162,7 +168,7 @@ def _info(form: Format, event: Event, address: Address) -> str:
         "TEST" if event.is_test else "",
         "still present" if form == "SIA-DCS" and event.state == "still" else "",
         event.text,
-        _unwritten(event, address) if form == "SIA-DCS" else "",
+        _unwritten(form, event, address),
         f"battery={event.battery}%" if event.battery is not None else "",
         f"asu={event.signal_asu}" if event.signal_asu is not None else "",
         *(_seen(actor) for actor in event.actors),
@@ -170,10 +176,14 @@ def _info(form: Format, event: Event, address: Address) -> str:
     return ";".join(fact for fact in facts if fact)
 
 
-def _unwritten(event: Event, address: Address) -> str:
-    """A number that SIA's address cannot hold is told in words instead."""
-    number = _number(event, address)
-    return f"number {number}" if number and not _NUMBER.match(number) else ""
+def _unwritten(form: Format, event: Event, address: Address) -> str:
+    """A number the format has no room for is told in words instead."""
+    area, number = address.area, _number(event, address)
+    if form == "SIA-DCS":
+        return f"number {number}" if number and not _NUMBER.match(number) else ""
+    told = [f"area {area}" if area and not contact_id.fits(area, 2) else ""]
+    told.append(f"number {number}" if number and not contact_id.fits(number, 3) else "")
+    return " ".join(told).strip()
 
 
 def _seen(actor: Actor) -> str:
