@@ -81,7 +81,7 @@ class _Loading:
         warnings = [problem for problem in found if problem.level == "warning"]
         problems = sorted([*self._fatal, *self._entry_problems, *warnings], key=lambda problem: problem.line)
         usable = None if self._fatal else settings
-        return Loaded(str(self._document.file), usable, tuple(problems), tuple(self._left_out))
+        return Loaded(str(self._document.file), usable, tuple(problems), tuple(self._left_out), self._document)
 
     def _configuration(self) -> Configuration | None:
         gateway = self._one(GatewaySettings, "gateway")

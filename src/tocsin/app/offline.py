@@ -87,7 +87,11 @@ class Offline:
             for n, part in enumerate(given.photos, start=1)
         ]
         event = replace(given.event, id=given.event.id or self._new_id(), photos=len(photos))
-        return self._door.complete(event), photos
+        return self.complete(event), photos
+
+    def complete(self, event: Event) -> Event:
+        """The event with what the configuration says of its device."""
+        return self._door.complete(event)
 
     def explain(self, event: Event) -> list[Verdict]:
         """Every destination's verdict, in the order of the configuration."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 from pydantic import AfterValidator, Field, StringConstraints
 
 from tocsin.api.settings import ApiSettings, ConsoleSettings
+from tocsin.config.document import Document
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.config.problems import Problem
 from tocsin.destinations.settings import DestinationSettings, Name
@@ -122,6 +123,7 @@ class Loaded(Struct, frozen=True):
     settings: Configuration | None
     problems: tuple[Problem, ...] = ()
     left_out: tuple[str, ...] = ()
+    document: Document | None = None
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -25,7 +25,8 @@ class Client:
 
     def __init__(self, url: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.url = url.rstrip("/")
-        self._token = token
+        self.token = token
+        self.tls = tls
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
         if self.url.startswith("https://"):
             handlers.append(urllib.request.HTTPSHandler(context=tls))
@@ -55,8 +56,8 @@ class Client:
         request.add_header("Accept", "application/json")
         if body is not None:
             request.add_header("Content-Type", "application/json")
-        if self._token:
-            request.add_header("Authorization", f"Bearer {self._token}")
+        if self.token:
+            request.add_header("Authorization", f"Bearer {self.token}")
         try:
             with self._opener.open(request, timeout=DEADLINE_S) as answer:
                 return json.loads(answer.read(_LARGEST_ANSWER) or b"null")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import check, diagnostics, preview, sending, setup, tables
+from tocsin.cli import check, diagnostics, preview, running, sending, setup, simulate, tables
 from tocsin.cli.client import Unanswered
 from tocsin.cli.context import FAILED, Invocation
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 for command in (
     setup.init,
     check.check,
+    running.run,
     preview.render,
     preview.explain,
     sending.send,
@@ -39,6 +40,7 @@ for command in (
 ):
     app.command()(command)
 app.command("test")(sending.try_out)
+app.add_typer(simulate.app, name="simulate")
 
 
 def _version(wanted: bool) -> None:

@@ -35,6 +35,8 @@ class Plan(Struct, frozen=True):
     every_s: float = 2.0
     count: int | None = None
     photos: int = 1
+    retry_s: float = 1.0
+    """The first pause before an unacknowledged event is sent again; it doubles up to 30 s."""
 
 
 class Shot(Struct, frozen=True):
@@ -104,12 +106,11 @@ async def send(
         while plan.count is None or number < plan.count:
             if number:
                 await asyncio.sleep(plan.every_s)
-            await _until_taken(session, url.rstrip("/"), shot(number, plan, clock.now(), randomness), out)
+            await _until_taken(session, url.rstrip("/"), shot(number, plan, clock.now(), randomness), out, plan.retry_s)
             number += 1
 
 
-async def _until_taken(session: aiohttp.ClientSession, url: str, one: Shot, out: Out) -> None:
-    pause_s = 1.0
+async def _until_taken(session: aiohttp.ClientSession, url: str, one: Shot, out: Out, pause_s: float) -> None:
     while True:
         report = await _post(session, url, one)
         out({"detector": one.event["device_id"], "id": one.event["id"], "kind": one.event["kind"], **report})
@@ -136,8 +137,8 @@ async def _post(session: aiohttp.ClientSession, url: str, one: Shot) -> dict[str
 
 
 def _form(one: Shot) -> aiohttp.FormData:
-    form = aiohttp.FormData()
-    form.add_field("event", msgspec.json.encode(one.event), content_type="application/json")
+    form = aiohttp.FormData(default_to_multipart=True)
+    form.add_field("event", msgspec.json.encode(one.event).decode(), content_type="application/json")
     for number, photo in enumerate(one.photos, start=1):
         form.add_field("photo", photo, filename=f"{number}.jpg", content_type="image/jpeg")
     return form
