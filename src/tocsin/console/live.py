@@ -1,0 +1,140 @@
+"""What changes while a page is open: gathered for a moment, then sent as ready pieces of the page."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from tocsin.api.access import Rights
+from tocsin.api.events import Word
+from tocsin.api.room import Room, TheRoom
+from tocsin.api.sse import HEARTBEAT, beating, frame, streaming
+from tocsin.console.looks import render
+from tocsin.console.pages import summary_of, wanted_events, with_deliveries
+from tocsin.console.present import Row, card, chip
+from tocsin.console.visitor import AVisitor, Visitor
+from tocsin.engine.hub import Change
+from tocsin.model.delivery import DeliveryKey
+from tocsin.store.contract import EventFilter, StoredEvent
+
+router = APIRouter(include_in_schema=False)
+SETTLE_S = 0.2
+LONGEST_GATHERING_S = 0.6
+MOST_ROWS = 50
+MOST_CHIPS = 300
+
+
+class Gathered:
+    """What changed since the last time something was sent; `lost` when it is too much to send piece by piece."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, bool] = {}
+        self.deliveries: dict[str, None] = {}
+        self.destinations: set[str] = set()
+        self.lost = False
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.deliveries or self.destinations or self.lost)
+
+    def add(self, change: Change) -> None:
+        match change.topic:
+            case "event":
+                fresh = not change.data.get("amended", False)
+                self.events[change.id] = self.events.get(change.id, False) or fresh
+                self.destinations.update(change.data.get("destinations", ()))
+            case "delivery":
+                self.deliveries[change.id] = None
+                self.destinations.add(str(change.data.get("destination", "")))
+            case "destination":
+                self.destinations.add(change.id)
+            case "missed":
+                self.lost = True
+        self.lost = self.lost or len(self.events) > MOST_ROWS or len(self.deliveries) > MOST_CHIPS
+
+
+@router.get("/live")
+async def live(room: TheRoom, visitor: AVisitor, device_id: Word = "", area: Word = "", kind: Word = "") -> Response:
+    room.streams.check()
+    return streaming(_pieces(room, visitor, wanted_events(room, visitor.rights, device_id, area, kind)))
+
+
+async def _pieces(room: Room, visitor: Visitor, wanted: EventFilter) -> AsyncGenerator[bytes, None]:
+    with room.streams.counted():
+        yield frame("hello", "")
+        gathered, since = Gathered(), room.gateway.clock.monotonic()
+        async for change in beating(room.gateway.hub.subscribe(), SETTLE_S, room.closing):
+            now = room.gateway.clock.monotonic()
+            if change is not None:
+                since = since if gathered else now
+                gathered.add(change)
+            if gathered and (change is None or now - since > LONGEST_GATHERING_S):
+                for piece in await _show(room, visitor, wanted, gathered):
+                    yield piece
+                gathered, since = Gathered(), now
+            elif change is None and now - since > room.limits.heartbeat_s:
+                since = now
+                yield HEARTBEAT
+
+
+async def _show(room: Room, visitor: Visitor, wanted: EventFilter, gathered: Gathered) -> list[bytes]:
+    if gathered.lost:
+        return [frame("refresh", "")]
+    fresh, amended = await _events(room, visitor.rights, wanted, gathered)
+    pieces = []
+    if fresh:
+        pieces.append(frame("events", "".join(render("row.html", row=one, fresh=True) for one in fresh)))
+    updates = [render("row.html", row=one, fresh=False) for one in amended]
+    updates += await _chips(room, visitor, gathered)
+    updates += await _cards(room, visitor, gathered)
+    pieces.append(frame("update", "".join(updates)))
+    return pieces
+
+
+async def _events(room: Room, rights: Rights, wanted: EventFilter, gathered: Gathered) -> tuple[list[Row], list[Row]]:
+    """Rows of new events, newest first, and of amended ones."""
+    found = [await room.gateway.store.event(event_id) for event_id in gathered.events]
+    shown = [one for one in found if one is not None and _shown(room, rights, wanted, one)]
+    rows = await with_deliveries(room, sorted(shown, key=lambda one: -one.seq))
+    fresh = [one for one in rows if gathered.events.get(one.event.id)]
+    return fresh, [one for one in rows if not gathered.events.get(one.event.id)]
+
+
+def _shown(room: Room, rights: Rights, wanted: EventFilter, stored: StoredEvent) -> bool:
+    event = stored.event
+    asked: Sequence[tuple[str, str]] = (
+        (wanted.device_id, event.device_id),
+        (wanted.area, event.place.area),
+        (wanted.kind, event.kind),
+    )
+    return rights.see(room.gateway.devices.areas, event) and all(not want or want == has for want, has in asked)
+
+
+async def _chips(room: Room, visitor: Visitor, gathered: Gathered) -> list[str]:
+    """Chips and detail lines; the page takes those it shows. Narrowed rights see only their events' ones."""
+    pieces = []
+    for key in gathered.deliveries:
+        delivery = await room.gateway.store.delivery(DeliveryKey.parse(key))
+        if delivery is None or not await _may_see(room, visitor.rights, delivery.event_id):
+            continue
+        shown = chip(delivery)
+        pieces.append(render("chip.html", chip=shown))
+        pieces.append(render("delivery.html", chip=shown, visitor=visitor))
+    return pieces
+
+
+async def _may_see(room: Room, rights: Rights, event_id: str) -> bool:
+    if not rights.narrowed:
+        return True
+    stored = await room.gateway.store.event(event_id)
+    return stored is not None and rights.see(room.gateway.devices.areas, stored.event)
+
+
+async def _cards(room: Room, visitor: Visitor, gathered: Gathered) -> list[str]:
+    statuses = await room.gateway.destinations()
+    changed = [card(status) for status in statuses if status.name in gathered.destinations]
+    overall = await summary_of(room, visitor.rights, statuses)
+    return [
+        *(render("card.html", card=one, visitor=visitor) for one in changed),
+        render("summary.html", summary=overall),
+        render("overall.html", summary=overall),
+    ]

@@ -1,0 +1,103 @@
+"""Templates, what they may call, and the headers every page carries."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.responses import HTMLResponse
+
+from tocsin.api.room import room_of
+from tocsin.console.visitor import Visitor, keep_session, parts_of
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": CSP,
+    "cache-control": "no-store",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
+_NAMED_CONTROL = re.compile(
+    r"&lt;(NUL|SOH|STX|ETX|EOT|ENQ|ACK|BEL|BS|HT|LF|VT|FF|CR|SO|SI|DLE|DC[1-4]|NAK|SYN|ETB|CAN|EM|SUB|ESC|FS|GS|RS|US|DEL"
+    r"|[0-9A-F]{2})&gt;"
+)
+
+
+def wire(text: str) -> Markup:
+    """Printable bytes with the control bytes set apart; a line feed also ends the line for the eye."""
+    marked = _NAMED_CONTROL.sub(r'<b class="ctl">\1</b>', str(escape(text)))
+    return Markup(marked.replace('<b class="ctl">LF</b>', '<b class="ctl">LF</b>\n'))  # noqa: S704 - escaped above
+
+
+def clock(at: datetime) -> str:
+    return f"{at:%H:%M:%S}"
+
+
+def day(at: datetime) -> str:
+    return f"{at.day} {at:%b %Y}"
+
+
+def utc(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def instant(at: datetime) -> str:
+    """For <time datetime>."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def percent(fraction: float) -> str:
+    """A length of a drawing."""
+    return f"{100 * fraction:.4g}%"
+
+
+def sure(confidence: float) -> str:
+    return f"{confidence:.0%}"
+
+
+def span(seconds: float) -> str:
+    """`90 s`, `5 min`, `25 h`."""
+    if seconds < 120:
+        return f"{seconds:g} s"
+    return f"{seconds / 60:g} min" if seconds < 7200 else f"{seconds / 3600:g} h"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("tocsin.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for filter_ in (wire, clock, day, utc, instant, percent, sure, span):
+        environment.filters[filter_.__name__] = filter_
+    return environment
+
+
+_templates = _environment()
+
+
+def render(name: str, **values: Any) -> str:
+    return _templates.get_template(name).render(values)
+
+
+def page(request: Request, visitor: Visitor, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page or a fragment for a visitor; renews the session when its time has come."""
+    text = render(name, visitor=visitor, gateway=room_of(request).gateway.name, **values)
+    response = HTMLResponse(text, status, HEADERS)
+    if visitor.renew:
+        keep_session(response, request, parts_of(request).sessions.renewed(visitor.session))
+    return response
+
+
+def bare_page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page for nobody in particular: login, errors."""
+    return HTMLResponse(render(name, gateway=room_of(request).gateway.name, **values), status, HEADERS)
