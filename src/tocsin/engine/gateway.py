@@ -149,11 +149,11 @@ class Gateway:
             for task in self._tasks:
                 group.create_task(task.run())
 
-    async def stop(self) -> None:
+    async def stop(self, announce: bool = True) -> None:
         """Take nothing more, say so, finish what is under way, leave the rest durable. `run` is cancelled
         afterwards.
         """
-        if self.intake.open:
+        if self.intake.open and announce:
             with contextlib.suppress(IntakeClosed):
                 await self.intake.accept(Submission(self._announcer.event("system_stopped", "stopping")))
         self.intake.open = False
