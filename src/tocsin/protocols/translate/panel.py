@@ -138,8 +138,8 @@ def _contact_id(data: bytes, shared: PanelEvent) -> PanelEvent:
 def _with_code(
     meaning: Meaning, code: Code, number: str | None, area: str | None, user: str, texts: list[str]
 ) -> PanelEvent:
-    """The number goes where it counts: to the user, the area or the zone."""
-    counts: Counts = meaning.counts
+    """The number goes where it counts: to the user, the area (Contact ID has its own field for that) or the zone."""
+    counts: Counts = "zone" if meaning.counts == "area" and code.contact_id else meaning.counts
     return PanelEvent(
         account="",
         kind=meaning.kind,
@@ -201,10 +201,13 @@ def _local_time(event: sia.SiaEvent, frame_time: datetime | None, zone: tzinfo |
     clock = _clock(event.time)
     if clock is None or frame_time is None or zone is None:
         return None
-    today = frame_time.astimezone(zone).date()
-    day = _day(event.date)
-    days = [day] if day is not None else [today + timedelta(days=step) for step in (-1, 0, 1)]
-    moments = [datetime.combine(each, clock, zone).astimezone(UTC) for each in days]
+    try:
+        today = frame_time.astimezone(zone).date()
+        day = _day(event.date)
+        days = [day] if day is not None else [today + timedelta(days=step) for step in (-1, 0, 1)]
+        moments = [datetime.combine(each, clock, zone).astimezone(UTC) for each in days]
+    except OverflowError:  # the first or last day of the calendar
+        return None
     return min(moments, key=lambda moment: abs(moment - frame_time))
 
 

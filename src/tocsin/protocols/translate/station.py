@@ -78,11 +78,14 @@ def _sia(event: Event, address: Address, options: DataOptions) -> str:
         raise Unsendable(
             f"SIA has no code for {event.kind}; leave it out with the filter, or give one in the overrides"
         )
-    number = _number(event, address)
+    number, user = _number(event, address), event.user or None
+    if _counts_user(event):
+        user = user or number
+        number = event.code.number if event.code is not None and event.code.sia else number  # as the panel wrote it
     return sia.write(
         address.account,
         _fit(_USER_OR_AREA, _area(event, address, options)),
-        _fit(_USER_OR_AREA, event.user or (number if _counts_user(event) else None)),
+        _fit(_USER_OR_AREA, user),
         code,
         _fit(_NUMBER, number),
     )
@@ -91,6 +94,8 @@ def _sia(event: Event, address: Address, options: DataOptions) -> str:
 def _contact_id(event: Event, address: Address, options: DataOptions) -> str:
     qualifier, code = outbound_contact_id(event.kind, event.state, event.code, options.overrides)
     area, number = address.area, _number(event, address)
+    if event.code is not None and event.code.sia and _counts(event) == "area":
+        area, number = area or number, None  # the number SIA repeats behind such a code is the area
     if options.numbers_in_text and options.info:
         area, number = (value if contact_id.fits(value, digits) else None for value, digits in ((area, 2), (number, 3)))
     return contact_id.write(address.account, qualifier, code, area, number)
