@@ -1,6 +1,6 @@
 """The REST application: routes, access, problem documents, schema."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI
 
@@ -19,7 +19,7 @@ _RPC_TYPES = (rpc.Call, rpc.Reply)
 
 
 def create_app(
-    gateway: Gateway, access: Access, metrics: Callable[[], bytes], record: Recorder, limits: Limits | None = None
+    gateway: Gateway, access: Access, metrics: Callable[[], Awaitable[bytes]], record: Recorder, limits: Limits | None = None
 ) -> FastAPI:
     """The application for `serve`. `metrics` gives Prometheus text; `record` learns of unexpected errors."""
     app = FastAPI(

@@ -1,6 +1,6 @@
 """For supervisors, load balancers and Prometheus: alive, ready, healthy, metrics."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
@@ -12,8 +12,8 @@ from tocsin.api.room import Room, TheRoom, answer, rights_of
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def health_router(metrics: Callable[[], bytes]) -> APIRouter:
-    """Routes outside /api. `metrics` gives the exposition text; it runs in the loop and must be quick."""
+def health_router(metrics: Callable[[], Awaitable[bytes]]) -> APIRouter:
+    """Routes outside /api. `metrics` gives the exposition text."""
     router = APIRouter(tags=["health"], include_in_schema=False)
 
     @router.get("/livez")
@@ -33,7 +33,7 @@ def health_router(metrics: Callable[[], bytes]) -> APIRouter:
 
     @router.get("/metrics")
     async def metrics_text() -> Response:
-        return Response(metrics(), media_type=METRICS_TYPE)
+        return Response(await metrics(), media_type=METRICS_TYPE)
 
     return router
 

@@ -26,9 +26,6 @@ from tocsin.telemetry.recorder import LoggedMetrics, configure_log
 PROOF_SYNCHRONOUS = "TOCSIN_PROOF_SYNCHRONOUS"
 """Set only by the power-cut proof, which must fail when the store is weakened."""
 
-Started = Callable[[Gateway, str], None]
-"""Told once of the running gateway and its console's address."""
-
 
 def run(file: Path, json_log: bool = False) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code (interface.md 2)."""
@@ -72,6 +69,7 @@ class _Process:
         self._settings: Configuration = loaded.settings
         self._metrics = Metrics()
         self._record: Recorder = LoggedMetrics(self._metrics)
+        self._session_key = os.urandom(32)
         self._stopping = asyncio.Event()
         self._next: Configuration | None = None
 
@@ -86,7 +84,10 @@ class _Process:
 
     async def _serve(self, store: Store, announce: bool) -> None:
         """One configuration, until it is replaced or the process is to stop."""
-        async with running(self._settings, store, self._metrics, self._record, announce) as (gateway, address):
+        async with running(self._settings, store, self._metrics, self._record, self._session_key, announce) as (
+            gateway,
+            address,
+        ):
             self._record(Notice("gateway", f"{gateway.name} is ready; console at {address}"))
             notify("READY=1\nSTATUS=ready")
             await self._changed()
@@ -149,12 +150,17 @@ async def store_of(settings: Configuration, record: Recorder) -> AsyncIterator[S
 
 @asynccontextmanager
 async def running(
-    settings: Configuration, store: Store, metrics: Metrics, record: Recorder, announce: bool = True
+    settings: Configuration,
+    store: Store,
+    metrics: Metrics,
+    record: Recorder,
+    session_key: bytes,
+    announce: bool = True,
 ) -> AsyncIterator[tuple[Gateway, str]]:
     """A gateway at work behind its API, and the console's address. The caller stops it before leaving."""
     gateway = building.gateway(settings, store, record)
     await gateway.start()
-    async with serving(settings, gateway, metrics, record) as address:
+    async with serving(settings, gateway, metrics, record, session_key) as address:
         work = asyncio.create_task(gateway.run(announce), name="gateway")
         try:
             yield gateway, address

@@ -1,0 +1,22 @@
+"""Metrics that are asked for rather than counted: what waits, and who is up."""
+
+from tocsin.engine.gateway import DestinationStatus, Gateway
+from tocsin.model.kinds import Lane
+from tocsin.telemetry.metrics import Metrics
+
+
+async def metrics_text(gateway: Gateway, metrics: Metrics) -> bytes:
+    """The exposition text, with the gauges as they are now. Raises StoreError when the store cannot be read."""
+    for status in await gateway.destinations():
+        _measure(metrics, status, gateway)
+    for source, state in gateway.sources():
+        metrics.source_up.labels(source, state.subject).set(state.up)
+    return metrics.text()
+
+
+def _measure(metrics: Metrics, status: DestinationStatus, gateway: Gateway) -> None:
+    for lane in Lane:
+        metrics.pending.labels(status.name, lane.label).set(status.pending.get(lane.label, 0))
+    age_s = (gateway.clock.now() - status.oldest).total_seconds() if status.oldest else 0.0
+    metrics.oldest.labels(status.name).set(max(age_s, 0.0))
+    metrics.up.labels(status.name).set(status.state != "down")
