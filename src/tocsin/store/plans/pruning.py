@@ -59,13 +59,21 @@ def _prune(pruning: Pruning) -> Steps[int]:
     gone = 0
     for name, drop in _CLASSES.items():
         place = pruning.places.setdefault(name, Place())
-        seqs = yield from _search(place, f"old_{name}", microseconds(before[name]), limit)
-        if seqs:
-            gone += yield from drop(seqs)
-    return gone + len((yield Query("prune_audit", (microseconds(retention.audit_before), limit))))
+        chosen = yield from _search(place, f"old_{name}", microseconds(before[name]), limit)
+        if chosen:
+            yield from drop([candidate.seq for candidate in chosen])
+            gone += sum(candidate.rows for candidate in chosen)
+    return gone + (yield from _prune_audit(microseconds(retention.audit_before), limit))
 
 
-def _search(place: Place, query: str, before: int, limit: int) -> Steps[list[int]]:
+def _prune_audit(before: int, limit: int) -> Steps[int]:
+    [(count, last)] = yield Query("old_audit", (before, limit))
+    if count:
+        yield Query("drop_audit", (before, last))
+    return int(count)
+
+
+def _search(place: Place, query: str, before: int, limit: int) -> Steps[list[Candidate]]:
     for _ in range(STEPS):
         rows = yield Query(query, (before, place.after, WINDOW))
         chosen, seen_all = _choose(place, [Candidate(*row) for row in rows], limit)
@@ -76,9 +84,9 @@ def _search(place: Place, query: str, before: int, limit: int) -> Steps[list[int
     return []
 
 
-def _choose(place: Place, candidates: Sequence[Candidate], limit: int) -> tuple[list[int], bool]:
+def _choose(place: Place, candidates: Sequence[Candidate], limit: int) -> tuple[list[Candidate], bool]:
     """Events whose rows go now, and whether all candidates were looked at; moves the place on."""
-    chosen: list[int] = []
+    chosen: list[Candidate] = []
     for candidate in candidates:
         if not candidate.old:
             place.wrap()
@@ -89,28 +97,26 @@ def _choose(place: Place, candidates: Sequence[Candidate], limit: int) -> tuple[
             if chosen and candidate.rows > limit:
                 return chosen, False
             limit -= candidate.rows
-            chosen.append(candidate.seq)
+            chosen.append(candidate)
         place.after = candidate.seq
     return chosen, True
 
 
-def _drop_photos(seqs: list[int]) -> Steps[int]:
-    return len((yield Query("drop_photos", (seqs,))))
+def _drop_photos(seqs: list[int]) -> Steps[None]:
+    yield Query("drop_photos", (seqs,))
 
 
-def _drop_events(seqs: list[int]) -> Steps[int]:
+def _drop_events(seqs: list[int]) -> Steps[None]:
     yield Query("drop_photos", (seqs,))
     yield Query("drop_traces", (seqs,))
     yield Query("empty_events", (seqs,))
     yield from _drop_bare(seqs)
-    return len(seqs)
 
 
-def _drop_receipts(seqs: list[int]) -> Steps[int]:
+def _drop_receipts(seqs: list[int]) -> Steps[None]:
     yield Query("drop_traces", (seqs,))
-    gone = yield Query("drop_receipts", (seqs,))
+    yield Query("drop_receipts", (seqs,))
     yield from _drop_bare(seqs)
-    return len(gone)
 
 
 def _drop_bare(seqs: list[int]) -> Steps[None]:

@@ -4,9 +4,6 @@ SELECT coalesce(max(seq), 0) FROM events;
 -- destination_names: all destinations that were ever owed anything
 SELECT name FROM destinations ORDER BY name;
 
--- lease_epoch: fences a settlement by a node that lost its lease
-SELECT epoch FROM leases WHERE subject = ?;
-
 -- make_lease: a subject's first lease, owned by nobody
 INSERT INTO leases (subject, owner, epoch, until) VALUES (?, '', 0, 0) ON CONFLICT (subject) DO NOTHING;
 
@@ -19,9 +16,6 @@ UPDATE leases SET owner = '', until = 0 WHERE subject = ? AND owner = ? AND epoc
 -- reserve: numbers of a counter, given once and for ever
 INSERT INTO counters (scope, next) VALUES (?, ?)
 ON CONFLICT (scope) DO UPDATE SET next = counters.next + ? RETURNING next;
-
--- seq_of: an event by its identifier, unless it is past retention
-SELECT seq FROM events WHERE id = ? AND body IS NOT NULL;
 
 -- photo_numbers: which photos an event has
 SELECT n, sha256 FROM photos WHERE event_seq = ?;
@@ -94,9 +88,6 @@ INSERT INTO audit (at, who, action, subject, source_address, result) VALUES (?, 
 -- audit_entries: the newest entries
 SELECT at, who, action, subject, source_address, result FROM audit ORDER BY n DESC LIMIT ?;
 
--- prune_audit: old entries
-DELETE FROM audit WHERE n IN (SELECT n FROM audit WHERE at < ? ORDER BY n LIMIT ?) RETURNING n;
-
 -- old_photos: events with photos, from a place on: place, old?, open?, how many
 SELECT p.event_seq, CASE WHEN e.accepted_at < ? THEN 1 ELSE 0 END,
   CASE WHEN EXISTS (SELECT 1 FROM deliveries d
@@ -128,3 +119,9 @@ INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET va
 
 -- drop_meta: forget a note
 DELETE FROM meta WHERE name = ?;
+
+-- old_audit: how many entries go, and up to which
+SELECT count(*), coalesce(max(n), 0) FROM (SELECT n FROM audit WHERE at < ? ORDER BY n LIMIT ?) AS old;
+
+-- drop_audit: old entries
+DELETE FROM audit WHERE at < ? AND n <= ?;

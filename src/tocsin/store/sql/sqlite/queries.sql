@@ -65,7 +65,7 @@ WHERE e.seq = d.event_seq AND n.id = d.destination AND d.event_seq IN (SELECT va
 ORDER BY d.event_seq, d.destination;
 
 -- drop_photos: photos of these events
-DELETE FROM photos WHERE event_seq IN (SELECT value FROM json_each(?)) RETURNING n;
+DELETE FROM photos WHERE event_seq IN (SELECT value FROM json_each(?));
 
 -- drop_traces: exchanges of these events
 DELETE FROM exchanges WHERE event_seq IN (SELECT value FROM json_each(?));
@@ -74,7 +74,8 @@ DELETE FROM exchanges WHERE event_seq IN (SELECT value FROM json_each(?));
 UPDATE events SET body = NULL, repeat_key = NULL WHERE seq IN (SELECT value FROM json_each(?));
 
 -- drop_receipts: deliveries of these events
-DELETE FROM deliveries WHERE event_seq IN (SELECT value FROM json_each(?)) RETURNING event_seq;
+DELETE FROM deliveries WHERE event_seq IN (SELECT value FROM json_each(?))
+AND state NOT IN ('pending', 'held', 'retrying');
 
 -- drop_bare_aliases: other identifiers of emptied events nobody names any more
 DELETE FROM aliases WHERE event_seq IN (
@@ -87,3 +88,9 @@ AND seq < (SELECT max(seq) FROM events) AND NOT EXISTS (SELECT 1 FROM deliveries
 
 -- probe: a write large enough to need room, before the database is called well again
 INSERT INTO meta (name, value) VALUES ('probe', hex(zeroblob(65536))) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- lease_epoch: fences a settlement by a node that lost its lease
+SELECT epoch FROM leases WHERE subject = ?;
+
+-- seq_of: an event by its identifier, unless it is past retention
+SELECT seq FROM events WHERE id = ? AND body IS NOT NULL;
