@@ -20,7 +20,7 @@ def decoded(data: bytes | str) -> str:
 
 def printable(text: str) -> str:
     """The text with every control or otherwise unprintable character as a blank."""
-    return "".join(char if char.isprintable() else " " for char in text)
+    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 
 def ascii_of(text: str) -> str:
@@ -32,6 +32,8 @@ def ascii_of(text: str) -> str:
 
 def encoded(text: str, encoding: str, longest: int) -> bytes:
     """The text in `utf-8`, `cp1252` or `ascii`, at most `longest` bytes, cut between characters."""
+    if text.isascii():
+        return text.encode("ascii")[:longest]
     if encoding == "utf-8":
         return text.encode("utf-8", "replace")[:longest].decode("utf-8", "ignore").encode("utf-8")
     if encoding == "cp1252":

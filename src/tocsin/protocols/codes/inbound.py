@@ -1,5 +1,7 @@
 """From a code on the wire to what it means. Total: every string has a meaning, nothing is dropped."""
 
+from functools import lru_cache
+
 from msgspec import Struct
 
 from tocsin.model.event import Code
@@ -44,6 +46,7 @@ class Meaning(Struct, frozen=True):
     ends: bool = False
 
 
+@lru_cache(maxsize=2048)
 def inbound_sia(code: str) -> Meaning:
     """The meaning of a two-letter SIA code. An unknown one is informational (event-codes.md 5)."""
     entry = BY_CODE.get(code) if len(code) == 2 else None
@@ -52,6 +55,7 @@ def inbound_sia(code: str) -> Meaning:
     return _by_letters(code) or _informational(f"unknown SIA code {_shown(code)}")
 
 
+@lru_cache(maxsize=8192)
 def inbound_contact_id(qualifier: str, code: str) -> Meaning:
     """The meaning of a Contact ID qualifier (1, 3, 6, or E, R, P) and three-digit code. Any other qualifier counts as
     a new event: nothing is dropped.

@@ -79,11 +79,11 @@ class _Reader:
         self._old, self._modifiers = old, []
 
     def _close(self) -> None:
-        text = " ".join(self._late_text)
-        for index in range(self._open_from, len(self.events)):
-            if text and not self.events[index].text:
-                self.events[index] = msgspec.structs.replace(self.events[index], text=text)
-        self._open_from, self._late_text = len(self.events), []
+        if self._late_text:
+            text, late = " ".join(self._late_text), self.events[self._open_from :]
+            self.events[self._open_from :] = [e if e.text else msgspec.structs.replace(e, text=text) for e in late]
+            self._late_text = []
+        self._open_from = len(self.events)
 
     def _text_block(self, text: str) -> None:
         shown = printable(text).strip()
@@ -99,6 +99,8 @@ class _Reader:
         rest = self._leading_modifiers(packet)
         if rest.startswith("A") and len(self.events) > self._open_from and not _is_known_event(rest):
             self._text_block(rest[1:])  # extended SIA3
+            return
+        if not rest:
             return
         found = _EVENT.match(rest)
         if found is None:
@@ -146,4 +148,4 @@ def _is_known_event(text: str) -> bool:
 
 def _split(block: str) -> list[str]:
     """At every `/` outside `^…^` (event-codes.md 2.4)."""
-    return [found[1] for found in _PACKETS.finditer(block)]
+    return [found[1] for found in _PACKETS.finditer(block)] if "^" in block else block.split("/")

@@ -84,6 +84,8 @@ def panel_events(
 
 def _shared(extended: Sequence[tuple[str, bytes]], account: str, occurred_zone: tzinfo) -> PanelEvent:
     """What the extended data says about every event of the message, as a template."""
+    if not extended:
+        return PanelEvent(account=account, kind="alarm")
     values = tuple((letter, "***" if letter == "K" else _line(value)) for letter, value in extended)
     links = [link for value in _all(values, "V") for link in value.split(",") if _LINK.match(link.strip())]
     unlinked = [value for value in _all(values, "V") if value and not any(link in value for link in links)]
@@ -198,7 +200,7 @@ def _with_account(event: PanelEvent, outer: str) -> PanelEvent:
 
 def _local_time(event: sia.SiaEvent, frame_time: datetime | None, zone: tzinfo | None) -> datetime | None:
     """The instant nearest to the frame's at which the panel's clock showed ti, or the one da and ti name."""
-    clock = _clock(event.time)
+    clock = _clock(event.time) if event.time else None
     if clock is None or frame_time is None or zone is None:
         return None
     try:

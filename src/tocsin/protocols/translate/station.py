@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[0-9A-Fa-f]{1,16}(?:[:-][0-9A-Fa-f]{1,16})?\Z", re.ASCII)
 _USER_OR_AREA = re.compile(r"[0-9]{1,16}\Z", re.ASCII)
 _STRUCTURE = str.maketrans({"[": "(", "]": ")", "|": " "})
 _URL_SAFE = "%!#$&'()*+,/:;=?@~-._"
-_LONGEST_DATA = 1024
+_PLAIN_URL = re.compile(r"[0-9A-Za-z:/._?=&-]*\Z", re.ASCII)
 
 
 class DataOptions(Struct, frozen=True):
@@ -154,6 +154,8 @@ def _occurred(event: Event, options: DataOptions) -> bytes:
 
 
 def _link(url: str) -> bytes:
+    if _PLAIN_URL.match(url):
+        return url.encode("ascii")
     return quote(printable(url).strip(), safe=_URL_SAFE).encode("ascii")
 
 
