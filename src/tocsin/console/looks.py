@@ -24,16 +24,17 @@ HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
 }
-_NAMED_CONTROL = re.compile(
-    r"&lt;(NUL|SOH|STX|ETX|EOT|ENQ|ACK|BEL|BS|HT|LF|VT|FF|CR|SO|SI|DLE|DC[1-4]|NAK|SYN|ETB|CAN|EM|SUB|ESC|FS|GS|RS|US|DEL"
-    r"|[0-9A-F]{2})&gt;"
+_NAMES = (
+    "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS"
 )
+_CONTROL = re.compile(f"&lt;({'|'.join(_NAMES.split())}|US|DEL|[0-9A-F]{{2}})&gt;")
+_LINE_END = re.compile(r'(?<=.)(<b class="ctl">LF</b>)(?=.)', re.DOTALL)
 
 
 def wire(text: str) -> Markup:
     """Printable bytes with the control bytes set apart; a line feed also ends the line for the eye."""
-    marked = _NAMED_CONTROL.sub(r'<b class="ctl">\1</b>', str(escape(text)))
-    return Markup(marked.replace('<b class="ctl">LF</b>', '<b class="ctl">LF</b>\n'))  # noqa: S704 - escaped above
+    marked = _CONTROL.sub(r'<b class="ctl">\1</b>', str(escape(text)))
+    return Markup(_LINE_END.sub(r"\1\n", marked))  # noqa: S704 - escaped above
 
 
 def clock(at: datetime) -> str:
@@ -46,6 +47,16 @@ def day(at: datetime) -> str:
 
 def utc(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def exact(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%H:%M:%S.%f}"[:-3] + " UTC"
+
+
+def took(seconds: float) -> str:
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else span(round(seconds, -1))
 
 
 def instant(at: datetime) -> str:
@@ -77,7 +88,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (wire, clock, day, utc, instant, percent, sure, span):
+    for filter_ in (wire, clock, day, utc, instant, percent, sure, span, exact, took):
         environment.filters[filter_.__name__] = filter_
     return environment
 

@@ -182,13 +182,19 @@ def row(seq: int, event: Event, deliveries: Sequence[Delivery]) -> Row:
         icon=icon_of(event),
         tone=tone_of(event),
         lane=lane_of(event.kind).label,
-        who=event.place.name or event.device_id or (str(event.address) if event.address else "") or event.source,
+        who=_who(event),
         where=event.place.area,
         at=local_time(event),
         zone=event.zone or event.place.time_zone or "UTC",
         chips=[one for one in chips if one.state != "filtered"],
         filtered=[one for one in chips if one.state == "filtered"],
     )
+
+
+def _who(event: Event) -> str:
+    """The device by its name; a destination's own events carry its name as their device."""
+    device = event.place.name or event.device_id.removeprefix("destination:")
+    return device or (str(event.address) if event.address else event.source)
 
 
 def card(status: DestinationStatus) -> Card:
