@@ -1,0 +1,1 @@
+"""Panels and transmitters that report by SIA DC-09."""

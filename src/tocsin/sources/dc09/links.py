@@ -1,0 +1,156 @@
+"""Connections and datagrams of panels: frames in, replies out, as lean as possible."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from tocsin.engine.contracts import Submission
+from tocsin.protocols.dc09.frames import FrameReader, read_datagram
+from tocsin.protocols.dc09.message import Message
+
+if TYPE_CHECKING:
+    from tocsin.sources.dc09.source import Dc09Source
+
+WAITING_LIMIT = 256
+"""Messages of one connection that may wait for the disk before reading stops."""
+DATAGRAMS_LIMIT = 2048
+"""Datagrams under way at once; more are lost, as on the way."""
+
+
+class Taking(Struct, frozen=True, gc=False):
+    """A message to hand over, and the reply once it is on disk. `idle_s`: how long its panel may then be silent."""
+
+    reply: bytes
+    message: Message
+    binary_crc: bool
+    submissions: Sequence[Submission]
+    idle_s: float
+
+
+class StreamLink(asyncio.Protocol):
+    """One panel's TCP connection. Events are acknowledged in their order, link tests at once."""
+
+    def __init__(self, source: "Dc09Source") -> None:
+        self._source = source
+        self._reader = FrameReader()
+        self._waiting: list[Taking] = []
+        self._busy = False
+        self._paused = False
+        self._blocked = False
+        self._ended = False
+        self._transport: Any = None
+        self._idle_s = source.settings.idle
+        self._last = source.clock.monotonic()
+        self.peer = ""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        name = transport.get_extra_info("peername")
+        self.peer = str(name[0]) if name else ""
+        if not self._source.admits(self):
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._source.left(self)
+
+    def eof_received(self) -> bool:
+        """A panel that has said all it has to say may still wait for its replies; TLS cannot half-close."""
+        self._ended = True
+        return self._busy and self._transport.get_extra_info("sslcontext") is None
+
+    def idle(self, now: float) -> bool:
+        return not self._busy and now - self._last > self._idle_s
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        source, answers = self._source, []
+        self._last = source.clock.monotonic()
+        for frame in self._reader.feed(data):
+            found = source.judge(frame, self.peer)
+            if isinstance(found, bytes):
+                answers.append(found)
+            else:
+                self._idle_s = found.idle_s
+                self._waiting.append(found)
+        if answers:
+            self._write(b"".join(answers))
+        if self._reader.broken:
+            self._transport.close()
+        if self._waiting and not self._busy:
+            self._busy = True
+            source.spawn(self._hand_over())
+        self._control_reading()
+
+    async def _hand_over(self) -> None:
+        """What came while the last batch was on its way to the disk is the next batch."""
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                self._write(b"".join(await self._source.keep(batch, self.peer)))
+                self._control_reading()
+        finally:
+            self._busy = False
+            if self._ended:
+                self._transport.close()
+
+    def _write(self, data: bytes) -> None:
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def pause_writing(self) -> None:
+        """The panel does not read its replies."""
+        self._blocked = True
+        self._control_reading()
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        self._control_reading()
+
+    def _control_reading(self) -> None:
+        wanted = self._blocked or len(self._waiting) >= WAITING_LIMIT
+        if wanted == self._paused or self._transport.is_closing():
+            return
+        self._paused = wanted
+        if wanted:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+
+class DatagramLink(asyncio.DatagramProtocol):
+    """All panels that report by UDP; each reply goes to where the frame came from (dc09.md 2)."""
+
+    def __init__(self, source: "Dc09Source") -> None:
+        self._source = source
+        self._transport: Any = None
+        self._under_way = 0
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        peer = str(addr[0])
+        if self._under_way >= DATAGRAMS_LIMIT:
+            self._source.dropped("overload", peer)
+            return
+        found = self._source.judge(read_datagram(data), peer)
+        if isinstance(found, bytes):
+            self._write(found, addr)
+        else:
+            self._under_way += 1
+            self._source.spawn(self._hand_over(found, addr, peer))
+
+    async def _hand_over(self, taking: Taking, addr: Any, peer: str) -> None:
+        try:
+            for reply in await self._source.keep([taking], peer):
+                self._write(reply, addr)
+        finally:
+            self._under_way -= 1
+
+    def _write(self, data: bytes, addr: Any) -> None:
+        if data and not self._transport.is_closing():
+            self._transport.sendto(data, addr)

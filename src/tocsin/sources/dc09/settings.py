@@ -1,0 +1,81 @@
+"""What a `[[sources]]` table of type dc09 may say."""
+
+import zoneinfo
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+
+from tocsin.config.fields import AesKey, Duration, Settings
+from tocsin.config.supervision import Interval
+from tocsin.model.event import Address
+from tocsin.sources.settings import ListenTlsSettings, SourceSettings, refused
+
+LONGEST_REPEAT_WINDOW_S = 900.0
+
+
+def _known_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError('not the name of a time zone: expected one such as "Europe/Tallinn" or "UTC"') from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Line = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{1,6}$")]
+
+
+class AccountSettings(Settings):
+    """One panel, by what stands in its frames."""
+
+    account: str = Field(pattern=r"^[0-9A-Za-z]{1,16}$", description="Account number, in quotes; zeros count.")
+    receiver: Line | None = Field(None, description="Only with this receiver number, R…")
+    prefix: Line | None = Field(None, description="Only with this prefix, L…")
+    key: AesKey | None = Field(None, description="With a key, plain messages are refused.")
+    allow_plain: bool = Field(False, description="Take plain messages although there is a key.")
+    check_time: bool = Field(False, description="Refuse plain messages outside the time window too.")
+    area: str = Field("", description="The area its events belong to.")
+    device: str = Field("", pattern=r"^[A-Za-z0-9._:@-]{0,200}$", description="The device its events belong to.")
+    supervision: Interval | None = Field(
+        None, description='It must be heard this often: "90s", or a category such as "SP5"; absent: not supervised.'
+    )
+    supervision_allowance: Duration = Field(30.0, ge=0, description="Added to supervision before it counts as lost.")
+    repeat_window: Duration = Field(90.0, ge=0, le=LONGEST_REPEAT_WINDOW_S, description="A repeat within this is one.")
+    time_zone: TimeZone | None = Field(
+        None, description="Zone of the panel's times; absent: UTC, as the standard has it."
+    )
+    day_first: bool = Field(False, description="The panel writes the day before the month.")
+
+    @property
+    def subject(self) -> str:
+        """The name of this account among the others of its source."""
+        if self.receiver is None and self.prefix is None:
+            return self.account
+        return str(Address(self.account, receiver=self.receiver, prefix=self.prefix))
+
+
+class Dc09SourceSettings(SourceSettings):
+    """A receiver for panels, on TCP and UDP at one port; with TLS on TCP alone."""
+
+    type: Literal["dc09"] = Field("dc09", description="Type of source.")
+    tls: ListenTlsSettings | None = Field(None, description="Absent: plain TCP and UDP.")
+    accounts: list[AccountSettings] = Field([], description="The panels that may report.")
+    unknown_accounts: Literal["refuse", "accept"] = Field("refuse", description="What other accounts are told.")
+    acknowledge: str = Field("stored", description="When a panel is told that its event was taken.")
+    max_connections: int = Field(10_000, ge=1, le=100_000, description="Connections at once.")
+    max_connections_per_peer: int = Field(1_000, ge=1, le=100_000, description="Connections of one IP address at once.")
+    idle: Duration = Field(120.0, ge=10, description="Close silent connections; at least 3 x the panel's supervision.")
+
+    @field_validator("acknowledge")
+    @classmethod
+    def _stored_only(cls, value: str) -> str:
+        refused("acknowledge", value, "stored", "panels are acknowledged when their event is on disk")
+        return value
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Dc09SourceSettings":
+        subjects = [account.subject.upper() for account in self.accounts]
+        twice = sorted({subject for subject in subjects if subjects.count(subject) > 1})
+        if twice:
+            raise ValueError(f"these accounts are given twice: {', '.join(twice)}")
+        return self

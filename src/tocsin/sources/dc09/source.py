@@ -1,0 +1,191 @@
+"""The receiver: listens, judges, hands over, acknowledges what is on disk."""
+
+import asyncio
+import traceback
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from tocsin.config.listening import split_listen
+from tocsin.engine.contracts import Intake, IntakeClosed, Refused, SourceState, Supervised
+from tocsin.model.event import Address
+from tocsin.protocols.dc09.frames import Dropped, RawFrame
+from tocsin.protocols.dc09.receiver import Answer, Receiver, Silence, Take
+from tocsin.protocols.dc09.replies import duh
+from tocsin.sources.dc09.events import Panel, Panels, submissions
+from tocsin.sources.dc09.links import DatagramLink, StreamLink, Taking
+from tocsin.sources.dc09.settings import AccountSettings, Dc09SourceSettings
+from tocsin.sources.surroundings import SourceSurroundings
+from tocsin.telemetry.occurrences import EventRefused, FrameDropped, TaskFailed
+from tocsin.transports.tls import server_context
+
+HANDSHAKE_DEADLINE_S = 10.0
+SWEEP_S = 5.0
+BACKLOG = 1024
+
+
+class Dc09Source:
+    """See engine.contracts.Source. `port` is the port listened on, 0 while there is none."""
+
+    def __init__(self, settings: Dc09SourceSettings, surroundings: SourceSurroundings) -> None:
+        self.name = settings.name
+        self.settings = settings
+        self.clock = surroundings.clock
+        self.port = 0
+        self.listening = asyncio.Event()
+        self._randomness = surroundings.randomness
+        self._record = surroundings.record
+        self._tell_heard = surroundings.heard
+        self._panels = Panels(settings)
+        self._receiver = Receiver(self._panels)
+        self._intake: Intake | None = None
+        self._links: set[StreamLink] = set()
+        self._peers: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last_heard: dict[str, Any] = {}
+
+    async def run(self, intake: Intake) -> None:
+        self._intake = intake
+        host, port = split_listen(self.settings.listen)
+        tls = self.settings.tls
+        context = server_context(tls.cert, tls.key, tls.client_ca) if tls else None
+        server = await asyncio.get_running_loop().create_server(
+            lambda: StreamLink(self),
+            host,
+            port,
+            backlog=BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=HANDSHAKE_DEADLINE_S if context else None,
+        )
+        udp: asyncio.BaseTransport | None = None
+        try:
+            self.port = server.sockets[0].getsockname()[1]
+            udp = None if context else await self._datagrams(host)
+            self.listening.set()
+            await self._sweep()
+        finally:
+            await self._stop(server, udp)
+
+    async def _datagrams(self, host: str) -> asyncio.BaseTransport:
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: DatagramLink(self), local_addr=(host, self.port)
+        )
+        return transport
+
+    async def _stop(self, server: asyncio.Server, udp: asyncio.BaseTransport | None) -> None:
+        self.listening.clear()
+        server.close()
+        if udp is not None:
+            udp.close()
+        for link in list(self._links):
+            link.abort()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        """Close connections that have been silent for too long (dc09.md 14)."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = self.clock.monotonic()
+            for link in [link for link in self._links if link.idle(now)]:
+                self.dropped("idle", link.peer)
+                link.abort()
+
+    def states(self) -> Sequence[SourceState]:
+        """The accounts that are not supervised but were heard; the engine knows the others."""
+        watched = {account.subject for account in self.settings.accounts if account.supervision}
+        heard = sorted(self._last_heard.items())
+        return [SourceState(subject, True, at) for subject, at in heard if subject not in watched]
+
+    def supervised(self) -> Sequence[Supervised]:
+        return [_supervised(account) for account in self.settings.accounts if account.supervision]
+
+    # What the links ask for
+
+    def admits(self, link: StreamLink) -> bool:
+        """Whether one more connection of this peer may stay."""
+        full = len(self._links) >= self.settings.max_connections
+        if full or self._peers[link.peer] >= self.settings.max_connections_per_peer:
+            self.dropped("too_many_connections", link.peer)
+            return False
+        self._links.add(link)
+        self._peers[link.peer] += 1
+        return True
+
+    def left(self, link: StreamLink) -> None:
+        if link in self._links:
+            self._links.discard(link)
+            self._peers[link.peer] -= 1
+            if not self._peers[link.peer]:
+                del self._peers[link.peer]
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def dropped(self, reason: str, peer: str, detail: str = "") -> None:
+        self._record(FrameDropped(self.name, reason, peer, detail))
+
+    def judge(self, frame: RawFrame | Dropped, peer: str) -> Taking | bytes:
+        """What is to be handed over and then acknowledged, or the bytes to answer at once (empty: none)."""
+        if isinstance(frame, Dropped):
+            self.dropped(frame.reason, peer, frame.detail)
+            return b""
+        now = self.clock.now()
+        verdict = self._receiver.judge(frame, now, self._randomness)
+        if isinstance(verdict, Take):
+            panel = self._panels.of(verdict.rule)
+            self._heard(verdict, panel)
+            if verdict.link_test:
+                return verdict.reply
+            given = submissions(self.name, verdict, panel, now)
+            return Taking(verdict.reply, verdict.message, frame.binary_crc, given, panel.idle_s)
+        if isinstance(verdict, Answer):
+            self._record(EventRefused(self.name, verdict.reason, f"account {verdict.account} from {peer}"))
+            return verdict.reply
+        if isinstance(verdict, Silence):
+            self.dropped(verdict.reason, peer, f"account {verdict.account}")
+        return b""
+
+    def _heard(self, take: Take, panel: Panel) -> None:
+        subject = take.rule.account if panel.known else take.message.account
+        if panel.known:
+            self._last_heard[subject] = self.clock.now()
+            self._tell_heard(self.name, subject)
+
+    async def keep(self, takings: Sequence[Taking], peer: str) -> list[bytes]:
+        """Hand over in order; the replies to send, empty where the panel must send again."""
+        try:
+            return await self._keep(takings, peer)
+        except IntakeClosed:
+            return [b""] * len(takings)
+        except Exception as error:  # noqa: BLE001 - the top of a connection's task: the panel sends again
+            trace = "".join(traceback.format_exception(error))
+            self._record(TaskFailed(f"source {self.name}", f"{type(error).__name__}: {error}", trace, 0.0))
+            return [b""] * len(takings)
+
+    async def _keep(self, takings: Sequence[Taking], peer: str) -> list[bytes]:
+        assert self._intake is not None
+        try:
+            taken = await self._intake.accept_many([each for taking in takings for each in taking.submissions])
+        except Refused as error:
+            if len(takings) > 1:
+                return [reply for taking in takings for reply in await self._keep([taking], peer)]
+            self._record(EventRefused(self.name, "refused", f"account {takings[0].message.account}: {error}"))
+            return [duh(takings[0].message, takings[0].binary_crc)]
+        repeats = sum(each.duplicate for each in taken)
+        for _ in range(repeats):
+            self.dropped("repeat", peer)
+        return [taking.reply for taking in takings]
+
+
+def _supervised(account: AccountSettings) -> Supervised:
+    address = Address(account.account, receiver=account.receiver, prefix=account.prefix)
+    interval_s = account.supervision or 0.0
+    return Supervised(account.subject, interval_s, account.supervision_allowance, address, account.area)
+
+
+def build(settings: Dc09SourceSettings, surroundings: SourceSurroundings) -> Dc09Source:
+    return Dc09Source(settings, surroundings)

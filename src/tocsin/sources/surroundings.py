@@ -1,0 +1,17 @@
+"""What a source gets besides its settings: everything that would otherwise be a hidden global."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from tocsin.engine.contracts import Clock, Randomness
+from tocsin.telemetry.record import Recorder
+
+
+class SourceSurroundings(Struct, frozen=True):
+    """`randomness` is cryptographic in the gateway. `heard` takes the source's name and the subject that lives."""
+
+    clock: Clock
+    randomness: Randomness
+    record: Recorder
+    heard: Callable[[str, str], None]
