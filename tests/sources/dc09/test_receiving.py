@@ -277,7 +277,11 @@ async def test_a_panel_that_does_not_read_its_replies_is_not_read_until_it_does(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.setblocking(False)
         await loop.sock_connect(sock, ("127.0.0.1", gw.port))
-        while not (gw.source._links and next(iter(gw.source._links))._paused):
+        while not gw.source._links:
+            await asyncio.sleep(0)
+        (link,) = gw.source._links
+        link._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        while not link._paused:
             with contextlib.suppress(BlockingIOError):
                 sent += sock.send((NULL * 64)[sent % len(NULL) :])
             await asyncio.sleep(0)
