@@ -63,7 +63,8 @@ def table(model: type[Settings]) -> Iterator[str]:
 def rows(model: type[Settings], prefix: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
         inner = submodel(field.annotation)
-        yield f"| `{prefix}{name}` | {'duration' if is_duration(field) else form(field.annotation)} | {default(field)} | {cell(field.description or '')} |\n"
+        kind = "duration" if is_duration(field) else form(field.annotation)
+        yield f"| `{prefix}{name}` | {kind} | {default(field)} | {cell(field.description or '')} |\n"
         if inner is not None:
             yield from rows(inner, f"{prefix}{name}.")
 
