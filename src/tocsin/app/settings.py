@@ -1,7 +1,7 @@
 """The whole configuration (interface.md 3): its sections, and loading them with every problem named."""
 
 import zoneinfo
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Struct
 from pydantic import AfterValidator, Field, StringConstraints
@@ -13,6 +13,7 @@ from tocsin.config.problems import Problem
 from tocsin.destinations.settings import DestinationSettings, Name
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Address
+from tocsin.sources.settings import SourceSettings
 
 
 def _known_zone(name: str) -> str:
@@ -110,7 +111,7 @@ class Configuration(Struct, frozen=True):
     retention: RetentionSettings
     areas: tuple[AreaSettings, ...] = ()
     devices: tuple[DeviceSettings, ...] = ()
-    sources: tuple[Any, ...] = ()
+    sources: tuple[SourceSettings, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
 
 

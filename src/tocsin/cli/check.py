@@ -35,7 +35,7 @@ def check(
     given = invocation(context)
     loaded = given.load()
     offline = _offline(loaded)
-    problems = [*loaded.problems, *_address_problems(loaded, offline)]
+    problems = sorted([*loaded.problems, *_address_problems(loaded, offline)], key=lambda problem: problem.line)
     if not given.json:
         _print(loaded, problems)
     tried = asyncio.run(_try_all(offline, not given.json)) if connect and offline else {}

@@ -1,5 +1,6 @@
 """Without a running gateway: `render` shows the exact bytes, `explain` who would be told and why."""
 
+import base64
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from tocsin.app.offline import Offline
 from tocsin.cli.context import FAILED, WRONG_USE, Invocation, invocation, stop
 from tocsin.cli.output import print_json, print_table
 from tocsin.config.problems import did_you_mean
+from tocsin.destinations.trace import printable
 from tocsin.engine.contracts import Refused, Rejected, Rendered
 from tocsin.engine.routing import Verdict
 from tocsin.model.event import Event, Photo
@@ -33,7 +35,7 @@ def _read(offline: Offline, event: str) -> tuple[Event, list[Photo]]:
     try:
         return offline.event(data, "preview")
     except Refused as refused:
-        stop(f"{event} is no event: {refused}", WRONG_USE)
+        stop(f"{'standard input' if event == '-' else event} is no event: {refused}", WRONG_USE)
 
 
 def render(
@@ -58,10 +60,15 @@ def render(
     if out is not None:
         _write(rendered, out)
     elif given.json:
-        print_json([{"name": one.name, "data": visible(one.data), "note": one.note} for one in rendered])
+        print_json([_as_json(one) for one in rendered])
     else:
         for one in rendered:
             _show(one)
+
+
+def _as_json(one: Rendered) -> dict[str, str]:
+    exact = base64.b64encode(one.data).decode()
+    return {"name": one.name, "text": visible(one.data), "base64": exact, "note": one.note}
 
 
 def _write(rendered: Sequence[Rendered], folder: Path) -> None:
@@ -79,14 +86,10 @@ def _show(one: Rendered) -> None:
 
 
 def visible(data: bytes) -> str:
-    """Text as it is with control bytes as <0A>; a picture or other binary data only by its size."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-        if sum(not char.isprintable() for char in text) > len(text) // 10:
-            return f"({len(data)} bytes, not text)"
-    return "".join(char if char.isprintable() or char == "\n" else f"<{ord(char):02X}>" for char in text)
+    """Text with its control bytes as `<CR>`; of a picture or other binary data only the size."""
+    text = data.decode("utf-8", "replace")
+    odd = sum(not (char.isprintable() or char in "\r\n\t") or char == "\ufffd" for char in text)
+    return f"({len(data)} bytes, not text)" if odd > len(text) // 10 else printable(data)
 
 
 def explain(context: typer.Context, event: EventFile) -> None:

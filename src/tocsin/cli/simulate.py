@@ -115,6 +115,18 @@ def webhook(
 
 
 @app.command()
+def smtp(listen: Listen = "127.0.0.1:4025") -> None:
+    """A mail server that takes everything and checks its form.
+
+    Example: tocsin simulate smtp --listen 127.0.0.1:4025
+    """
+    from tocsin.standins.smtp import serve
+
+    work = serve(listen, _print_line, LoopClock(), started=_started(listen))
+    _until_stopped(work, f"cannot listen on {listen}")
+
+
+@app.command()
 def detector(
     context: typer.Context,
     device: Annotated[list[str], typer.Option(help="Device id; may be repeated.")] = ["detector-1"],  # noqa: B006

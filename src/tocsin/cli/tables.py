@@ -85,13 +85,13 @@ def print_trace(trace: dict[str, Any]) -> None:
     for one in trace["exchanges"]:
         typer.echo(printable(f"    {_time(one['at'])} {one['host']} {one['result']}"))
         for name in ("sent", "answer", "note"):
-            if one[name]:
-                typer.echo(printable(f"        {name:7}{one[name]}"))
+            for line in one[name].splitlines():
+                typer.echo(printable(f"        {name:7}{line}"))
 
 
 def deliveries(
     context: typer.Context,
-    state: Annotated[list[str], typer.Option(help="Only this state, such as rejected; may be repeated.")] = [],  # noqa: B006
+    state: Annotated[list[str], typer.Option(help="Only this state; may be repeated.")] = [],  # noqa: B006
     dest: Annotated[str, typer.Option(help="Only this destination.")] = "",
     limit: Limit = 20,
 ) -> None:

@@ -8,7 +8,7 @@ from tocsin.config.document import Document
 from tocsin.config.positions import KeyPath
 from tocsin.config.problems import Problem
 
-_TLS_FILES = ("ca_file", "cert", "key")
+_TLS_FILES = ("ca_file", "cert", "key", "client_ca")
 
 
 def resolved(value: Any, folder: Path, path: KeyPath = ()) -> Any:
@@ -65,12 +65,14 @@ def _unreadable(document: Document, path: KeyPath, name: str) -> list[Problem]:
 def _bad_certificates(document: Document, tls: dict[str, Any], path: KeyPath) -> list[Problem]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     problems = []
-    authority, cert, key = (tls.get(name) for name in _TLS_FILES)
-    if isinstance(authority, str) and authority:
+    for name in ("ca_file", "client_ca"):
+        authority = tls.get(name)
         try:
-            context.load_verify_locations(authority)
+            if isinstance(authority, str) and authority:
+                context.load_verify_locations(authority)
         except OSError:
-            problems.append(document.problem((*path, "ca_file"), f"{authority} holds no certificate in PEM form"))
+            problems.append(document.problem((*path, name), f"{authority} holds no certificate in PEM form"))
+    cert, key = tls.get("cert"), tls.get("key")
     if isinstance(cert, str) and isinstance(key, str) and cert and key:
         try:
             context.load_cert_chain(cert, key, password="")

@@ -1,0 +1,142 @@
+"""`tocsin check`: what a technician reads for the mistakes technicians make."""
+
+import json
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+import trustme
+from tests.cli.conftest import Standing, Tocsin
+
+STATION = '[[destinations]]\nname = "arc"\ntype = "dc09"\nhosts = ["127.0.0.1:4001"]\naccount = "9280"\n'
+
+WRONG = {
+    "misspelt setting": (
+        STATION + 'acounts = { "1" = "2" }\n',
+        'tocsin.toml:6: destinations[1] "arc" . acounts: unknown setting\n    hint:  did you mean "accounts"?',
+    ),
+    "account as a number": (
+        STATION.replace('"9280"', "9280"),
+        'tocsin.toml:5: destinations[1] "arc" . account: text is expected here\n    value: 9280\n'
+        '    hint:  write it in quotes, leading zeros included: account = "9280"',
+    ),
+    "missing secret": (
+        STATION + 'key = { hex = { env = "ARC_KEY" } }\n',
+        'tocsin.toml:6: destinations[1] "arc" . key: the environment variable ARC_KEY is not set; set it before '
+        "starting, or use { file = … }",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_wrong_configuration_is_named_and_ends_with_2(mistake: str, program: Tocsin, tmp_path: Path) -> None:
+    text, printed = WRONG[mistake]
+    (tmp_path / "tocsin.toml").write_text(text)
+    ended = program("check")
+    assert ended.code == 2
+    assert ended.err == ""
+    assert printed in ended.out
+    assert ended.out.endswith("tocsin.toml: not usable, 1 error, 0 warnings\n")
+
+
+def test_every_part_has_its_line_and_no_secret_is_printed(tocsin: Tocsin, tmp_path: Path) -> None:
+    (tmp_path / "gw.toml").write_text(
+        '[gateway]\nname = "north"\n[api]\n'
+        'tokens = [{ name = "detectors", token = "0123456789abcdef", scopes = ["read"] }]\n'
+        '[[sources]]\nname = "panels"\ntype = "dc09"\nlisten = "127.0.0.1:7001"\n'
+        'accounts = [{ account = "0042", key = { hex = { env = "PANEL_KEY" } } }]\n' + STATION
+    )
+    ended = tocsin("check", "-c", "gw.toml", PANEL_KEY="00" * 16)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        f"gateway      north, SQLite in {tmp_path}/data, time zone UTC",
+        "api          127.0.0.1:8080, plain HTTP, 1 token",
+        "console      0 users",
+        "areas        0",
+        "devices      0",
+        "source       panels: dc09, listens on 127.0.0.1:7001",
+        "destination  arc: dc09, 127.0.0.1:4001",
+        'secret       api.tokens "detectors" .token: from the configuration file',
+        'secret       sources "panels" .accounts "0042" .key: AesKey(AES-128, …)',
+        "gw.toml: fine, 0 errors, 0 warnings",
+    ]
+    assert "0123456789abcdef" not in ended.out
+
+
+def test_a_device_that_no_station_can_be_told_of_is_a_warning(tocsin: Tocsin, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.toml").write_text(
+        STATION.replace('account = "9280"\n', "")
+        + '[[devices]]\nid = "cam-1"\ndescription = "SIA:#12"\n[[devices]]\nid = "cam-2"\ndescription = "SIA:#9280"\n'
+    )
+    ended = tocsin("check")
+    assert ended.code == 0
+    assert 'tocsin.toml:5: warning: devices[1] "cam-1": no address at arc: ' in ended.out
+    assert 'tocsin.toml:7: warning: devices[1] "cam-1" . description: ' in ended.out
+    assert "cam-2" not in ended.out
+
+
+def test_json_for_programs(tocsin: Tocsin, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.toml").write_text(STATION + "retry = { first = 1 }\n")
+    ended = tocsin("check", "--json")
+    assert ended.code == 2
+    answer = json.loads(ended.out)
+    assert answer["fine"] is False
+    (problem,) = answer["problems"]
+    assert (problem["line"], problem["path"]) == (6, 'destinations[1] "arc" . retry.first')
+
+
+def port_of(process: "subprocess.Popen[str]") -> int:
+    """From the line a stand-in prints when it listens."""
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith("listening on 127.0.0.1:"), line
+    return int(line.rpartition(":")[2])
+
+
+def test_connect_to_a_station_that_answers(tocsin: Tocsin, standing: Standing, tmp_path: Path) -> None:
+    with standing("simulate", "dc09", "--listen", "127.0.0.1:0") as station:
+        (tmp_path / "tocsin.toml").write_text(STATION.replace("4001", str(port_of(station))))
+        ended = tocsin("check", "--connect")
+    assert ended.code == 0, ended.out
+    steps = ended.out.partition("\narc:\n")[2].splitlines()
+    assert len(steps) >= 2
+    assert all(step.startswith("    ok ") for step in steps)
+
+
+def test_connect_to_a_closed_port(tocsin: Tocsin, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        (tmp_path / "tocsin.toml").write_text(STATION.replace("4001", str(port)))
+        ended = tocsin("check", "--connect")
+    assert ended.code == 1
+    assert f"    FAILED  connect to 127.0.0.1:{port}: " in ended.out
+    assert "nothing listens on port" in ended.out
+
+
+def test_connect_to_a_host_that_does_not_exist(tocsin: Tocsin, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.toml").write_text(STATION.replace("127.0.0.1", "arc.invalid"))
+    ended = tocsin("check", "--connect")
+    assert ended.code == 1
+    assert "arc.invalid cannot be found" in ended.out
+
+
+def test_connect_to_a_foreign_certificate(tocsin: Tocsin, standing: Standing, tmp_path: Path) -> None:
+    theirs, ours = trustme.CA(), trustme.CA()
+    issued = theirs.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "station.pem"))
+    issued.private_key_pem.write_to_path(str(tmp_path / "station.key"))
+    ours.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    theirs.cert_pem.write_to_path(str(tmp_path / "right-ca.pem"))
+    station_tls = ("--cert", "station.pem", "--cert-key", "station.key")
+    with standing("simulate", "dc09", "--listen", "127.0.0.1:0", *station_tls) as station:
+        text = STATION.replace("4001", str(port_of(station))) + 'tls = { ca_file = "ca.pem" }\n'
+        (tmp_path / "tocsin.toml").write_text(text)
+        foreign = tocsin("check", "--connect")
+        (tmp_path / "tocsin.toml").write_text(text.replace('"ca.pem"', '"right-ca.pem"'))
+        right = tocsin("check", "--connect")
+    assert foreign.code == 1
+    assert "FAILED" in foreign.out
+    assert "ca_file" in foreign.out
+    assert right.code == 0, right.out

@@ -1,0 +1,106 @@
+"""Every command explains itself, and a slip of the finger is answered with what was meant."""
+
+import json
+import stat
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from tests.cli.conftest import Tocsin
+from typer.main import get_command
+
+from tocsin.cli.main import app, globals_first
+
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    command = COMMANDS[name]
+    inner = getattr(command, "commands", None) or {name: command}
+    for each, found in inner.items():
+        assert found.help, each
+        assert "Example: tocsin " in found.help, each
+        assert len(found.help.splitlines()[0]) <= 64, each
+
+
+def test_the_help_of_the_program_lists_all(program: Tocsin) -> None:
+    ended = program("--help")
+    assert ended.code == 0
+    for name in COMMANDS:
+        assert f"  {name} " in ended.out
+    assert "..." not in ended.out.partition("Commands:")[2]
+
+
+def test_a_mistyped_command_is_answered_with_the_right_one(program: Tocsin) -> None:
+    ended = program("chek")
+    assert ended.code == 2
+    assert "Did you mean 'check'" in ended.err
+
+
+def test_a_mistyped_option_too(tocsin: Tocsin) -> None:
+    ended = tocsin("check", "--conect")
+    assert ended.code == 2
+    assert "--connect" in ended.err
+
+
+def test_the_version(program: Tocsin) -> None:
+    assert program("--version").out.startswith("tocsin 0.")
+
+
+def test_global_options_may_stand_anywhere() -> None:
+    given = ["events", "--json", "-c", "x.toml", "--kind", "motion", "--url=http://gw", "--", "--json"]
+    assert globals_first(given) == [
+        *("--json", "-c", "x.toml", "--url=http://gw", "events", "--kind", "motion", "--", "--json")
+    ]
+
+
+def test_init_writes_a_file_that_checks_cleanly_and_never_replaces_one(tocsin: Tocsin, tmp_path: Path) -> None:
+    ended = tocsin("init")
+    assert (ended.code, ended.out) == (0, "tocsin.toml is written; next: tocsin check\n")
+    file = tmp_path / "tocsin.toml"
+    assert file.read_text() == files("tocsin.config").joinpath("starter.toml").read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    checked = tocsin("check")
+    assert checked.code == 0, checked.out + checked.err
+    assert checked.out.endswith("tocsin.toml: fine, 0 errors, 0 warnings\n")
+    file.write_text("# mine\n")
+    again = tocsin("init")
+    assert again.code == 1
+    assert "stays as it is" in again.err
+    assert file.read_text() == "# mine\n"
+    assert tocsin("init", "--force").code == 0
+    assert "# mine" not in file.read_text()
+
+
+def test_password_makes_a_hash_that_the_console_can_verify(tocsin: Tocsin) -> None:
+    ended = tocsin("password", given="correct horse\n")
+    assert ended.code == 0
+    assert PasswordHasher().verify(ended.out.strip(), "correct horse")
+    assert "correct horse" not in ended.out
+    short = tocsin("password", given="short\n")
+    assert (short.code, short.out) == (2, "")
+
+
+def test_schema_knows_every_section_and_writes_durations_as_text(tocsin: Tocsin) -> None:
+    ended = tocsin("schema")
+    assert ended.code == 0
+    schema = json.loads(ended.out)
+    assert set(schema["properties"]) == {
+        *("gateway", "api", "console", "retention", "areas", "devices", "sources", "destinations")
+    }
+    assert schema["$defs"]["RetentionSettings"]["properties"]["events"]["type"] == "string"
+    types = [
+        choice["allOf"][1]["properties"]["type"]["const"]
+        for choice in schema["properties"]["destinations"]["items"]["oneOf"]
+    ]
+    assert {"dc09", "webhook"} <= set(types)
+
+
+def test_destination_types_are_listed_without_a_gateway(tocsin: Tocsin) -> None:
+    ended = tocsin("destinations", "--types", "--json")
+    assert ended.code == 0
+    listed = {each["type"]: each for each in json.loads(ended.out)}
+    assert {"dc09", "webhook"} <= set(listed)
+    assert all(each["title"] and each["published"] for each in listed.values())
