@@ -42,6 +42,7 @@ def reasons(found: list[RawFrame | Dropped]) -> list[str]:
         (E1.frame[:30] + E2.frame, ["bad_length", "frame"]),
         (E1.frame.replace(b'"SIA', b"'SIA") + E1.frame, ["not_dc09"]),
         (E1.frame + E1.frame.replace(b'"SIA', b"'SIA") + E1.frame, ["frame", "not_dc09", "frame"]),
+        (E1.frame[:-1] + b"?" + E1.frame + b"junk" + E1.frame, ["no_cr", "frame", "not_dc09", "frame"]),
         (E1.frame[:20], []),
         (HTTP, ["not_dc09"]),
         (TLS, ["not_dc09"]),
@@ -107,7 +108,10 @@ def test_lower_case_digits_are_accepted() -> None:
 
 def test_a_line_feed_in_the_text_costs_no_alarm() -> None:
     body = b'"SIA-DCS"0001L0#6F01[#6F01|Nri2/BA17][Itwo\nlines]'
-    assert FrameReader().feed(wrap(body) + E1.frame) == [RawFrame(body), GOOD]
+    reader = FrameReader()
+    assert reader.feed(wrap(body)) == [RawFrame(body)]
+    assert not reader.pending
+    assert reader.feed(E1.frame) == [GOOD]
 
 
 def test_a_stream_without_frames_is_given_up() -> None:

@@ -180,6 +180,11 @@ def test_failed_decryptions_are_limited_and_the_true_panel_still_gets_through() 
     assert isinstance(receiver.judge(raw(E7.frame), TIME, chance), Take)
     assert isinstance(receiver.judge(frame, TIME + timedelta(seconds=59), chance), Silence)
     assert isinstance(receiver.judge(frame, TIME + timedelta(seconds=60), chance), Answer)
+    assert [type(receiver.judge(frame, TIME + timedelta(minutes=1), chance)) for _ in range(3)] == [
+        Answer,
+        Answer,
+        Silence,
+    ]
     assert isinstance(receiver.judge(frame, TIME - timedelta(hours=1), chance), Answer)
 
 
@@ -196,7 +201,9 @@ def test_repeats_have_the_same_key_and_nothing_else_has() -> None:
         replace(message, data=b"#004711|1130 02 018"),
         replace(message, extended=message.extended[1:]),
         replace(message, extended=(Extended("H", b"08:15:29,03-04-2026"), *message.extended[1:])),
-        replace(message, data=message.data + b"H", extended=(Extended("", b"08:15:28,03-04-2026"),)),
+        replace(
+            message, data=message.data + b"H", extended=(Extended("", b"08:15:28,03-04-2026"), *message.extended[1:])
+        ),
     ]
     keys = {repeat_key(each) for each in [message, *others]}
     assert len(keys) == 1 + len(others)
@@ -216,8 +223,11 @@ def test_the_most_exact_entry_of_the_table_wins_without_regard_to_case() -> None
     assert table.find("1", "a0", "0012aB") is rules["both"]
     assert table.find("1", "0", "0012AB") is rules["receiver"]
     assert table.find(None, "A0", "0012AB") is rules["prefix"]
+    assert table.find("1", None, "0012AB") is rules["receiver"]
     assert table.find("2", "", "0012AB") is rules["account"]
     assert table.find("1", "A0", "12AB") is None
+    without_both = AccountTable([("1", None, "1", rules["receiver"]), (None, "A0", "1", rules["prefix"])])
+    assert without_both.find("1", "A0", "1") is rules["receiver"]
 
 
 def test_a_rule_does_not_show_its_key() -> None:

@@ -104,6 +104,18 @@ def test_texts_are_shortened_before_anything_is_dropped() -> None:
     assert (lengths["I"], lengths["L"], lengths["J"]) == (100, 500, 500)
 
 
+def test_an_encrypted_message_is_not_cut_more_than_needed() -> None:
+    secret = replace(BIG, encrypted=True)
+    short = fit(secret, body_length(secret) - 400)
+    lengths = {each.letter: len(each.value) for each in short.extended}
+    assert (lengths["I"], lengths["L"]) == (300, 500)
+
+
+def test_of_several_blocks_of_a_letter_the_last_goes_first() -> None:
+    message = replace(E1.message, extended=(Extended("U", b"1" * 300), Extended("U", b"2" * 300)))
+    assert fit(message, 400).extended == (Extended("U", b"1" * 300),)
+
+
 def test_what_fits_is_left_alone_and_what_cannot_fit_is_refused() -> None:
     assert fit(E1.message) is E1.message
     assert fit(E7.message) is E7.message

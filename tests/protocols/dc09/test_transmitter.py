@@ -146,6 +146,7 @@ def test_a_nak_that_cannot_help_fails_the_attempt() -> None:
     far = Transmission(PLAIN).judge(raw(nak(TIME + timedelta(days=1, seconds=1))), TIME)
     assert isinstance(far, Failed)
     assert "+86401 s" in far.reason
+    assert isinstance(Transmission(PLAIN).judge(raw(nak(TIME - timedelta(days=1, seconds=1))), TIME), Failed)
     assert isinstance(Transmission(PLAIN).judge(raw(nak(TIME + timedelta(days=1))), TIME), Resync)
 
 

@@ -147,7 +147,7 @@ def _clear_parts(secret: bytes, key: bytes | None) -> tuple[bytes, bytes, bytes]
         cipher_text = bytes.fromhex(secret.decode("ascii"))
     except ValueError:
         raise WrongKey("the encrypted part is not hexadecimal") from None
-    if not cipher_text or len(cipher_text) % BLOCK or 2 * len(cipher_text) != len(secret):
+    if len(cipher_text) % BLOCK:
         raise WrongKey("the encrypted part is not a whole number of AES blocks")
     match = _CLEAR.match(decrypt(key, cipher_text))
     if match is None:
