@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
@@ -27,6 +27,15 @@ class Taking(Struct, frozen=True, gc=False):
     binary_crc: bool
     submissions: Sequence[Submission]
     idle_s: float
+
+
+class Asker(Protocol):
+    """Whoever handed messages over and waits for their replies."""
+
+    peer: str
+
+    def answered(self, replies: Sequence[bytes]) -> None:
+        """One reply per message, empty where there is none. May be called after the link has gone."""
 
 
 class StreamLink(asyncio.Protocol):
@@ -82,20 +91,22 @@ class StreamLink(asyncio.Protocol):
             self._transport.close()
         if self._waiting and not self._busy:
             self._busy = True
-            source.spawn(self._hand_over())
+            self._hand_over()
         self._control_reading()
 
-    async def _hand_over(self) -> None:
-        """What came while the last batch was on its way to the disk is the next batch."""
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                self._write(b"".join(await self._source.keep(batch, self.peer)))
-                self._control_reading()
-        finally:
-            self._busy = False
-            if self._ended:
-                self._transport.close()
+    def answered(self, replies: Sequence[bytes]) -> None:
+        """The batch is on disk; what came meanwhile is the next one."""
+        self._write(b"".join(replies))
+        self._busy = bool(self._waiting)
+        if self._busy:
+            self._hand_over()
+        elif self._ended:
+            self._transport.close()
+        self._control_reading()
+
+    def _hand_over(self) -> None:
+        batch, self._waiting = self._waiting, []
+        self._source.hand_over(self, batch)
 
     def _write(self, data: bytes) -> None:
         if data and not self._transport.is_closing():
@@ -142,15 +153,25 @@ class DatagramLink(asyncio.DatagramProtocol):
             self._write(found, addr)
         else:
             self._under_way += 1
-            self._source.spawn(self._hand_over(found, addr, peer))
+            self._source.hand_over(_Datagram(self, addr, peer), [found])
 
-    async def _hand_over(self, taking: Taking, addr: Any, peer: str) -> None:
-        try:
-            for reply in await self._source.keep([taking], peer):
-                self._write(reply, addr)
-        finally:
-            self._under_way -= 1
+    def answered(self, replies: Sequence[bytes], addr: Any) -> None:
+        self._under_way -= 1
+        for reply in replies:
+            self._write(reply, addr)
 
     def _write(self, data: bytes, addr: Any) -> None:
         if data and not self._transport.is_closing():
             self._transport.sendto(data, addr)
+
+
+class _Datagram:
+    """Where the reply to one datagram goes."""
+
+    def __init__(self, link: DatagramLink, addr: Any, peer: str) -> None:
+        self.peer = peer
+        self._link = link
+        self._addr = addr
+
+    def answered(self, replies: Sequence[bytes]) -> None:
+        self._link.answered(replies, self._addr)

@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tocsin.config.listening import split_listen
@@ -13,7 +13,7 @@ from tocsin.protocols.dc09.frames import Dropped, RawFrame
 from tocsin.protocols.dc09.receiver import Answer, Receiver, Silence, Take
 from tocsin.protocols.dc09.replies import duh
 from tocsin.sources.dc09.events import Panel, Panels, submissions
-from tocsin.sources.dc09.links import DatagramLink, StreamLink, Taking
+from tocsin.sources.dc09.links import Asker, DatagramLink, StreamLink, Taking
 from tocsin.sources.dc09.settings import AccountSettings, Dc09SourceSettings
 from tocsin.sources.surroundings import SourceSurroundings
 from tocsin.telemetry.occurrences import EventRefused, FrameDropped, TaskFailed
@@ -22,6 +22,8 @@ from tocsin.transports.tls import server_context
 HANDSHAKE_DEADLINE_S = 10.0
 SWEEP_S = 5.0
 BACKLOG = 1024
+BATCH_LIMIT = 1000
+"""Links whose messages go to the disk together."""
 
 
 class Dc09Source:
@@ -41,6 +43,7 @@ class Dc09Source:
         self._intake: Intake | None = None
         self._links: set[StreamLink] = set()
         self._peers: Counter[str] = Counter()
+        self._waiting: list[tuple[Asker, Sequence[Taking]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_heard: dict[str, Any] = {}
 
@@ -120,10 +123,27 @@ class Dc09Source:
             if not self._peers[link.peer]:
                 del self._peers[link.peer]
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def hand_over(self, asker: Asker, takings: Sequence[Taking]) -> None:
+        """Keep these messages, then let the asker send their replies. What all links bring in one turn of the loop
+        goes to the disk together.
+        """
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._start_batch)
+        self._waiting.append((asker, takings))
+
+    def _start_batch(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
+            task = asyncio.get_running_loop().create_task(self._batch(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _batch(self, batch: Sequence[tuple[Asker, Sequence[Taking]]]) -> None:
+        replies = await self._keep([taking for _, takings in batch for taking in takings])
+        place = 0
+        for asker, takings in batch:
+            asker.answered(replies[place : place + len(takings)])
+            place += len(takings)
 
     def dropped(self, reason: str, peer: str, detail: str = "") -> None:
         self._record(FrameDropped(self.name, reason, peer, detail))
@@ -155,30 +175,31 @@ class Dc09Source:
             self._last_heard[subject] = self.clock.now()
             self._tell_heard(self.name, subject)
 
-    async def keep(self, takings: Sequence[Taking], peer: str) -> list[bytes]:
-        """Hand over in order; the replies to send, empty where the panel must send again."""
-        try:
-            return await self._keep(takings, peer)
-        except IntakeClosed:
-            return [b""] * len(takings)
-        except Exception as error:  # noqa: BLE001 - the top of a connection's task: the panel sends again
-            trace = "".join(traceback.format_exception(error))
-            self._record(TaskFailed(f"source {self.name}", f"{type(error).__name__}: {error}", trace, 0.0))
-            return [b""] * len(takings)
-
-    async def _keep(self, takings: Sequence[Taking], peer: str) -> list[bytes]:
+    async def _keep(self, takings: Sequence[Taking]) -> list[bytes]:
+        """The replies to send once everything is on disk; empty where the panel must send again."""
         assert self._intake is not None
         try:
             taken = await self._intake.accept_many([each for taking in takings for each in taking.submissions])
-        except Refused as error:
-            if len(takings) > 1:
-                return [reply for taking in takings for reply in await self._keep([taking], peer)]
-            self._record(EventRefused(self.name, "refused", f"account {takings[0].message.account}: {error}"))
-            return [duh(takings[0].message, takings[0].binary_crc)]
-        repeats = sum(each.duplicate for each in taken)
-        for _ in range(repeats):
-            self.dropped("repeat", peer)
+        except IntakeClosed:
+            return [b""] * len(takings)
+        except Exception as error:  # noqa: BLE001 - one message must not cost the others of its batch
+            if len(takings) == 1:
+                return [self._not_kept(takings[0], error)]
+            return [reply for taking in takings for reply in await self._keep([taking])]
+        for repeated in taken:
+            if repeated.duplicate:
+                self.dropped("repeat", "")
         return [taking.reply for taking in takings]
+
+    def _not_kept(self, taking: Taking, error: Exception) -> bytes:
+        """A refusal is told; after a defect the panel sends again."""
+        account = taking.message.account
+        if isinstance(error, Refused):
+            self._record(EventRefused(self.name, "refused", f"account {account}: {error}"))
+            return duh(taking.message, taking.binary_crc)
+        trace = "".join(traceback.format_exception(error))
+        self._record(TaskFailed(f"source {self.name}", f"{type(error).__name__}: {error}", trace, 0.0))
+        return b""
 
 
 def _supervised(account: AccountSettings) -> Supervised:
