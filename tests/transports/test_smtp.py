@@ -215,7 +215,7 @@ async def test_a_wrong_password_is_said_plainly(post: Post) -> None:
 
 async def test_a_server_without_login(post: Post) -> None:
     endpoint = await post.server()
-    with pytest.raises(LoginRefused, match="offers no login"):
+    with pytest.raises(LoginRefused, match="offers no way to log in"):
         await post.link(user="gw", password="p", clear_login=True).send(endpoint, MAIL, [])
 
 

@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from tocsin.destinations.dc09.destination import build as build_dc09
 from tocsin.destinations.dc09.settings import Dc09Settings
+from tocsin.destinations.email.destination import build as build_email
+from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.webhook.destination import build as build_webhook
@@ -40,6 +42,13 @@ _TYPES = (
         "Transport and the device's address are published; the body is ours, with the names seen in public receivers.",
         WebhookSettings,
         build_webhook,
+    ),
+    DestinationType(
+        "email",
+        "Mail for people",
+        "SMTP with STARTTLS and the device's address are published; layout and subject are ours.",
+        EmailSettings,
+        build_email,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}

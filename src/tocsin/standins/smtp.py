@@ -101,6 +101,7 @@ class MailStandin:
                 require_starttls=starttls and switches.require_tls,
                 authenticator=self._authenticate,
                 auth_required=bool(switches.user),
+                auth_exclude_mechanism=() if switches.user else ("LOGIN", "PLAIN"),
                 auth_require_tls=bool(switches.user) and not switches.clear_login and not switches.implicit,
                 loop=asyncio.get_running_loop(),
             )

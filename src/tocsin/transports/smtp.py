@@ -137,8 +137,8 @@ class SmtpLink:
                 return await work
         except TimeoutError as error:
             raise NoAnswer(
-                f"{endpoint} stayed silent for {seconds:.3g} s in the middle of the mail dialogue. Check that this port "
-                "speaks SMTP, and whether it expects TLS from the first byte (tls.mode)"
+                f"{endpoint} stayed silent for {seconds:.3g} s in the middle of the mail dialogue. Check that this "
+                "port speaks SMTP, and whether it expects TLS from the first byte (tls.mode)"
             ) from error
         except aiosmtplib.SMTPServerDisconnected as error:
             raise LinkBroken(f"{endpoint} cut the connection in the middle of the mail dialogue") from error

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tocsin.destinations.photos import chosen
 from tocsin.destinations.webhook.addressing import address_of, parse_printed
-from tocsin.destinations.webhook.format import chosen, event_guid, json_body, message_id
+from tocsin.destinations.webhook.format import event_guid, json_body, message_id
 from tocsin.destinations.webhook.signing import body_signature, check_key, signature_headers, standard_signature
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Address, Event, Photo, Place

@@ -7,11 +7,12 @@ from urllib.parse import unquote_plus, urlsplit
 from msgspec import Struct
 
 from tocsin.destinations.checking import link_steps
+from tocsin.destinations.photos import chosen
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.trace import ANSWER_LIMIT, MASK, SENT_LIMIT, excerpt, masked
 from tocsin.destinations.webhook.addressing import address_of
 from tocsin.destinations.webhook.answers import failure, status_line
-from tocsin.destinations.webhook.format import Headers, chosen, json_body, message_id, request_head
+from tocsin.destinations.webhook.format import Headers, json_body, message_id, request_head
 from tocsin.destinations.webhook.settings import WebhookSettings
 from tocsin.destinations.webhook.signing import signature_headers
 from tocsin.engine.contracts import (

@@ -75,15 +75,6 @@ def message_id(gateway: str, event: Event) -> str:
     return event.id if _PLAIN_ID.match(event.id) else event_guid(gateway, event)
 
 
-def chosen(photos: Sequence[Photo], max_count: int, max_bytes: int) -> list[Photo]:
-    """The first photos that fit; a large one is left out, those behind it are not."""
-    fitting: list[Photo] = []
-    for photo in photos:
-        if len(fitting) < max_count and sum(len(one.data) for one in fitting) + len(photo.data) <= max_bytes:
-            fitting.append(photo)
-    return fitting
-
-
 def json_body(event: Event, address: str, gateway: str, photos: Sequence[Photo]) -> bytes:
     """The exact bytes of the request's body. `address` is the outbox's printed form, empty for none."""
     parsed = parse_printed(address)

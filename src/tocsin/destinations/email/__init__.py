@@ -1,0 +1,1 @@
+"""Events as mail for people."""
