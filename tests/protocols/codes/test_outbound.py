@@ -196,6 +196,14 @@ def test_overrides() -> None:
     assert outbound_sia("system_stopped", "new", None, {"system_stopped": "RR"}) == "RR"
 
 
+def test_arming_is_the_other_way_round_in_contact_id() -> None:
+    partly = {"arm.user": "R441"}
+    assert outbound_contact_id("armed", "new", Code(sia="CL"), partly) == ("3", "441")
+    assert outbound_contact_id("disarmed", "new", Code(sia="OP"), partly) == ("1", "441")
+    assert outbound_contact_id("armed", "restore") == ("1", "401")
+    assert outbound_contact_id("armed", "still") == ("3", "401")
+
+
 def test_an_override_of_the_very_code_wins_over_passing_it_on() -> None:
     assert outbound_sia("burglary", "new", Code(sia="BG"), {"BG": "BA", "burglary": "BV"}) == "BA"
     assert outbound_sia("burglary", "new", Code(sia="BA"), {"burglary": "BV"}) == "BA"

@@ -93,11 +93,11 @@ def _shown(code: str) -> str:
 
 
 def _by_letters(code: str) -> Meaning | None:
-    """Kind letter and state letter, event-codes.md 2.5 and 5. The alarm codes themselves are all in the table."""
+    """Kind letter and state letter, event-codes.md 2.5 and 5. Every xA and xR is in the table itself."""
     if len(code) != 2 or code[0] not in LETTERS or code[1] not in _LETTER_STATES:
         return None
     text = f"{LETTERS[code[0]]} {_LETTER_STATES[code[1]]}"
-    if code[1] in "HR":
+    if code[1] == "H":
         return _of_class(BY_CODE[code[0] + "A"].row, ends=True, text=text)
     if code[1] in "TSJ":
         return _of_class(CLASSES["other.trouble"], ends=code[1] == "J", text=text)
