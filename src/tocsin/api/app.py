@@ -19,7 +19,11 @@ _RPC_TYPES = (rpc.Call, rpc.Reply)
 
 
 def create_app(
-    gateway: Gateway, access: Access, metrics: Callable[[], Awaitable[bytes]], record: Recorder, limits: Limits | None = None
+    gateway: Gateway,
+    access: Access,
+    metrics: Callable[[], Awaitable[bytes]],
+    record: Recorder,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """The application for `serve`. `metrics` gives Prometheus text; `record` learns of unexpected errors."""
     app = FastAPI(

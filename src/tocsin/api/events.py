@@ -128,7 +128,7 @@ async def post_photos(event_id: EventId, request: Request, room: TheRoom, rights
     if content_type(request) != MULTIPART:
         raise Problem(415, f"Send photos as {MULTIPART}, each in a part named photo.")
     async with room.buffers.body(request, room.limits.json) as body:
-        photos = photos_in(parts_of(request, body, room.limits.parts))
+        photos = photos_in(parts_of(request, body, room.limits.photos))
         if not photos:
             raise Problem(422, "There is no part named photo.", field="photo")
         refused = await room.gateway.add_photos(event_id, photos)

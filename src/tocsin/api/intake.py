@@ -47,7 +47,7 @@ async def _one(request: Request, room: Room, rights: Rights) -> Response:
 
 async def _with_parts(request: Request, room: Room, rights: Rights) -> Response:
     async with room.buffers.body(request, room.limits.json) as body:
-        given, photos = _event_and_photos(parts_of(request, body, room.limits.parts))
+        given, photos = _event_and_photos(parts_of(request, body, room.limits.photos + 1))
         return await _accept(room, rights, given, photos)
 
 

@@ -26,7 +26,9 @@ from tocsin.telemetry.record import Recorder
 async def serving(
     settings: Configuration, gateway: Gateway, metrics: Metrics, record: Recorder, session_key: bytes
 ) -> AsyncIterator[str]:
-    """Yields the console's address. `session_key` signs logins; kept over a reload, nobody is logged out. Raises OSError when the address or the certificate cannot be used."""
+    """Yields the console's address. `session_key` signs logins; kept over a reload, nobody is logged out. Raises
+    OSError when the address or the certificate cannot be used.
+    """
     api = settings.api
     access = Access(tuple(_token(entry) for entry in api.tokens))
     app = create_app(gateway, access, lambda: metrics_text(gateway, metrics), record, _limits(api.limits))
@@ -60,7 +62,7 @@ def _limits(given: LimitSettings) -> Limits:
         json=given.body,
         ndjson=given.batch,
         ndjson_lines=given.lines,
-        parts=given.photos,
+        photos=given.photos,
         streams=given.streams,
         failed_tokens_per_minute=given.failed_tokens,
     )

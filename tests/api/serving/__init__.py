@@ -132,6 +132,10 @@ async def any_picture(picture: PhotoIn) -> bytes | str:
     return picture.data if picture.data.startswith(b"\xff\xd8") else "it does not begin like a JPEG"
 
 
+async def no_metrics() -> bytes:
+    return b"# no metrics\n"
+
+
 @asynccontextmanager
 async def served(
     folder: Path,
@@ -150,7 +154,7 @@ async def served(
     parts = GatewayParts(store, LoopClock(), random.Random(1), occurrences.append, any_picture)
     gateway = Gateway("north-depot", parts, members or [member(Station("arc"))], AreaTree(AREAS), devices)
     await gateway.start()
-    app = create_app(gateway, access or Access(), lambda: b"# metrics\n", occurrences.append, limits)
+    app = create_app(gateway, access or Access(), no_metrics, occurrences.append, limits)
     if console:
         clock = gateway.clock
         sessions = Sessions(b"k" * 32, 3600.0, clock.now, os.urandom)
