@@ -2,12 +2,13 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from msgspec import Struct
@@ -24,7 +25,6 @@ class Ended(Struct, frozen=True):
 
 
 Tocsin = Callable[..., Ended]
-Standing = Callable[..., AbstractContextManager["subprocess.Popen[str]"]]
 
 
 def _command(*arguments: str) -> list[str]:
@@ -75,25 +75,32 @@ def tocsin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return run
 
 
-@pytest.fixture
-def standing(tmp_path: Path) -> Standing:
-    """Starts `python -m tocsin` and leaves it running; ends it by SIGTERM."""
+@contextmanager
+def started(folder: Path, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    """`python -m tocsin`, running in a folder until SIGTERM."""
+    with subprocess.Popen(
+        _command(*arguments),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_surroundings({}),
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
 
-    @contextmanager
-    def start(*arguments: str, **environment: str) -> "Iterator[subprocess.Popen[str]]":
-        with subprocess.Popen(
-            _command(*arguments),
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=_surroundings(environment),
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.terminate()
-                process.wait(30)
 
-    return start
+def line_with(stream: IO[str] | None, pattern: str) -> "re.Match[str]":
+    """The next line that matches; pytest's timeout bounds the wait, the end of the stream ends it."""
+    assert stream is not None
+    seen = []
+    for line in stream:
+        seen.append(line)
+        found = re.search(pattern, line)
+        if found:
+            return found
+    raise AssertionError(f"no line with {pattern}: {seen}")

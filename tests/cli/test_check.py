@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from tests.cli.conftest import Standing, Tocsin
+from tests.cli.conftest import Tocsin, line_with, started
 
 STATION = '[[destinations]]\nname = "arc"\ntype = "dc09"\nhosts = ["127.0.0.1:4001"]\naccount = "9280"\n'
 
@@ -86,17 +86,14 @@ def test_json_for_programs(tocsin: Tocsin, tmp_path: Path) -> None:
     assert (problem["line"], problem["path"]) == (6, 'destinations[1] "arc" . retry.first')
 
 
-def port_of(process: "subprocess.Popen[str]") -> int:
+def port_of(process: "subprocess.Popen[str]") -> str:
     """From the line a stand-in prints when it listens."""
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    assert line.startswith("listening on 127.0.0.1:"), line
-    return int(line.rpartition(":")[2])
+    return line_with(process.stderr, r"listening on 127\.0\.0\.1:(\d+)").group(1)
 
 
-def test_connect_to_a_station_that_answers(tocsin: Tocsin, standing: Standing, tmp_path: Path) -> None:
-    with standing("simulate", "dc09", "--listen", "127.0.0.1:0") as station:
-        (tmp_path / "tocsin.toml").write_text(STATION.replace("4001", str(port_of(station))))
+def test_connect_to_a_station_that_answers(tocsin: Tocsin, tmp_path: Path) -> None:
+    with started(tmp_path, "simulate", "dc09", "--listen", "127.0.0.1:0") as station:
+        (tmp_path / "tocsin.toml").write_text(STATION.replace("4001", port_of(station)))
         ended = tocsin("check", "--connect")
     assert ended.code == 0, ended.out
     steps = ended.out.partition("\narc:\n")[2].splitlines()
@@ -122,7 +119,7 @@ def test_connect_to_a_host_that_does_not_exist(tocsin: Tocsin, tmp_path: Path) -
     assert "arc.invalid cannot be found" in ended.out
 
 
-def test_connect_to_a_foreign_certificate(tocsin: Tocsin, standing: Standing, tmp_path: Path) -> None:
+def test_connect_to_a_foreign_certificate(tocsin: Tocsin, tmp_path: Path) -> None:
     theirs, ours = trustme.CA(), trustme.CA()
     issued = theirs.issue_cert("127.0.0.1")
     issued.cert_chain_pems[0].write_to_path(str(tmp_path / "station.pem"))
@@ -130,8 +127,8 @@ def test_connect_to_a_foreign_certificate(tocsin: Tocsin, standing: Standing, tm
     ours.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     theirs.cert_pem.write_to_path(str(tmp_path / "right-ca.pem"))
     station_tls = ("--cert", "station.pem", "--cert-key", "station.key")
-    with standing("simulate", "dc09", "--listen", "127.0.0.1:0", *station_tls) as station:
-        text = STATION.replace("4001", str(port_of(station))) + 'tls = { ca_file = "ca.pem" }\n'
+    with started(tmp_path, "simulate", "dc09", "--listen", "127.0.0.1:0", *station_tls) as station:
+        text = STATION.replace("4001", port_of(station)) + 'tls = { ca_file = "ca.pem" }\n'
         (tmp_path / "tocsin.toml").write_text(text)
         foreign = tocsin("check", "--connect")
         (tmp_path / "tocsin.toml").write_text(text.replace('"ca.pem"', '"right-ca.pem"'))

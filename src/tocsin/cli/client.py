@@ -20,8 +20,12 @@ class Unanswered(Exception):
     """The gateway did not do what was asked; the text says why and what to do."""
 
 
+class Refusal(Unanswered):
+    """The gateway answered, and said no."""
+
+
 class Client:
-    """One gateway's API. Every call has a deadline; raises Unanswered."""
+    """One gateway's API. Every call has a deadline; raises Unanswered, or Refusal."""
 
     def __init__(self, url: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.url = url.rstrip("/")
@@ -62,7 +66,7 @@ class Client:
             with self._opener.open(request, timeout=DEADLINE_S) as answer:
                 return json.loads(answer.read(_LARGEST_ANSWER) or b"null")
         except urllib.error.HTTPError as error:
-            raise Unanswered(_refusal(error)) from None
+            raise Refusal(_refusal(error)) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Unanswered(_silence(self.url, error)) from None
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from tocsin.cli.client import Client, Unanswered
+from tocsin.cli.client import Client, Refusal
 from tocsin.cli.context import FAILED, WRONG_USE, invocation, stop
 from tocsin.cli.output import print_json
 from tocsin.cli.tables import print_trace
@@ -96,6 +96,8 @@ def _submit(as_json: bool, client: Client, post: Callable[[], Any], timeout: flo
         for trace in traces:
             print_trace(trace)
     states = {trace["delivery"]["state"] for trace in traces}
+    if states & OPEN_STATES:
+        typer.echo(f"not acknowledged within {timeout:g} s; the gateway keeps trying", err=True)
     if not states <= _GOOD or taken.get("photos_refused"):
         raise typer.Exit(FAILED)
 
@@ -146,7 +148,7 @@ def _for_each(context: typer.Context, deliveries: list[str], verb: str, done: st
         try:
             client.post(f"/deliveries/{quote(one, safe='')}/{verb}")
             typer.echo(f"{one} {done}")
-        except Unanswered as error:
+        except Refusal as error:
             failed = True
             typer.echo(f"{one}: {error}", err=True)
     if failed:

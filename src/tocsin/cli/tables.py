@@ -1,6 +1,7 @@
 """What is there: `events`, `deliveries`, `devices`, `destinations`. Read from the running gateway."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from tocsin.cli.context import WRONG_USE, invocation, stop
 from tocsin.cli.output import print_json, print_table, printable
 from tocsin.config.fields import parse_duration
 
+_LONGEST_LINE = 800
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most this many.")]
 
 
@@ -85,8 +87,13 @@ def print_trace(trace: dict[str, Any]) -> None:
     for one in trace["exchanges"]:
         typer.echo(printable(f"    {_time(one['at'])} {one['host']} {one['result']}"))
         for name in ("sent", "answer", "note"):
-            for line in one[name].splitlines():
-                typer.echo(printable(f"        {name:7}{line}"))
+            for label, line in zip(chain((name,), repeat("")), one[name].splitlines(), strict=False):
+                typer.echo(f"        {label:7}{_shortened(printable(line))}")
+
+
+def _shortened(line: str) -> str:
+    """A picture in base64 would bury the rest; --json has all of it."""
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}… ({len(line)} characters)"
 
 
 def deliveries(
