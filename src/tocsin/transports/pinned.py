@@ -9,6 +9,9 @@ from tocsin.transports.tls import WrongPin, check_pin, client_context
 class WrongPinInHandshake(WrongPin, ssl.SSLError):
     """As WrongPin; also an SSL error, so that every event loop ends the handshake with it."""
 
+    def __str__(self) -> str:
+        return str(self.args[0])
+
 
 def checking_context(options: TlsOptions, endpoint: Endpoint) -> ssl.SSLContext:
     """`client_context`, and the handshake fails unless the peer shows the pinned certificate. Raises TlsFileError."""

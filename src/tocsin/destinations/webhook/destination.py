@@ -132,9 +132,10 @@ class WebhookDestination:
 
     def _shown_answer(self, answer: HttpAnswer) -> str:
         lines = [f"HTTP {status_line(answer)}", *(f"{name}: {value}" for name, value in answer.headers), ""]
-        head = "".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace")
-        shown = excerpt(head, ANSWER_LIMIT) + excerpt(answer.body, ANSWER_LIMIT)
-        return masked(shown, self._secrets) + ("" if answer.complete else "\n[more was not read]")
+        head = masked("".join(f"{line}\r\n" for line in lines), self._secrets).encode("utf-8", "replace")
+        body = masked(answer.body.decode("utf-8", "backslashreplace"), self._secrets).encode("utf-8", "replace")
+        more = "" if answer.complete else "\n[more was not read]"
+        return excerpt(head, ANSWER_LIMIT) + excerpt(body, ANSWER_LIMIT) + more
 
     def _request(self, due: Due, photos: Sequence[Photo], note: str = "") -> Request:
         photos_settings = self._settings.photos
