@@ -24,12 +24,13 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A path or URL where a store can be opened, and opened again."""
     if request.param == "sqlite":
-        return str(tmp_path / "tocsin.db")
+        yield str(tmp_path / "tocsin.db")
+        return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    return server.new_database(f"test{next(_numbers)}")
+    yield server.new_schema(f"test{next(_numbers)}")
 
 
 @pytest.fixture

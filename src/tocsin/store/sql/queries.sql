@@ -32,7 +32,7 @@ RETURNING event_seq, destination;
 
 -- resubmit: open a closed delivery again, with a fresh address
 UPDATE deliveries SET state = ?, lane = ?, address = ?, queue = ?, number = ?, due_at = ?,
-  attempts = 0, delivered_at = NULL, host = '', receipt = '', reason = ''
+  delivered_at = NULL, host = '', receipt = '', reason = ''
 WHERE event_seq = ? AND destination = ?;
 
 -- discard: close a delivery by hand
