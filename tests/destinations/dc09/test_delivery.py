@@ -6,10 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import trustme
 
 from tocsin.engine.contracts import LinkDown, Rejected, TryLater
 from tocsin.model.event import Address
+from tocsin.protocols.dc09.frames import wrap
 from tocsin.telemetry.occurrences import ClockOffset, Notice, Trouble
+from tocsin.transports.tls import server_context
 
 KEY = "30313233343536373839414243444546"
 
@@ -406,3 +409,37 @@ async def test_render_gives_the_bytes_and_sends_nothing(bench: Any) -> None:
     assert b'"SIA-DCS"0002L0#6F01[#6F01|Nri2/BA17][SNorth depot][LDetector 2DAD][H08:15:28,03-04-2026]_' in (
         rendered.data
     )
+
+
+async def test_an_answer_with_data_is_an_acknowledgement_and_is_shown(bench: Any) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r")
+        writer.write(wrap(b'"RSP"0001L0#6F01[call back][Ksecret]'))
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    destination = bench.destination(server.sockets[0].getsockname()[1])
+    receipt = await destination.deliver(bench.due(destination), bench.attempt())
+    assert receipt.answer == '"RSP"0001L0#6F01[call back][K***]: call back'
+    await destination.aclose()
+    server.close()
+
+
+async def test_tls_and_a_foreign_certificate(bench: Any, station: Any, tmp_path: Any) -> None:
+    ca = trustme.CA(organization_unit_name="Example Root")
+    pair = ca.issue_cert("127.0.0.1")
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    pair.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    pair.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    arc, port = await station(tls=server_context(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")))
+    destination = bench.destination(port, tls={"ca_file": str(tmp_path / "ca.pem")})
+    assert '"ACK"' in (await destination.deliver(bench.due(destination), bench.attempt())).answer
+    assert [step.ok for step in await destination.check()] == [True, True, True]
+    foreign = bench.destination(port, tls={})
+    with pytest.raises(LinkDown, match="Example Root"):
+        await foreign.deliver(bench.due(foreign), bench.attempt())
+    steps = await foreign.check()
+    assert [step.ok for step in steps] == [True, False]
+    assert "tls.ca_file" in steps[-1].detail
+    assert len([message for message in arc.messages if message.get("token") == "SIA-DCS"]) == 1

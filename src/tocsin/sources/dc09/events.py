@@ -64,7 +64,7 @@ def submissions(source: str, take: Take, panel: Panel, now: datetime) -> list[Su
     found = panel_events(
         message.token,
         message.data,
-        [(each.letter, each.value) for each in message.extended],
+        [(each.letter, each.value) for each in message.extended] if message.extended else (),
         message.account,
         frame_time=take.sent_at,
         zone=panel.zone,

@@ -4,7 +4,7 @@ import asyncio
 import traceback
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
 
 from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Intake, IntakeClosed, Refused, SourceState, Supervised
@@ -12,7 +12,7 @@ from tocsin.model.event import Address
 from tocsin.protocols.dc09.frames import Dropped, RawFrame
 from tocsin.protocols.dc09.receiver import Answer, Receiver, Silence, Take
 from tocsin.protocols.dc09.replies import duh
-from tocsin.sources.dc09.events import Panel, Panels, submissions
+from tocsin.sources.dc09.events import Panels, submissions
 from tocsin.sources.dc09.links import Asker, DatagramLink, StreamLink, Taking
 from tocsin.sources.dc09.settings import AccountSettings, Dc09SourceSettings
 from tocsin.sources.surroundings import SourceSurroundings
@@ -45,7 +45,7 @@ class Dc09Source:
         self._peers: Counter[str] = Counter()
         self._waiting: list[tuple[Asker, Sequence[Taking]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._last_heard: dict[str, Any] = {}
+        self._last_heard: dict[str, datetime] = {}
 
     async def run(self, intake: Intake) -> None:
         self._intake = intake
@@ -157,7 +157,9 @@ class Dc09Source:
         verdict = self._receiver.judge(frame, now, self._randomness)
         if isinstance(verdict, Take):
             panel = self._panels.of(verdict.rule)
-            self._heard(verdict, panel)
+            if panel.known:
+                self._last_heard[verdict.rule.account] = now
+                self._tell_heard(self.name, verdict.rule.account)
             if verdict.link_test:
                 return verdict.reply
             given = submissions(self.name, verdict, panel, now)
@@ -168,12 +170,6 @@ class Dc09Source:
         if isinstance(verdict, Silence):
             self.dropped(verdict.reason, peer, f"account {verdict.account}")
         return b""
-
-    def _heard(self, take: Take, panel: Panel) -> None:
-        subject = take.rule.account if panel.known else take.message.account
-        if panel.known:
-            self._last_heard[subject] = self.clock.now()
-            self._tell_heard(self.name, subject)
 
     async def _keep(self, takings: Sequence[Taking]) -> list[bytes]:
         """The replies to send once everything is on disk; empty where the panel must send again."""

@@ -1,0 +1,47 @@
+"""What a receiver's configuration may say, and the sentences for what it may not."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tocsin.sources.dc09.settings import Dc09SourceSettings
+from tocsin.sources.registry import SOURCE_TYPES
+
+LEAST = {"name": "panels", "type": "dc09", "listen": "127.0.0.1:7001"}
+
+
+def test_the_least_there_must_be() -> None:
+    settings = Dc09SourceSettings.model_validate(LEAST)
+    assert (settings.unknown_accounts, settings.acknowledge, settings.accounts) == ("refuse", "stored", [])
+
+
+def test_the_registry_knows_it() -> None:
+    assert SOURCE_TYPES["dc09"].settings is Dc09SourceSettings
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"acknowledge": "delivered"}, 'acknowledge = "delivered" is not available'),
+        ({"listen": "7001"}, "host:port"),
+        ({"accounts": [{"account": 9280}]}, "valid string"),
+        ({"accounts": [{"account": "92-80"}]}, "pattern"),
+        ({"accounts": [{"account": "6f01"}, {"account": "6F01"}]}, "given twice: 6F01"),
+        ({"accounts": [{"account": "6F01", "repeat_window": "1h"}]}, "less than or equal to 900"),
+        ({"accounts": [{"account": "6F01", "time_zone": "Mars"}]}, "not the name of a time zone"),
+        ({"accounts": [{"account": "6F01", "supervision": "SP7"}]}, "SP2, SP3"),
+        ({"accounts": [{"account": "6F01", "colour": "red"}]}, "Extra inputs"),
+        ({"unknown_accounts": "maybe"}, "'refuse' or 'accept'"),
+    ],
+)
+def test_what_is_refused(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Dc09SourceSettings.model_validate(LEAST | changes)
+    assert expected in str(caught.value)
+
+
+def test_one_number_under_two_receivers_is_two_accounts() -> None:
+    accounts = [{"account": "6F01", "receiver": "1"}, {"account": "6F01", "receiver": "2"}, {"account": "6F01"}]
+    settings = Dc09SourceSettings.model_validate(LEAST | {"accounts": accounts})
+    assert [account.subject for account in settings.accounts] == ["R1#6F01", "R2#6F01", "6F01"]
