@@ -91,6 +91,7 @@ def test_schema_knows_every_section_and_writes_durations_as_text(tocsin: Tocsin)
         *("gateway", "api", "console", "retention", "areas", "devices", "sources", "destinations")
     }
     assert schema["$defs"]["RetentionSettings"]["properties"]["events"]["type"] == "string"
+    assert schema["$defs"]["RetrySettings"]["properties"]["longest"]["default"] == "60s"
     types = [
         choice["allOf"][1]["properties"]["type"]["const"]
         for choice in schema["properties"]["destinations"]["items"]["oneOf"]

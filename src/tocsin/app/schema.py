@@ -34,8 +34,23 @@ def configuration_schema(registries: Registries) -> dict[str, Any]:
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
-        "$defs": shared.get("$defs", {}),
+        "$defs": _written(shared.get("$defs", {})),
     }
+
+
+def _written(node: Any) -> Any:
+    """Durations are written as text, so their defaults are shown as text too: 90.0 becomes "90s"."""
+    if isinstance(node, list):
+        return [_written(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    default = node.get("default")
+    as_text = isinstance(default, float) and "string" in _types(node)
+    return {key: f"{default:g}s" if key == "default" and as_text else _written(item) for key, item in node.items()}
+
+
+def _types(node: dict[str, Any]) -> list[Any]:
+    return [node.get("type"), *(each.get("type") for each in node.get("anyOf", []))]
 
 
 def _one_of(types: Mapping[str, EntryType], by_model: Mapping[type[BaseModel], Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ for command in (
     setup.init,
     check.check,
     running.run,
+    running.demo,
     preview.render,
     preview.explain,
     sending.send,

@@ -15,11 +15,21 @@ import typer
 
 from tocsin.cli.context import FAILED, WRONG_USE, invocation, stop
 from tocsin.config.fields import AesKey, Settings, parse_duration
+from tocsin.config.listening import split_listen
 from tocsin.engine.clock import LoopClock
 
 app = typer.Typer(no_args_is_help=True, help="Stand-ins of the other side, for trying things out.")
 
-Listen = Annotated[str, typer.Option(help="HOST:PORT to listen on; port 0 takes a free one.")]
+
+def _host_port(text: str) -> str:
+    try:
+        split_listen(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
+Listen = Annotated[str, typer.Option(callback=_host_port, help="HOST:PORT to listen on; port 0 takes a free one.")]
 Cert = Annotated[Path | None, typer.Option(help="Speak TLS with this certificate (PEM).")]
 CertKey = Annotated[Path | None, typer.Option(help="The certificate's key (PEM).")]
 Clear = Annotated[str, typer.Option(help="A key as hex digits: 32, 48 or 64 of them.")]
@@ -124,6 +134,48 @@ def smtp(listen: Listen = "127.0.0.1:4025") -> None:
 
     work = serve(listen, _print_line, LoopClock(), started=_started(listen))
     _until_stopped(work, f"cannot listen on {listen}")
+
+
+@app.command()
+def panel(
+    to: Annotated[str, typer.Option(callback=_host_port, help="HOST:PORT of the DC-09 receiver.")] = "127.0.0.1:7001",
+    account: Annotated[str, typer.Option(help="Account number of the panel.")] = "9280",
+    count: Annotated[int, typer.Option(min=1, help="Number of burglary alarms.")] = 1,
+    rate: Annotated[float, typer.Option(min=0, help="Alarms per second; 0: as fast as acknowledged.")] = 1.0,
+    cid: Annotated[bool, typer.Option("--cid", help="Contact ID instead of SIA.")] = False,
+    udp: Annotated[bool, typer.Option("--udp", help="UDP instead of TCP.")] = False,
+    key: Clear = "",
+) -> None:
+    """An alarm panel that reports burglaries by DC-09.
+
+    Each alarm is sent until it is acknowledged or refused. Exit code 1 if one was not acknowledged.
+
+    Example: tocsin simulate panel --to 127.0.0.1:7001 --account 9280
+    """
+    from tocsin.standins.panel import PanelOptions, StandInPanel
+    from tocsin.transports.contract import Endpoint
+    from tocsin.transports.sockets import SocketNetwork
+
+    options = PanelOptions(
+        Endpoint(*split_listen(to)),
+        account,
+        format="ADM-CID" if cid else "SIA-DCS",
+        key=_aes_key(key) if key else None,
+        transport="udp" if udp else "tcp",
+        most_tries=5,
+    )
+    answers: list[str] = []
+
+    async def report() -> None:
+        one = StandInPanel(options, SocketNetwork(), LoopClock(), random.SystemRandom())
+        try:
+            answers.extend(sent.answer for sent in await one.burglaries(count, rate, _print_line))
+        finally:
+            await one.aclose()
+
+    _until_stopped(report(), f"cannot report to {to}")
+    if answers != ["ACK"] * count:
+        raise typer.Exit(FAILED)
 
 
 @app.command()
