@@ -387,8 +387,9 @@ async def test_check_tells_what_to_do(bench: Any, station: Any) -> None:
     arc.switches.duh, arc.switches.silent = set(), True
     silent = (await bench.destination(port, reply_timeout=0.1).check())[-1]
     assert (silent.ok, "silent when account" in silent.hint) == (False, True)
-    gone = await bench.destination(closed_port()).check()
+    gone = await bench.destination(closed_port(), account=None).check()
     assert [step.ok for step in gone] == [False]
+    assert (await bench.destination(port, account=None).check())[-1].detail == "not sent: there is no default account"
     assert "refuses the connection" in gone[0].detail
 
 

@@ -187,8 +187,10 @@ class Dc09Destination:
         if self._settings.transport == "tcp":
             tls = self._settings.tls.options() if self._settings.tls else None
             steps = await link_steps(self._network, host, tls, self._settings.connect_timeout)
-        if self._default is None or not all(step.ok for step in steps):
-            return steps if self._default else [*steps, CheckStep(f"poll {host}", True, NO_POLL)]
+        if not all(step.ok for step in steps):
+            return steps
+        if self._default is None:
+            return [*steps, CheckStep(f"poll {host}", True, NO_POLL)]
         try:
             line = await self._lines.open(host)
         except Unreachable as error:
