@@ -12,14 +12,13 @@ KEPT = Known(7, "detectors", "d1", b"a")
 @pytest.mark.parametrize(
     ("known", "content", "facts", "expected"),
     [
-        ([], "a", {}, Verdict("X")),
         ([KEPT], "a", {}, Verdict("X", repeats=KEPT)),
-        ([KEPT], "b", {}, Verdict("X-b", taken=True, reused=True)),
-        ([KEPT], "a", {"device_id": "d2"}, Verdict("X-a", taken=True)),
-        ([KEPT], "a", {"source": "panels"}, Verdict("X-a", taken=True)),
+        ([KEPT], "b", {}, Verdict("X-b", reused=True)),
+        ([KEPT], "a", {"device_id": "d2"}, Verdict("X-a")),
+        ([KEPT], "a", {"source": "panels"}, Verdict("X-a")),
         ([Known(8, "panels", "d1", b"a"), KEPT], "a", {}, Verdict("X", repeats=KEPT)),
     ],
-    ids=["free", "repeat", "other content", "other device", "other source", "repeat of the second under this id"],
+    ids=["repeat", "other content", "other device", "other source", "repeat of the second under this id"],
 )
 def test_rule(known, content, facts, expected):
     assert judge(own("X", content, **facts), known) == expected

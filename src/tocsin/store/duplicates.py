@@ -19,24 +19,24 @@ class Known(Struct, frozen=True):
 class Verdict(Struct, frozen=True):
     """`repeats`: the earlier event, if this is a duplicate. Otherwise it is kept under `id`.
 
-    `taken`: its own id was taken by another event. `reused`: by one of the same source and device.
+    `reused`: its own id was taken by an event of the same source and device.
     """
 
     id: str
     repeats: Known | None = None
-    taken: bool = False
     reused: bool = False
 
 
 def judge(arrival: Arrival, known: Sequence[Known]) -> Verdict:
-    """One arrival against everything that came under its id before. Raises StoreError if it has no id left to take."""
+    """One arrival against what came under its id before, at least one event.
+
+    Raises StoreError if it has no id left to take.
+    """
     event = arrival.event
-    if not known:
-        return Verdict(event.id)
     same_origin = [one for one in known if one.source == event.source and one.device_id == event.device_id]
     for one in same_origin:
         if one.digest == arrival.digest:
             return Verdict(event.id, repeats=one)
     if not arrival.alternate_id:
         raise StoreError(f"event id {event.id!r} is taken by another event and no other id was offered")
-    return Verdict(arrival.alternate_id, taken=True, reused=bool(same_origin))
+    return Verdict(arrival.alternate_id, reused=bool(same_origin))

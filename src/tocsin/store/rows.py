@@ -65,23 +65,18 @@ class Prepared(Struct, frozen=True):
 def prepare(arrival: Arrival) -> Prepared:
     """Raises ValueError or TypeError for what cannot be stored; then nothing was written."""
     event = arrival.event
-    for event_id in (event.id, arrival.alternate_id):
-        if "\0" in event_id:
-            raise ValueError(f"event id {event_id!r} holds a NUL character")
+    if "\0" in event.id or "\0" in arrival.alternate_id:
+        raise ValueError(f"event id {event.id!r} or {arrival.alternate_id!r} holds a NUL character")
     return Prepared(arrival, _columns(arrival, event))
 
 
 def _columns(arrival: Arrival, event: Event) -> Row:
-    return (
-        microseconds(event.accepted_at),
-        plain(event.source),
-        event.kind,
-        plain(event.device_id),
-        plain(event.place.area),
-        arrival.digest,
-        arrival.repeat_key or None,
-        event_body(event),
-    )
+    body = event_body(event)
+    source, device_id, area = event.source, event.device_id, event.place.area
+    if "\\u0000" in body:
+        source, device_id, area = plain(source), plain(device_id), plain(area)
+    accepted_at = (event.accepted_at - _EPOCH) // _MICROSECOND
+    return (accepted_at, source, event.kind, device_id, area, arrival.digest, arrival.repeat_key or None, body)
 
 
 def renamed(prepared: Prepared, event_id: str, reused: bool) -> Prepared:
@@ -104,17 +99,13 @@ def event_of(event_id: str, body: str) -> Event:
 
 
 def owed_row(event_seq: int, destination: int, owed: Owed) -> Row:
-    return (
-        event_seq,
-        destination,
-        int(owed.lane),
-        owed.state,
-        plain(owed.address),
-        plain(owed.queue),
-        owed.number,
-        optional_microseconds(owed.due_at),
-        bounded(owed.reason),
-    )
+    address, queue, reason = owed.address, owed.queue, owed.reason
+    if "\0" in address or "\0" in queue:
+        address, queue = plain(address), plain(queue)
+    if reason:
+        reason = bounded(reason)
+    due_at = None if owed.due_at is None else microseconds(owed.due_at)
+    return (event_seq, destination, owed.lane.value, owed.state, address, queue, owed.number, due_at, reason)
 
 
 def photo_row(event_seq: int, photo: Photo) -> Row:

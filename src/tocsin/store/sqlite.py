@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ OUTSIDE = (
 )
 """What the disk or another process does to us, as opposed to what we asked wrongly."""
 BUSY_MS = 5000
+SETTINGS = ("journal_mode = WAL", "cache_size = -65536", "journal_size_limit = 67108864", "trusted_schema = 0")
 LONGEST_CACHED_SQL = 16_000
 """apsw caches prepared statements up to 16 KiB of text."""
 SIZES = (500, 100, 20, 5, 1)
@@ -77,7 +79,7 @@ class Runner:
             place = 0
             for size in _sizes(text, len(bulk.rows[0])):
                 while len(bulk.rows) - place >= size:
-                    values = [value for row in bulk.rows[place : place + size] for value in row]
+                    values = list(chain.from_iterable(bulk.rows[place : place + size]))
                     self.connection.execute(_many(text, len(bulk.rows[0]), size), values)
                     place += size
         return []
@@ -179,8 +181,7 @@ class SqliteDatabase:
         connection.execute(
             "PRAGMA cache_size = -65536; PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = 0"
         )
-        connection.wal_autocheckpoint(0)
-        if self._on_log is not None:
+        if self._on_log is not None:  # somebody else moves the log; otherwise SQLite does, within a commit
             connection.set_wal_hook(self._after_commit)
         self._migrate()
         if fresh:
@@ -196,7 +197,7 @@ class SqliteDatabase:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for script in scripts("sqlite", self._meta(), self._path):
-                connection.execute(script)
+                connection.execute(script).fetchall()
             self._mark()
             connection.execute("COMMIT")
         finally:

@@ -56,23 +56,24 @@ class Sorting(Struct):
 
     def take(self, prepared: Prepared) -> Accepted:
         own_id = prepared.arrival.event.id
-        verdict = judge(prepared.arrival, self.known.get(own_id, ()))
+        if not (known := self.known.get(own_id)):
+            return self._keep(own_id, prepared)
+        verdict = judge(prepared.arrival, known)
         if verdict.repeats is not None:
             return Accepted(prepared.arrival.event, verdict.repeats.seq, duplicate=True)
-        self.last += 1
-        if verdict.taken:
-            prepared = renamed(prepared, verdict.id, verdict.reused)
-            self.aliases.append((own_id, self.last))
-        if own_id in self.looked_up:
-            self._remember(own_id, prepared)
-        self.events.append((self.last, verdict.id, *prepared.columns))
-        self.new.append((self.last, prepared))
-        return Accepted(prepared.arrival.event, self.last, owed=prepared.arrival.owed)
+        self.aliases.append((own_id, self.last + 1))
+        return self._keep(own_id, renamed(prepared, verdict.id, verdict.reused))
 
-    def _remember(self, own_id: str, prepared: Prepared) -> None:
-        event = prepared.arrival.event
-        known = Known(self.last, event.source, event.device_id, prepared.arrival.digest)
-        self.known.setdefault(own_id, []).append(known)
+    def _keep(self, own_id: str, prepared: Prepared) -> Accepted:
+        arrival = prepared.arrival
+        event = arrival.event
+        self.last += 1
+        if own_id in self.looked_up:
+            known = Known(self.last, event.source, event.device_id, arrival.digest)
+            self.known.setdefault(own_id, []).append(known)
+        self.events.append((self.last, event.id, *prepared.columns))
+        self.new.append((self.last, prepared))
+        return Accepted(event, self.last, owed=arrival.owed)
 
 
 def _write(sorting: Sorting) -> Steps[None]:
