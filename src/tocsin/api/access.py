@@ -99,7 +99,10 @@ def _host_name(host: str) -> str:
 
 
 class Doorkeeper:
-    """Recognises tokens in constant time and slows down whoever guesses."""
+    """Recognises tokens in constant time, and answers guesses ever less often.
+
+    A known token always gets in: whoever guesses from the same address must not be able to hold back an alarm.
+    """
 
     def __init__(self, access: Access, failures_per_minute: int, monotonic: Callable[[], float]) -> None:
         self.access = access
@@ -111,12 +114,12 @@ class Doorkeeper:
         """The rights of a request. Raises Problem 401, 403 or 429."""
         if self.access.open:
             return _admit_locally(peer, headers)
-        self._refuse_guessers(peer)
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
             raise Problem(401, "Send a token: Authorization: Bearer TOKEN.", headers={"www-authenticate": "Bearer"})
         token = self._find(digest(secret.strip()))
         if token is None:
+            self._refuse_guessers(peer)
             self._note_failure(peer)
             challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
             raise Problem(401, "This token is not known here. [[api]] tokens lists the known ones.", headers=challenge)
