@@ -67,7 +67,7 @@ async def test_encrypted_and_the_key_is_nowhere(bench: Any, station: Any, key: s
 async def test_an_encrypted_message_does_not_believe_a_plain_acknowledgement(bench: Any, station: Any) -> None:
     arc, port = await station(keys={"*": bytes.fromhex(KEY)})
     arc.switches.plain_ack = True
-    destination, attempt = bench.destination(port, key={"hex": KEY}, reply_timeout=0.2), bench.attempt()
+    destination, attempt = bench.destination(port, key={"hex": KEY}, reply_timeout=0.3), bench.attempt()
     with pytest.raises(TryLater):
         await destination.deliver(bench.due(destination), attempt)
     assert "ignored: a plain ACK does not fit the message" in attempt.exchanges[0].note
@@ -93,7 +93,7 @@ async def test_a_host_that_refused_is_not_asked_again(bench: Any, station: Any) 
     (first, one), (second, two) = await station(), await station()
     first.switches.duh = {"6F01"}
     second.switches.silent = True
-    destination = bench.destination(one, two, reply_timeout=0.1)
+    destination = bench.destination(one, two, reply_timeout=0.3)
     for _ in range(2):
         with pytest.raises(TryLater):
             await destination.deliver(bench.due(destination), bench.attempt())
@@ -132,7 +132,7 @@ async def test_the_second_host_when_the_first_is_closed(bench: Any, station: Any
 async def test_the_second_host_after_one_timeout_of_the_first(bench: Any, station: Any) -> None:
     (first, one), (second, two) = await station(), await station()
     first.switches.silent = True
-    destination, attempt = bench.destination(one, two, reply_timeout=0.1), bench.attempt()
+    destination, attempt = bench.destination(one, two, reply_timeout=0.3), bench.attempt()
     assert (await destination.deliver(bench.due(destination, number=7), attempt)).host.endswith(f":{two}")
     assert [each.result for each in attempt.exchanges] == ["silent", "delivered"]
     assert first.messages[0]["seq"] == second.messages[0]["seq"] == "0007"
@@ -141,7 +141,7 @@ async def test_the_second_host_after_one_timeout_of_the_first(bench: Any, statio
 async def test_silent_everywhere_is_tried_later_with_the_same_number(bench: Any, station: Any) -> None:
     arc, port = await station()
     arc.switches.silent = True
-    destination = bench.destination(port, reply_timeout=0.1)
+    destination = bench.destination(port, reply_timeout=0.3)
     for _ in range(2):
         with pytest.raises(TryLater, match="no answer within"):
             await destination.deliver(bench.due(destination, number=10_000), bench.attempt())
@@ -165,7 +165,7 @@ async def test_cut_off_in_the_middle_of_the_answer_is_no_acknowledgement(bench: 
 async def test_an_answer_with_another_number_is_ignored(bench: Any, station: Any) -> None:
     arc, port = await station()
     arc.switches.wrong_sequence = True
-    destination, attempt = bench.destination(port, reply_timeout=0.2), bench.attempt()
+    destination, attempt = bench.destination(port, reply_timeout=0.3), bench.attempt()
     with pytest.raises(TryLater):
         await destination.deliver(bench.due(destination), attempt)
     assert "ignored: ACK for number 0002; ours is 0001" in attempt.exchanges[0].note
@@ -173,8 +173,8 @@ async def test_an_answer_with_another_number_is_ignored(bench: Any, station: Any
 
 async def test_a_late_answer_meets_no_other_message(bench: Any, station: Any) -> None:
     arc, port = await station()
-    arc.switches.delay_s = 0.3
-    destination = bench.destination(port, reply_timeout=0.1)
+    arc.switches.delay_s = 0.6
+    destination = bench.destination(port, reply_timeout=0.3)
     with pytest.raises(TryLater):
         await destination.deliver(bench.due(destination, number=1), bench.attempt())
     arc.switches.delay_s = 0.0
@@ -252,7 +252,7 @@ async def test_a_kept_link_that_breaks_at_sending_costs_no_attempt(bench: Any, s
 async def test_a_new_connection_starts_at_the_first_host(bench: Any, station: Any) -> None:
     (first, one), (second, two) = await station(), await station()
     first.switches.silent = True
-    destination = bench.destination(one, two, reply_timeout=0.1)
+    destination = bench.destination(one, two, reply_timeout=0.3)
     await destination.deliver(bench.due(destination, number=1), bench.attempt())
     first.switches.silent = False
     await destination.deliver(bench.due(destination, number=2), bench.attempt())
@@ -272,7 +272,7 @@ async def test_failback_after_closes_the_link_to_the_second_host(bench: Any, sta
     bench.clock = Later()
     (first, one), (_, two) = await station(), await station()
     first.switches.silent = True
-    destination = bench.destination(one, two, reply_timeout=0.1, failback_after="60s")
+    destination = bench.destination(one, two, reply_timeout=0.3, failback_after="60s")
     await destination.deliver(bench.due(destination, number=1), bench.attempt())
     first.switches.silent = False
     assert (await destination.supervise(bench.attempt())).host.endswith(f":{two}")
@@ -309,7 +309,7 @@ async def test_the_configured_attempts_at_one_host(bench: Any, station: Any, mon
     monkeypatch.setattr("tocsin.destinations.dc09.destination.BETWEEN_ATTEMPTS_S", 0.0)
     arc, port = await station()
     arc.switches.silent = True
-    destination = bench.destination(port, attempts=3, reply_timeout=0.1)
+    destination = bench.destination(port, attempts=3, reply_timeout=0.3)
     with pytest.raises(TryLater):
         await destination.deliver(bench.due(destination), bench.attempt())
     assert len(arc.messages) == 3
@@ -358,7 +358,7 @@ async def test_supervision_of_a_silent_station(bench: Any, station: Any) -> None
     arc, port = await station()
     arc.switches.silent = True
     with pytest.raises(LinkDown, match="no answer"):
-        await bench.destination(port, reply_timeout=0.1).supervise(bench.attempt())
+        await bench.destination(port, reply_timeout=0.3).supervise(bench.attempt())
 
 
 async def test_a_station_that_refuses_polls_is_up_and_the_refusal_is_told_once(bench: Any, station: Any) -> None:
@@ -385,7 +385,7 @@ async def test_check_tells_what_to_do(bench: Any, station: Any) -> None:
     refused = (await bench.destination(port).check())[-1]
     assert (refused.ok, "does not know this account" in refused.hint) == (False, True)
     arc.switches.duh, arc.switches.silent = set(), True
-    silent = (await bench.destination(port, reply_timeout=0.1).check())[-1]
+    silent = (await bench.destination(port, reply_timeout=0.3).check())[-1]
     assert (silent.ok, "silent when account" in silent.hint) == (False, True)
     gone = await bench.destination(closed_port(), account=None).check()
     assert [step.ok for step in gone] == [False]

@@ -140,7 +140,7 @@ async def test_while_the_intake_is_closed_there_is_no_reply_and_the_panel_sends_
 async def test_a_defect_behind_the_source_is_told_and_not_acknowledged(receiving: Any) -> None:
     gw = await receiving()
     gw.intake.broken = True
-    panel = gw.panel("6F01", reply_timeout_s=0.1, most_tries=1)
+    panel = gw.panel("6F01", reply_timeout_s=0.5, most_tries=1)
     assert (await panel.event("#6F01|NBA1")).answer == "none"
     (failed,) = gw.recorded(TaskFailed)
     assert "RuntimeError: a defect" in failed.error
