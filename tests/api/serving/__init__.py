@@ -163,7 +163,7 @@ async def served(
     try:
         async with serve(app, "127.0.0.1", 0) as port:
             url = f"http://127.0.0.1:{port}"
-            async with aiohttp.ClientSession(url, headers=headers) as http:
+            async with aiohttp.ClientSession(url, headers=headers, cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
                 yield Served(url, gateway, http, occurrences)
         await gateway.stop(announce=False)
     finally:
