@@ -19,7 +19,6 @@ CREATE TABLE events (
   repeat_key BYTEA,
   body TEXT
 );
-CREATE INDEX events_by_device ON events (device_id, seq);
 CREATE INDEX events_repeats ON events (source, accepted_at) WHERE repeat_key IS NOT NULL;
 
 -- Events kept under another id because their own was taken: so that a repeat of such an event is known too.
