@@ -7,10 +7,19 @@ FOR ?=
 help: ## What can be done here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-$(VENV)/.ready: requirements/develop.txt pyproject.toml
+# uv installs in seconds what takes pip minutes; where uv cannot reach the package index, pip does it.
+INSTALL = $(BIN)/uv pip install --quiet --require-hashes --requirement $(1) || \
+  $(BIN)/python -m pip install --quiet --require-hashes --requirement $(1)
+
+$(VENV)/.runtime: requirements/run.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/develop.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv hatchling editables
+	$(call INSTALL,requirements/run.txt)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.ready: $(VENV)/.runtime requirements/develop.txt
+	$(call INSTALL,requirements/develop.txt)
 	touch $@
 
 setup: $(VENV)/.ready ## Virtual environment with everything, from the lock file
@@ -18,7 +27,7 @@ setup: $(VENV)/.ready ## Virtual environment with everything, from the lock file
 servers: setup ## What tests need from Debian: Chromium, FUSE (skipped by name where it cannot be installed)
 	$(BIN)/python tests/servers.py
 
-demo: setup ## The main job on this machine: make demo FOR=20 ends by itself
+demo: $(VENV)/.runtime ## The main job on this machine: make demo FOR=20 ends by itself
 	$(BIN)/tocsin demo $(if $(FOR),--for $(FOR))
 
 test: servers ## Everything CI runs
