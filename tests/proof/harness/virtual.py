@@ -7,13 +7,13 @@ the order of calls alone, so the same seed gives the same run.
 import asyncio
 import asyncio.base_events
 import itertools
+import math
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, TypeVar
 
 EPOCH = datetime(2024, 5, 30, 19, 15, 4, tzinfo=UTC)
 _STEPS_WITHOUT_TIME = 200_000
-_RESOLUTION_S = 1e-6
 T = TypeVar("T")
 
 
@@ -59,7 +59,7 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
         super().__init__()
         self._now = 0.0
         self._steps = 0
-        self._clock_resolution = _RESOLUTION_S
+        self._clock_resolution = math.ulp(0.0)
         self._selector = _Jump(self)
         _NumberedTask._numbers = itertools.count()
         self.set_task_factory(lambda loop, coroutine, **named: _NumberedTask(coroutine, loop=loop, **named))
@@ -74,8 +74,10 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
         self._steps = 0 if timeout > 0 else self._steps + 1
         if self._steps > _STEPS_WITHOUT_TIME:
             self._steps = 0
-            raise Stuck(f"at {self._now:.3f} s time stands still: something runs round and round")
+            running = "; ".join(repr(handle) for handle in [*self._ready, *sorted(self._scheduled)][:3])
+            raise Stuck(f"at {self._now:.3f} s time stands still: round and round go {running}")
         self._now += timeout
+        self._clock_resolution = math.ulp(self._now)  # no timer runs early, not even by rounding
 
     def _process_events(self, event_list: list[Any]) -> None:
         """There are none."""
