@@ -146,6 +146,7 @@ async def served(
     headers: dict[str, str] | None = None,
     console: bool = True,
     devices: Sequence[Device] = DEVICES,
+    port: int = 0,
 ) -> AsyncIterator[Served]:
     """A running gateway at `served.url`; without members one station `arc` that takes everything."""
     occurrences: list[Occurrence] = []
@@ -161,8 +162,8 @@ async def served(
         attach(app, ConsoleParts(People(people, clock.monotonic), sessions))
     work = asyncio.create_task(gateway.run(announce=False))
     try:
-        async with serve(app, "127.0.0.1", 0) as port:
-            url = f"http://127.0.0.1:{port}"
+        async with serve(app, "127.0.0.1", port) as bound:
+            url = f"http://127.0.0.1:{bound}"
             async with aiohttp.ClientSession(url, headers=headers, cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
                 yield Served(url, gateway, http, occurrences)
         await gateway.stop(announce=False)

@@ -1,0 +1,241 @@
+"""The console in a real browser: live, by keyboard, on a desk and on a phone, in the dark and in the light.
+
+Pictures of it go to the folder TOCSIN_SCREENSHOTS, if set.
+"""
+
+import asyncio
+import base64
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright, expect
+from serving import Served, Station, member, picture, served
+
+from tocsin.engine.routing import Filter
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's package chromium is not installed"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def looking(browser: Browser, gw: Served, size: str = "desk", scheme: Any = "dark") -> AsyncIterator[Page]:
+    """The overview, live. On leaving: nothing went wrong in the browser, nothing was asked from elsewhere."""
+    context = await browser.new_context(viewport=SIZES[size], color_scheme=scheme)
+    page = await context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith(gw.url) else wrong.append(request.url))
+    await page.goto(gw.url)
+    await expect(page.locator("#live")).to_have_attribute("data-state", "on")
+    yield page
+    assert wrong == []
+    await context.close()
+
+
+async def take_picture(page: Page, name: str, folder: Path) -> None:
+    target = Path(os.environ.get("TOCSIN_SCREENSHOTS") or folder)
+    target.mkdir(parents=True, exist_ok=True)
+    file = target / f"{name}.png"
+    await page.screenshot(path=file)
+    assert file.stat().st_size > 5000
+
+
+async def a_person_at_the_gate(gw: Served) -> dict[str, Any]:
+    photo = {"content_type": "image/jpeg", "data": base64.b64encode(picture()).decode()}
+    return await gw.post(
+        text="north gate",
+        actors=[
+            {"class": "person", "confidence": 0.93, "box": [0.235, 0.29, 0.12, 0.6]},
+            {"class": "car", "confidence": 0.61, "box": [0.55, 0.2, 0.4, 0.42]},
+        ],
+        photos=[photo, photo],
+        battery=87,
+    )
+
+
+async def a_busy_day(gw: Served) -> dict[str, Any]:
+    await gw.post("routine_check", "d2")
+    await gw.post("battery_low", "d1", battery=14)
+    await gw.post("access_granted", "DOOR-3", text="badge 4711")
+    await gw.post("burglary", "PANEL-9", text="zone 3, hallway", code={"sia": "BA"})
+    await gw.post("tamper", "d1", state="restore")
+    return await a_person_at_the_gate(gw)
+
+
+async def test_events_and_deliveries_appear_live(tmp_path: Path, browser: Browser) -> None:
+    station = Station("arc", "down")
+    async with served(tmp_path, [member(station)]) as gw, looking(browser, gw) as page:
+        await expect(page.get_by_text("Quiet so far")).to_be_visible()
+        await a_person_at_the_gate(gw)
+        row = page.locator("#e-1")
+        await expect(row).to_contain_text("Person detected")
+        await expect(page.get_by_text("Quiet so far")).to_be_hidden()
+        await expect(page.locator("#overall")).to_contain_text("arc is down")
+        await expect(page.locator("#c-arc")).to_contain_text("nothing listens on this port")
+        await expect(page.locator("#c-arc .lane-alarm b")).to_have_text("1")
+        await expect(page.locator("#d-1-arc")).to_contain_text("on its way")
+        station.mood = "takes"
+        await expect(page.locator("#d-1-arc")).to_contain_text("delivered")
+        await expect(page.locator("#overall")).to_contain_text("All destinations up")
+        await expect(page.locator("#c-arc .lane-alarm b")).to_have_text("0")
+        await expect(row.locator("img")).to_have_js_property("complete", True)
+
+
+async def test_the_trace_opens_in_the_panel_and_retry_works(tmp_path: Path, browser: Browser) -> None:
+    station = Station("arc", "refuses")
+    async with served(tmp_path, [member(station)]) as gw, looking(browser, gw) as page:
+        taken = await a_person_at_the_gate(gw)
+        await gw.settles(taken["id"], "arc", "rejected")
+        await page.locator("#e-1 a.open").click()
+        panel = page.locator("#panel")
+        await expect(panel.locator("h2")).to_have_text("Person detected")
+        await expect(panel.locator(".box")).to_have_count(2)
+        assert await page.evaluate(WHERE) == pytest.approx([0.235, 0.29, 0.12, 0.6], abs=0.01)
+        await panel.get_by_text("Bytes sent and answers received").click()
+        await expect(panel.locator(".exchange .wire").first).to_contain_text('"SIA-DCS"')
+        await expect(panel.locator(".exchange .ctl").first).to_have_text("LF")
+        station.mood = "takes"
+        await panel.get_by_role("button", name="Try again").click()
+        await expect(panel.locator("#fd-1-arc")).to_contain_text("ACK 0042")
+        await expect(panel.locator(".exchange").last).to_contain_text("delivered")
+        await expect(page.locator("#toasts")).to_contain_text("tried again")
+        await expect(page.locator("#d-1-arc")).to_contain_text("delivered")
+        await page.keyboard.press("Escape")
+        await expect(panel).to_be_empty()
+        assert await page.evaluate("document.activeElement.closest('.row').id") == "e-1"
+
+
+async def test_a_destination_is_tested_paused_and_resumed(tmp_path: Path, browser: Browser) -> None:
+    async with served(tmp_path) as gw, looking(browser, gw) as page:
+        card = page.locator("#c-arc")
+        await card.get_by_role("button", name="Test").click()
+        await expect(page.locator("#toasts")).to_contain_text("is on its way to arc")
+        await expect(page.locator("#d-1-arc")).to_contain_text("delivered")
+        page.once("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+        await card.get_by_role("button", name="Pause").click()
+        await expect(page.locator("#overall")).to_contain_text("arc is paused")
+        await card.get_by_role("button", name="Resume").click()
+        await expect(page.locator("#overall")).to_contain_text("All destinations up")
+
+
+async def test_lanes_are_chosen_and_the_theme_is_kept(tmp_path: Path, browser: Browser) -> None:
+    async with served(tmp_path) as gw, looking(browser, gw) as page:
+        await a_busy_day(gw)
+        await expect(page.locator(".row")).to_have_count(6)
+        await page.get_by_role("button", name="Status").click()
+        await expect(page.locator(".row:visible")).to_have_count(1)
+        await page.get_by_role("button", name="All", exact=True).click()
+        await expect(page.locator(".row:visible")).to_have_count(6)
+        before = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        await page.get_by_role("button", name="Switch between dark and light").click()
+        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        await page.reload()
+        assert await page.evaluate("document.documentElement.dataset.theme") == "light"
+
+
+async def test_a_page_finds_back_after_the_gateway_was_away(tmp_path: Path, browser: Browser) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    async with served(tmp_path) as gw:
+        port = int(gw.url.rpartition(":")[2])
+        await page.goto(gw.url)
+        await expect(page.locator("#live")).to_contain_text("Live")
+    await expect(page.locator("#live")).to_contain_text("Connection lost")
+    async with served(tmp_path, port=port) as gw:
+        await gw.post(text="while nobody looked")
+        await expect(page.locator("#live")).to_contain_text("Live", timeout=20_000)
+        await expect(page.locator("#e-1")).to_contain_text("while nobody looked")
+        await gw.post(text="and again live")
+        await expect(page.locator("#e-2")).to_contain_text("and again live")
+        await context.close()
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("size", ["desk", "phone"])
+async def test_it_fits_and_can_be_read(tmp_path: Path, browser: Browser, size: str, scheme: str) -> None:
+    stations = [
+        member(Station("arc", supervision_s=60.0)),
+        member(Station("second", "refuses"), "Sur-Gard", Filter(kinds=frozenset({"motion", "burglary"}))),
+        member(Station("patrol", "down"), "JSON webhook", insecure=True),
+    ]
+    async with served(tmp_path, stations) as gw:
+        taken = await a_busy_day(gw)
+        await gw.settles(taken["id"], "arc", "delivered")
+        async with looking(browser, gw, size, scheme) as page:
+            for name, path in (("overview", "/"), ("event", f"/events/{taken['id']}"), ("aside", "/aside")):
+                await page.goto(gw.url + path)
+                await expect(page.locator("#live")).to_have_attribute("data-state", "on")
+                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
+                assert await faint_words(page) == []
+                await take_picture(page, f"{name}-{size}-{scheme}", tmp_path)
+            await page.goto(gw.url)
+            await page.locator(f'a.open[href="/events/{taken["id"]}"]').click()
+            await expect(page.locator("#panel h2")).to_be_visible()
+            await page.locator("#panel .trace summary").first.click()
+            await expect(page.locator(".exchange").first).to_be_visible()
+            assert await faint_words(page) == []
+            await take_picture(page, f"panel-{size}-{scheme}", tmp_path)
+
+
+WHERE = """() => {
+  const photo = document.querySelector("#panel figure img").getBoundingClientRect();
+  const box = document.querySelector("#panel .box.person rect").getBoundingClientRect();
+  return [(box.x - photo.x) / photo.width, (box.y - photo.y) / photo.height,
+    box.width / photo.width, box.height / photo.height];
+}"""
+FAINT = """() => {
+  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (element) => {
+    for (; element; element = element.parentElement) {
+      const colour = parse(getComputedStyle(element).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0.7) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("main *, header *, #panel *")) {
+    const own = Array.from(element.childNodes).some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || element.closest("svg, .sep, .unseen, .fresh, :disabled") || !element.getClientRects().length) continue;
+    const [high, low] = [light(parse(getComputedStyle(element).color)), light(ground(element))].sort((a, b) => b - a);
+    const contrast = (high + 0.05) / (low + 0.05);
+    if (contrast < 4.5) found.push(`${element.textContent.trim().slice(0, 30)}: ${contrast.toFixed(2)}`);
+  }
+  return [...new Set(found)];
+}"""
+
+
+async def faint_words(page: Page) -> list[str]:
+    """Words whose contrast to their ground is below WCAG's 4.5."""
+    found: list[str] = await page.evaluate(FAINT)
+    return found
