@@ -5,13 +5,13 @@ from collections.abc import Callable
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [high + low for high in _DIGITS for low in _DIGITS]
 _RANDOM_BITS = 80
+_SHIFTS = tuple(range(120, -1, -10))
 
 
 def ulid(milliseconds: int, randomness: int) -> str:
     """The ULID of a Unix time in milliseconds and 80 random bits."""
     value = (milliseconds << _RANDOM_BITS) | (randomness & ((1 << _RANDOM_BITS) - 1))
-    pairs = [_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)]
-    return "".join(pairs)
+    return "".join([_PAIRS[(value >> shift) & 1023] for shift in _SHIFTS])
 
 
 class UlidSource:
@@ -22,11 +22,15 @@ class UlidSource:
         self._random_bits = random_bits
         self._last_ms = -1
         self._tail = 0
+        self._head = ""
 
     def __call__(self) -> str:
         now = self._milliseconds()
         if now > self._last_ms:
-            self._last_ms, self._tail = now, self._random_bits(_RANDOM_BITS - 1)
+            self._last_ms, self._tail, self._head = now, self._random_bits(_RANDOM_BITS - 1), ""
         else:
             self._tail += 1
-        return ulid(self._last_ms, self._tail)
+        last_pair = self._tail & 1023
+        if not self._head or not last_pair:  # all but the last pair stays while only the tail counts up
+            self._head = ulid(self._last_ms, self._tail)[:-2]
+        return self._head + _PAIRS[last_pair]
