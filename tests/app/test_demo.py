@@ -35,5 +35,12 @@ def test_the_demo_ends_by_itself_with_everything_acknowledged() -> None:
 )
 def test_the_exit_code_says_whether_the_stations_saw_it(tally: Tally, code: int) -> None:
     printed: list[str] = []
-    assert summary([Tally("other", 1, 1, 1), tally], printed.append) == code
-    assert printed[2].split() == ["arc", str(tally.owed), str(tally.acknowledged), str(tally.seen)]
+    assert summary(4, [Tally("other", 1, 1, 1), tally], printed.append) == code
+    assert printed[0] == "\n4 events accepted; times are from accepted to acknowledged"
+    assert printed[3].split()[:4] == ["arc", str(tally.owed), str(tally.acknowledged), str(tally.seen)]
+
+
+def test_the_summary_gives_the_middle_and_the_slow_end() -> None:
+    printed: list[str] = []
+    summary(100, [Tally("arc", 100, 100, 100, tuple(float(n) for n in range(100)))], printed.append)
+    assert printed[2].split()[4:] == ["50.0", "ms", "99.0", "ms"]

@@ -8,8 +8,9 @@ import signal
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -40,6 +41,9 @@ _LONGEST_SHOWN = 400
 _PANEL_TOLD = ("Nri1/BA017", "Nri1/BR017", "Nri1/TA003", "Nri1/FA021", "Nri1/RP")
 
 
+MILLISECOND = timedelta(milliseconds=1)
+
+
 class Tally(Struct, frozen=True):
     """One destination at the end. `seen`: different messages its stand-in acknowledged."""
 
@@ -47,6 +51,8 @@ class Tally(Struct, frozen=True):
     owed: int
     acknowledged: int
     seen: int
+    waits_ms: tuple[float, ...] = ()
+    """From accepted to acknowledged, in rising order."""
 
 
 class Stations:
@@ -107,7 +113,7 @@ async def _demo(folder: Path, seconds: float | None, port: int, out: Out) -> int
         watching.cancel()
         await asyncio.wait([watching])
         await gateway.stop(announce=False)
-    return summary(tally, out)
+    return summary(_accepted(metrics), tally, out)
 
 
 def _settings(folder: Path, ports: dict[str, str]) -> Configuration:
@@ -223,11 +229,17 @@ async def _deliveries(gateway: Gateway, name: str) -> list[Delivery]:
 
 
 def _tally(name: str, owed: list[Delivery], seen: int) -> Tally:
-    return Tally(name, len(owed), sum(one.state == "delivered" for one in owed), seen)
+    waits = sorted((one.delivered_at - one.accepted_at) / MILLISECOND for one in owed if one.delivered_at)
+    return Tally(name, len(owed), sum(one.state == "delivered" for one in owed), seen, tuple(waits))
 
 
-def summary(tally: list[Tally], out: Out) -> int:
+def _accepted(metrics: Metrics) -> int:
+    return round(sum(sample.value for family in metrics.accepted.collect() for sample in family.samples))
+
+
+def summary(accepted: int, tally: list[Tally], out: Out) -> int:
     """Print the table; 0 only if every station acknowledged, and itself saw, all that it was owed."""
+    out(f"\n{accepted} events accepted; times are from accepted to acknowledged")
     for line in _summary_lines(tally):
         out(line)
     good = all(one.owed == one.acknowledged == one.seen and one.owed for one in tally)
@@ -236,6 +248,11 @@ def summary(tally: list[Tally], out: Out) -> int:
 
 
 def _summary_lines(tally: list[Tally]) -> Iterator[str]:
-    yield f"\n{'station':15}{'owed':>8}{'acknowledged':>15}{'seen by it':>13}"
+    yield f"{'station':15}{'owed':>8}{'acknowledged':>15}{'seen by it':>13}{'p50':>11}{'p99':>11}"
     for one in tally:
-        yield f"{one.destination:15}{one.owed:>8}{one.acknowledged:>15}{one.seen:>13}"
+        waits = "".join(f"{_quantile(one.waits_ms, share):>8.1f} ms" for share in (0.5, 0.99))
+        yield f"{one.destination:15}{one.owed:>8}{one.acknowledged:>15}{one.seen:>13}{waits}"
+
+
+def _quantile(rising: Sequence[float], share: float) -> float:
+    return rising[min(int(len(rising) * share), len(rising) - 1)] if rising else 0.0

@@ -63,6 +63,18 @@ def test_a_panel_in_local_time_with_the_day_first() -> None:
     assert abs(made.occurred_at - NOW) < timedelta(minutes=1)
 
 
+def test_the_time_of_occurrence_is_utc_unless_the_panel_is_known_to_write_its_own() -> None:
+    body = b'"SIA-DCS"0001L0#6F01[#6F01|NBA1][H08:00:00,03-04-2026]'
+    assert event(body, time_zone="Europe/Tallinn").occurred_at.hour == 8
+    assert event(body, time_zone="Europe/Tallinn", occurred_time="device").occurred_at.hour == 6
+
+
+def test_a_frame_full_of_events_loses_none() -> None:
+    made = taken(b'"SIA-DCS"0001L0#6F01[#6F01|N' + b"/".join([b"AT"] * 1000) + b"]")
+    assert len(made) == 1000
+    assert len({each.repeat_key for each in made}) == 1000
+
+
 def test_the_inner_account_wins_and_is_flagged() -> None:
     made = event(b'"SIA-DCS"0001L0#6F01[#7777|NBA1]')
     assert made.address.account == "7777"

@@ -1,6 +1,6 @@
 """From a message that was taken to what the intake gets. Pure."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ class Panel(Struct, frozen=True):
     place: Place = NOWHERE
     device_id: str = ""
     zone: ZoneInfo | None = None
+    occurred_zone: tzinfo = UTC
     idle_s: float = 120.0
     known: bool = True
 
@@ -55,7 +56,8 @@ def _panel(account: AccountSettings, idle_s: float) -> Panel:
     )
     place = Place(area=account.area) if account.area else NOWHERE
     supervised_s = 3 * (account.supervision or 0.0)  # dc09.md 14
-    return Panel(rule, place, account.device, zone, max(idle_s, supervised_s))
+    occurred_zone = zone if zone is not None and account.occurred_time == "device" else UTC
+    return Panel(rule, place, account.device, zone, occurred_zone, max(idle_s, supervised_s))
 
 
 def submissions(source: str, take: Take, panel: Panel, now: datetime) -> list[Submission]:
@@ -68,14 +70,14 @@ def submissions(source: str, take: Take, panel: Panel, now: datetime) -> list[Su
         message.account,
         frame_time=take.sent_at,
         zone=panel.zone,
-        occurred_zone=panel.zone or UTC,
+        occurred_zone=panel.occurred_zone,
     )
     window_s = take.rule.repeat_window_s
     return [
         Submission(
-            _event(source, each, take, panel, now), repeat_key=take.repeat_key + bytes([n]), repeat_window_s=window_s
+            _event(source, each, take, panel, now), repeat_key=take.repeat_key + n.to_bytes(2), repeat_window_s=window_s
         )
-        for n, each in enumerate(found[:255])
+        for n, each in enumerate(found)
     ]
 
 

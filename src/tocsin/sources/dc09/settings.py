@@ -44,6 +44,9 @@ class AccountSettings(Settings):
     time_zone: TimeZone | None = Field(
         None, description="Zone of the panel's times; absent: UTC, as the standard has it."
     )
+    occurred_time: Literal["utc", "device"] = Field(
+        "utc", description="Zone of the H field, the time of occurrence: UTC, or time_zone."
+    )
     day_first: bool = Field(False, description="The panel writes the day before the month.")
 
     @property
