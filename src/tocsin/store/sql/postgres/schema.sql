@@ -52,7 +52,7 @@ CREATE TABLE deliveries (
   exchanged BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (event_seq, destination)
 );
-CREATE INDEX deliveries_open ON deliveries (destination, lane, event_seq, queue)
+CREATE INDEX deliveries_open ON deliveries (destination, lane, event_seq, queue, state)
   WHERE state IN ('pending', 'held', 'retrying');
 CREATE INDEX deliveries_set_aside ON deliveries (event_seq)
   WHERE state IN ('rejected', 'expired', 'discarded');
