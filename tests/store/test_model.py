@@ -10,7 +10,8 @@ from harness.memory_store import MemoryStore
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from storekit.values import arrival, at, event, exchange, outcome, owed, own
+from msgspec.structs import replace
+from storekit.values import arrival, at, exchange, outcome, owed, own
 
 from tocsin.model.delivery import DeliveryKey
 from tocsin.model.kinds import Lane
@@ -112,7 +113,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(["G0", "G1", "X"]), text=st.text(st.characters(codec="utf-8"), max_size=5))
     def amend(self, name, text):
-        self.both(lambda store: store.amend(event(name, text=text)))
+        stored = self.both(lambda store: store.event(name))
+        if stored is not None:  # source and device are what an event is known by: they never change
+            self.both(lambda store: store.amend(replace(stored.event, text=text)))
 
     @rule(scope=st.sampled_from("ab"), count=st.integers(1, 5))
     def reserve(self, scope, count):
