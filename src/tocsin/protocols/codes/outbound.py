@@ -1,6 +1,7 @@
 """From a kind, and the code the source brought, to the code that goes out."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from tocsin.model.event import Code
@@ -18,6 +19,7 @@ from tocsin.protocols.codes.tables import (
 )
 
 NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
+_SIA_LENGTH, _CONTACT_ID_LENGTH = 2, 4
 _LETTER_QUALIFIERS = {"E": "1", "R": "3", "P": "6"}
 
 
@@ -27,7 +29,7 @@ def outbound_sia(
     """The SIA code of an event; `""` only for system_stopped, which SIA has no code for (stations.md 3.1).
 
     A source's own SIA code passes unchanged; a Contact ID code is translated through its class; else the kind decides.
-    SIA has no "still present": such an event carries the code of its beginning. See `_chosen` for the overrides.
+    SIA has no "still present": such an event carries the code of its beginning. See `_looked_up` for the overrides.
     """
     return _chosen("sia", kind, state, code, overrides)
 
@@ -55,6 +57,20 @@ def check_override(wire: Wire, name: str, value: str) -> str:
 
 
 def _chosen(wire: Wire, kind: Kind, state: State, code: Code | None, overrides: Mapping[str, str]) -> str:
+    if overrides:
+        return _looked_up(wire, kind, state, code, overrides)
+    # A code of another length is none (tables.py): only short strings are kept.
+    sia = code.sia if code and code.sia and len(code.sia) == _SIA_LENGTH else None
+    contact_id = code.contact_id if code and code.contact_id and len(code.contact_id) == _CONTACT_ID_LENGTH else None
+    return _usual(wire, kind, state, sia, contact_id)
+
+
+@lru_cache(maxsize=4096)
+def _usual(wire: Wire, kind: Kind, state: State, sia: str | None, contact_id: str | None) -> str:
+    return _looked_up(wire, kind, state, Code(sia=sia, contact_id=contact_id), NO_OVERRIDES)
+
+
+def _looked_up(wire: Wire, kind: Kind, state: State, code: Code | None, overrides: Mapping[str, str]) -> str:
     """An override of the very code wins over passing it on; then the class of the code, with its override; then the
     kind, with its override.
     """

@@ -84,7 +84,8 @@ def write(account: str, qualifier: str, code: str, group: str | None, zone: str 
 
 def fits(number: str | None, digits: int) -> bool:
     """Whether an area (2 digits) or a zone or user (3 digits) can be written at all."""
-    return bool(_DIGITS.match(_padded(number or "", digits))) and len(_padded(number or "", digits)) == digits
+    padded = _padded(number or "", digits)
+    return len(padded) == digits and _DIGITS.match(padded) is not None
 
 
 def _padded(number: str, digits: int) -> str:
@@ -92,9 +93,10 @@ def _padded(number: str, digits: int) -> str:
 
 
 def _fitted(what: str, number: str, digits: int) -> str:
-    if not fits(number, digits):
+    padded = _padded(number, digits)
+    if len(padded) != digits or not _DIGITS.match(padded):
         raise ContactIdError(
             f"{what} {number[:40]!r} does not fit into Contact ID, which has {digits} digits for it; "
             "give the device a shorter number for this station, or use the format SIA-DCS"
         )
-    return _padded(number, digits)
+    return padded

@@ -14,6 +14,8 @@ _SHORT_TEXT = 32
 
 def fit(message: Message, longest: int = LONGEST_BODY) -> Message:
     """The message itself, or one with shorter texts and then fewer blocks; V and H always stay. Raises TooLong."""
+    if body_length(message) <= longest:
+        return message
     for letter in _SHORTENED_IN_ORDER:
         message = _shorten(message, letter, longest)
     for letter in _DROPPED_IN_ORDER:

@@ -23,6 +23,7 @@ _CLEAR = re.compile(
     rb"[^|\[\]]*(?:\|([^\[\]]*))?\]((?:\[[^\[\]]*\])*)(_[0-9]{2}(?::[0-9]{2}){2},[0-9]{2}-[0-9]{2}-[0-9]{4})\Z"
 )
 _NOT_A_MESSAGE = "the decrypted text is not a message; the key is another one than the sender's"
+_STAMP_LENGTH = len("_HH:MM:SS,MM-DD-YYYY")
 _FORBIDDEN_IN_PAD = re.compile(rb"[|\[\]]")
 _LINE_END = re.compile(rb"[\r\n]")
 
@@ -179,7 +180,9 @@ def write(message: Message, key: bytes | None = None, pad: bytes = b"", binary_c
 
 def clear_length(message: Message) -> int:
     """Bytes to be encrypted besides the pad."""
-    return 1 + len(_tail(message))
+    blocks = sum([len(each.letter) + len(each.value) + 2 for each in message.extended]) if message.extended else 0
+    stamp = len(message.timestamp_raw) if message.timestamp is None else _STAMP_LENGTH
+    return 1 + len(message.data) + 1 + blocks + stamp
 
 
 def body_length(message: Message) -> int:
@@ -198,7 +201,9 @@ def _header_bytes(message: Message) -> bytes:
 
 
 def _tail(message: Message) -> bytes:
-    blocks = b"".join([b"[%b%b]" % (each.letter.encode("latin-1"), each.value) for each in message.extended])
+    blocks = b""
+    if message.extended:
+        blocks = b"".join([b"[%b%b]" % (each.letter.encode("latin-1"), each.value) for each in message.extended])
     stamp = message.timestamp_raw if message.timestamp is None else b"_" + format_time(message.timestamp)
     return b"%b]%b%b" % (message.data, blocks, stamp)
 

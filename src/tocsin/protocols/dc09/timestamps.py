@@ -11,7 +11,11 @@ _TIME = re.compile(rb"_?([0-9]{2}):([0-9]{2}):([0-9]{2}),([0-9]{2})-([0-9]{2})-(
 
 def format_time(moment: datetime) -> bytes:
     """`moment` is aware; the text is in UTC and has no underscore."""
-    at = moment.astimezone(UTC)
+    return clock_text(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+
+
+def clock_text(at: datetime) -> bytes:
+    """What a clock in the zone of `at` shows."""
     return b"%02d:%02d:%02d,%02d-%02d-%04d" % (at.hour, at.minute, at.second, at.month, at.day, at.year)
 
 

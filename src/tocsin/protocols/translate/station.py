@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from tocsin.model.event import Actor, Address, Event
+from tocsin.model.event import Actor, Address, Event, Location
 from tocsin.model.wording import local_time
 from tocsin.protocols import contact_id, sia
 from tocsin.protocols.codes import Counts, meaning_of, outbound_contact_id, outbound_sia
 from tocsin.protocols.codes.tables import CLASSES, KIND_CODES
+from tocsin.protocols.dc09.timestamps import clock_text
 from tocsin.protocols.errors import Unsendable
 from tocsin.protocols.text import encoded, printable
 from tocsin.protocols.translate.position import latitude, longitude
@@ -23,6 +24,7 @@ _ACCOUNT = re.compile(r"[0-9A-Za-z]{1,32}\Z", re.ASCII)
 _NUMBER = re.compile(r"[0-9A-Fa-f]{1,16}(?:[:-][0-9A-Fa-f]{1,16})?\Z", re.ASCII)
 _USER_OR_AREA = re.compile(r"[0-9]{1,16}\Z", re.ASCII)
 _STRUCTURE = str.maketrans({"[": "(", "]": ")", "|": " "})
+_PLAIN_TEXT = re.compile(r"[ -Z\\^-{}~]*\Z", re.ASCII)
 _URL_SAFE = "%!#$&'()*+,/:;=?@~-._"
 _PLAIN_URL = re.compile(r"[0-9A-Za-z:/._?=&-]*\Z", re.ASCII)
 
@@ -68,18 +70,21 @@ def station_data(
     """
     if not _ACCOUNT.match(address.account):
         raise Unsendable(f"{address.account!r} is no account number: set one for this station")
-    data = _sia(event, address, options) if form == "SIA-DCS" else _contact_id(event, address, options)
-    return data.encode("ascii"), _extended(form, event, address, options, files)
+    counts = _counts(event)
+    number = _number(event, address, counts)
+    write = _sia if form == "SIA-DCS" else _contact_id
+    data = write(event, address, options, counts, number)
+    return data.encode("ascii"), _extended(event, options, _unwritten(form, address, number), form, files)
 
 
-def _sia(event: Event, address: Address, options: DataOptions) -> str:
+def _sia(event: Event, address: Address, options: DataOptions, counts: Counts, number: str | None) -> str:
     code = outbound_sia(event.kind, event.state, event.code, options.overrides)
     if not code:
         raise Unsendable(
             f"SIA has no code for {event.kind}; leave it out with the filter, or give one in the overrides"
         )
-    number, user = _number(event, address), event.user or None
-    if _counts_user(event):
+    user = event.user or None
+    if _is_users(event, counts):
         user = user or number
         number = event.code.number if event.code is not None and event.code.sia else number  # as the panel wrote it
     return sia.write(
@@ -91,10 +96,10 @@ def _sia(event: Event, address: Address, options: DataOptions) -> str:
     )
 
 
-def _contact_id(event: Event, address: Address, options: DataOptions) -> str:
+def _contact_id(event: Event, address: Address, options: DataOptions, counts: Counts, number: str | None) -> str:
     qualifier, code = outbound_contact_id(event.kind, event.state, event.code, options.overrides)
-    area, number = address.area, _number(event, address)
-    if event.code is not None and event.code.sia and _counts(event) == "area":
+    area = address.area
+    if event.code is not None and event.code.sia and counts == "area":
         area, number = area or number, None  # the number SIA repeats behind such a code is the area
     if options.numbers_in_text and options.info:
         area, number = (value if contact_id.fits(value, digits) else None for value, digits in ((area, 2), (number, 3)))
@@ -112,14 +117,14 @@ def _counts(event: Event) -> Counts:
     return meaning.counts if meaning is not None else CLASSES[KIND_CODES[event.kind].name].counts
 
 
-def _counts_user(event: Event) -> bool:
-    return _counts(event) == "user" and bool(event.user or (event.code is not None and event.code.number))
+def _is_users(event: Event, counts: Counts) -> bool:
+    return counts == "user" and bool(event.user or (event.code is not None and event.code.number))
 
 
-def _number(event: Event, address: Address) -> str | None:
+def _number(event: Event, address: Address, counts: Counts) -> str | None:
     """A user's number stays the panel's; any other number is the address's zone, else what the panel brought."""
     brought = event.code.number if event.code is not None else None
-    if _counts_user(event):
+    if _is_users(event, counts):
         return brought or event.user
     return address.zone or brought
 
@@ -129,20 +134,26 @@ def _area(event: Event, address: Address, options: DataOptions) -> str | None:
     return address.area if own or options.dcs_group_as_ri else None
 
 
-def _extended(form: Format, event: Event, address: Address, options: DataOptions, files: Sequence[str]) -> Extended:
-    def text(value: str) -> bytes:
-        return encoded(printable(value).translate(_STRUCTURE).strip(), options.encoding, options.longest)
-
+def _extended(event: Event, options: DataOptions, unwritten: str, form: Format, files: Sequence[str]) -> Extended:
+    place = event.place
     blocks = [
-        ("S", text(event.place.area) if options.site else b""),
-        ("L", text(event.place.name) if options.device else b""),
+        ("S", _text(place.area, options) if options.site else b""),
+        ("L", _text(place.name, options) if options.device else b""),
         ("H", _occurred(event, options) if options.occurred else b""),
         ("V", _links(event.url, options.longest_link) if options.link else b""),
-        ("I", text(_info(form, event, address)) if options.info else b""),
-        *(("U", _link(name)) for name in files if options.files),
-        *_position(event, options),
+        ("I", _text(_info(form, event, unwritten), options) if options.info else b""),
     ]
+    if files and options.files:
+        blocks += [("U", _link(name)) for name in files]
+    if event.location is not None and options.position:
+        blocks += _position(event.location, options)
     return [block for block in blocks if block[1]]
+
+
+def _text(value: str, options: DataOptions) -> bytes:
+    if _PLAIN_TEXT.match(value):
+        return value.strip().encode("ascii")[: options.longest]
+    return encoded(printable(value).translate(_STRUCTURE).strip(), options.encoding, options.longest)
 
 
 def _occurred(event: Event, options: DataOptions) -> bytes:
@@ -150,7 +161,7 @@ def _occurred(event: Event, options: DataOptions) -> bytes:
         at = local_time(event) if options.occurred_time == "device" else event.occurred_at
     except OverflowError:  # the first or last day of the calendar
         at = event.occurred_at
-    return f"{at:%H:%M:%S,%m-%d}-{at.year:04d}".encode("ascii")
+    return clock_text(at)
 
 
 def _link(url: str) -> bytes:
@@ -161,8 +172,10 @@ def _link(url: str) -> bytes:
 
 def _links(urls: str, longest: int) -> bytes:
     """Several links are separated by commas; those that do not fit are left out from the end, whole (dc09.md 10)."""
+    if not urls:
+        return b""
     whole = b""
-    for url in urls.split(",") if urls else []:
+    for url in urls.split(","):
         longer = whole + b"," * bool(whole) + _link(url)
         if len(longer) > longest:
             break
@@ -170,26 +183,28 @@ def _links(urls: str, longest: int) -> bytes:
     return whole
 
 
-def _info(form: Format, event: Event, address: Address) -> str:
+def _info(form: Format, event: Event, unwritten: str) -> str:
     facts = [
         "TEST" if event.is_test else "",
         "still present" if form == "SIA-DCS" and event.state == "still" else "",
         event.text,
-        _unwritten(form, event, address),
+        unwritten,
         f"battery={event.battery}%" if event.battery is not None else "",
         f"asu={event.signal_asu}" if event.signal_asu is not None else "",
-        *(_seen(actor) for actor in event.actors),
     ]
-    return ";".join(fact for fact in facts if fact)
+    if event.actors:
+        facts += [_seen(actor) for actor in event.actors]
+    return ";".join([fact for fact in facts if fact])
 
 
-def _unwritten(form: Format, event: Event, address: Address) -> str:
+def _unwritten(form: Format, address: Address, number: str | None) -> str:
     """A number the format has no room for is told in words instead."""
-    area, number = address.area, _number(event, address)
+    area = address.area
     if form == "SIA-DCS":
         return f"number {number}" if number and not _NUMBER.match(number) else ""
-    told = [f"area {area}" if area and not contact_id.fits(area, 2) else ""]
-    told.append(f"number {number}" if number and not contact_id.fits(number, 3) else "")
+    told = [f"area {area}"] if area and not contact_id.fits(area, 2) else []
+    if number and not contact_id.fits(number, 3):
+        told.append(f"number {number}")
     return " ".join(told).strip()
 
 
@@ -197,10 +212,8 @@ def _seen(actor: Actor) -> str:
     return actor.cls if actor.confidence is None else f"{actor.cls}={actor.confidence:.2f}"
 
 
-def _position(event: Event, options: DataOptions) -> Extended:
-    if event.location is None or not options.position:
-        return []
+def _position(place: Location, options: DataOptions) -> Extended:
     return [
-        ("X", longitude(event.location.lon, options.minutes_decimals).encode("ascii")),
-        ("Y", latitude(event.location.lat, options.minutes_decimals).encode("ascii")),
+        ("X", longitude(place.lon, options.minutes_decimals).encode("ascii")),
+        ("Y", latitude(place.lat, options.minutes_decimals).encode("ascii")),
     ]

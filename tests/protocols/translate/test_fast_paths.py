@@ -1,0 +1,50 @@
+"""Every short way gives exactly what the general one gives."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tocsin.model.event import Code
+from tocsin.model.kinds import KINDS
+from tocsin.protocols.codes import outbound
+from tocsin.protocols.dc09.message import Extended, Message, body_length, write
+from tocsin.protocols.text import encoded, printable
+from tocsin.protocols.translate import DataOptions, station
+
+FRAME_OVERHEAD = len("\nCCCC0LLL\r")
+CODES = st.none() | st.sampled_from(["", "BA", "CL", "OP", "ZZ", "1130", "3401", "6130", "1FFF", "BA\n", "é"])
+WRITTEN = st.text("[]|^ aZ~\t\n\x7fäß门\u2028", max_size=20)
+
+
+@given(
+    st.sampled_from(["sia", "contact_id"]),
+    st.sampled_from(sorted(KINDS)),
+    st.sampled_from(["new", "restore", "still"]),
+    st.none() | st.builds(Code, sia=CODES | st.text(max_size=5), contact_id=CODES | st.text(max_size=5)),
+    st.sampled_from([{}, {"BA": "BV"}, {"burglary": "E137"}]),
+)
+@settings(max_examples=400)
+def test_codes_that_are_kept_are_those_looked_up(wire, kind, state, code: Code | None, overrides) -> None:
+    expected = outbound._looked_up(wire, kind, state, code, overrides)
+    assert outbound._chosen(wire, kind, state, code, overrides) == expected
+
+
+@given(WRITTEN | st.text(max_size=40), st.sampled_from(["utf-8", "cp1252", "ascii"]), st.integers(0, 30))
+@settings(max_examples=300)
+def test_plain_text_goes_out_as_any_text(value: str, encoding, longest: int) -> None:
+    structure = str.maketrans("[]|", "() ")
+    expected = encoded(printable(value).translate(structure).strip(), encoding, longest)
+    assert station._text(value, DataOptions(encoding=encoding, longest=longest)) == expected
+
+
+BLOCKS = st.lists(st.builds(Extended, st.sampled_from("SLHVIU"), st.binary(max_size=20)), max_size=4)
+
+
+@given(st.binary(max_size=30), BLOCKS, st.none() | st.just(datetime(26, 3, 4, 8, 15, tzinfo=UTC)), st.booleans())
+@settings(max_examples=150)
+def test_the_length_is_counted_without_writing(data: bytes, blocks, at: datetime | None, marked: bool) -> None:
+    data = data.translate(None, b"\r\n")
+    blocks = tuple(Extended(each.letter, each.value.translate(None, b"\r\n")) for each in blocks)
+    message = Message("SIA-DCS", "0001", "6F01", data=data, extended=blocks, timestamp=at, marked=marked)
+    assert body_length(message) == len(write(message)) - FRAME_OVERHEAD
