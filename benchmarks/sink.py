@@ -8,6 +8,7 @@ import asyncio
 import json
 import signal
 import time
+from datetime import UTC, datetime
 from typing import cast
 
 import uvloop
@@ -53,7 +54,7 @@ class Station(asyncio.Protocol):
                 seen.first = seen.first or seen.last
                 if seen.watch and not seen.watched_at and seen.watch in message.data:
                     seen.watched_at = seen.last
-            self._transport.write(ack(message))
+            self._transport.write(ack(message, datetime.now(UTC)))
 
 
 async def serve(port: int, watch: str) -> dict[str, float]:
