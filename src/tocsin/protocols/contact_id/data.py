@@ -23,7 +23,7 @@ class ContactIdError(Unsendable):
     """The event does not fit into Contact ID; the text says which number and what to do."""
 
 
-class CidEvent(Struct, frozen=True):
+class CidEvent(Struct, frozen=True, gc=False):
     """One Contact ID report. `account` is None where the block has none; `qualifier` is 1, 3 or 6; `code`, `group` and
     `zone` have three, two and three digits (0-9, A-F); group 00 and zone 000 mean none.
     """

@@ -2,10 +2,12 @@
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 AHEAD = timedelta(seconds=20)
 BEHIND = timedelta(seconds=40)
 
+_LONGEST_TIME = len("_HH:MM:SS,MM-DD-YYYY")
 _TIME = re.compile(rb"_?([0-9]{2}):([0-9]{2}):([0-9]{2}),([0-9]{2})-([0-9]{2})-([0-9]{4})\Z")
 
 
@@ -23,6 +25,12 @@ def read_time(text: bytes, zone: tzinfo = UTC, day_first: bool = False) -> datet
     """The instant, aware UTC; None where the text is no time. `zone` and `day_first`: panels that differ (dc09.md
     16).
     """
+    return _read_time(text, zone, day_first) if len(text) <= _LONGEST_TIME else None
+
+
+@lru_cache(maxsize=1024)
+def _read_time(text: bytes, zone: tzinfo, day_first: bool) -> datetime | None:
+    """Kept, because the same second comes from many panels, and with one event more than once."""
     match = _TIME.match(text)
     if match is None:
         return None

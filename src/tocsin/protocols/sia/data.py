@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class SiaEvent(Struct, frozen=True):
+class SiaEvent(Struct, frozen=True, gc=False):
     """One event of a block.
 
     `code` is two capital letters; `number` the address behind it, digits as received, `""` for none; `area` (ri),
@@ -26,7 +26,7 @@ class SiaEvent(Struct, frozen=True):
     modifiers: tuple[tuple[str, str], ...] = ()
 
 
-class SiaData(Struct, frozen=True):
+class SiaData(Struct, frozen=True, gc=False):
     """A whole block. `account` is None where the block has none.
 
     `texts` are the A blocks, `environment` the E blocks, `raw` whatever is none of these, all printable.

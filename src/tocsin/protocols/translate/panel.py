@@ -21,7 +21,7 @@ _NONE_GROUP, _NONE_ZONE = "00", "000"
 _CONTACT_ID, _SIA = "ADM-CID", "SIA-DCS"
 
 
-class PanelEvent(Struct, frozen=True):
+class PanelEvent(Struct, frozen=True, gc=False):
     """One event of a panel's message.
 
     `account` is the one inside the data, else the frame's (dc09.md 7). `code` is the panel's own with its number, which
@@ -55,6 +55,20 @@ class PanelEvent(Struct, frozen=True):
     raw: str = ""
 
 
+class _Said(Struct, frozen=True, gc=False):
+    """What either format says of one event. `sia` or `contact_id` is the code; `late`: of an O block."""
+
+    meaning: Meaning
+    sia: str | None
+    contact_id: str | None
+    number: str | None
+    area: str | None
+    user: str
+    texts: tuple[str, ...]
+    occurred: datetime | None
+    late: bool
+
+
 def panel_events(
     token: str,
     data: bytes,
@@ -76,9 +90,9 @@ def panel_events(
     """
     shared = _shared(extended, outer_account, occurred_zone)
     if token == _CONTACT_ID:
-        return [_with_account(_contact_id(data, shared), outer_account)]
+        return [_contact_id(data, shared)]
     if token == _SIA:
-        return [_with_account(event, outer_account) for event in _sia(data, shared, frame_time, zone)]
+        return _sia(data, shared, frame_time, zone)
     return [_raw(decoded(data), shared)]
 
 
@@ -86,91 +100,110 @@ def _shared(extended: Sequence[tuple[str, bytes]], account: str, occurred_zone: 
     """What the extended data says about every event of the message, as a template."""
     if not extended:
         return PanelEvent(account=account, kind="alarm")
-    values = tuple((letter, "***" if letter == "K" else _line(value)) for letter, value in extended)
-    links = [link for value in _all(values, "V") for link in value.split(",") if _LINK.match(link.strip())]
-    unlinked = [value for value in _all(values, "V") if value and not any(link in value for link in links)]
-    occurred = [read_time(value.strip(), occurred_zone) for letter, value in extended if letter == "H"]
+    values = tuple([(letter, "***" if letter == "K" else _line(value)) for letter, value in extended])
+    told: dict[str, list[str]] = {}
+    for letter, value in values:
+        if value:
+            told.setdefault(letter, []).append(value)
+    links, unlinked = _links(told["V"]) if "V" in told else ([], [])
+    times = [read_time(value.strip(), occurred_zone) for letter, value in extended if letter == "H"]
+    occurred = [moment for moment in times if moment is not None]
     return PanelEvent(
         account=account,
         kind="alarm",
-        text=_joined([*_all(values, "I"), *unlinked]),
-        occurred=next((moment for moment in occurred if moment is not None), None),
-        site=_first(values, "S"),
-        label=_first(values, "L"),
-        url=",".join(link.strip() for link in links),
-        location=location(_first(values, "X"), _first(values, "Y")),
-        files=tuple(_all(values, "U")),
+        text=_joined([*told.get("I", ()), *unlinked]),
+        occurred=occurred[0] if occurred else None,
+        site=told["S"][0] if "S" in told else "",
+        label=told["L"][0] if "L" in told else "",
+        url=",".join(links),
+        location=location(told["X"][0], told["Y"][0]) if "X" in told and "Y" in told else None,
+        files=tuple(told.get("U", ())),
         extended=values,
-        flags=("time_unreadable",) if occurred and not any(occurred) else (),
+        flags=("time_unreadable",) if times and not occurred else (),
     )
+
+
+def _links(values: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The links of all V, and those V that hold none."""
+    links = [link for value in values for link in value.split(",") if _LINK.match(link.strip())]
+    unlinked = [value for value in values if value not in links and not any(link in value for link in links)]
+    return [link.strip() for link in links], unlinked
 
 
 def _sia(data: bytes, shared: PanelEvent, frame_time: datetime | None, zone: tzinfo | None) -> list[PanelEvent]:
     block = sia.read(data)
-    shared = msgspec.structs.replace(shared, account=block.account or "")
     if not block.events:
         told = [*block.texts, *block.environment]
-        return [_informational(told, shared) if told and not block.raw else _raw(decoded(data), shared)]
+        event = _informational(told, shared) if told and not block.raw else _raw(decoded(data), shared)
+        return [_with_account(event, block.account)]
     if block.raw:
         shared = msgspec.structs.replace(shared, raw=_line(data), flags=(*shared.flags, "partly_read"))
-    return [_sia_event(event, shared, frame_time, zone) for event in block.events]
+    return [_event(_sia_said(event, shared, frame_time, zone), shared, block.account) for event in block.events]
 
 
-def _sia_event(event: sia.SiaEvent, shared: PanelEvent, frame_time: datetime | None, zone: tzinfo | None) -> PanelEvent:
-    meaning = inbound_sia(event.code)
-    occurred = shared.occurred or _local_time(event, frame_time, zone)
-    told = _with_code(
-        meaning, Code(sia=event.code), event.number or None, event.area or None, event.user, [event.text, event.units]
+def _sia_said(event: sia.SiaEvent, shared: PanelEvent, frame_time: datetime | None, zone: tzinfo | None) -> _Said:
+    return _Said(
+        meaning=inbound_sia(event.code),
+        sia=event.code,
+        contact_id=None,
+        number=event.number or None,
+        area=event.area or None,
+        user=event.user,
+        texts=(event.text, event.units),
+        occurred=shared.occurred or _local_time(event, frame_time, zone),
+        late=event.old,
     )
-    return _told(told, shared, occurred, event.old)
 
 
 def _contact_id(data: bytes, shared: PanelEvent) -> PanelEvent:
     event = contact_id.read(data)
-    shared = msgspec.structs.replace(shared, account=event.account or "")
     if isinstance(event, contact_id.Unreadable):
-        return _raw(decoded(data), shared)
-    meaning = inbound_contact_id(event.qualifier, event.code)
-    number = None if event.zone == _NONE_ZONE else event.zone
-    area = None if event.group == _NONE_GROUP else event.group
-    told = _with_code(meaning, Code(contact_id=event.qualifier + event.code), number, area, "", [])
-    return _told(told, shared, shared.occurred, False)
+        return _with_account(_raw(decoded(data), shared), event.account)
+    said = _Said(
+        meaning=inbound_contact_id(event.qualifier, event.code),
+        sia=None,
+        contact_id=event.qualifier + event.code,
+        number=None if event.zone == _NONE_ZONE else event.zone,
+        area=None if event.group == _NONE_GROUP else event.group,
+        user="",
+        texts=(),
+        occurred=shared.occurred,
+        late=False,
+    )
+    return _event(said, shared, event.account)
 
 
-def _with_code(
-    meaning: Meaning, code: Code, number: str | None, area: str | None, user: str, texts: list[str]
-) -> PanelEvent:
+def _event(said: _Said, shared: PanelEvent, inner_account: str | None) -> PanelEvent:
     """The number goes where it counts: to the user, the area (Contact ID has its own field for that) or the zone."""
-    counts: Counts = "zone" if meaning.counts == "area" and code.contact_id else meaning.counts
+    meaning, number = said.meaning, said.number
+    counts: Counts = "zone" if meaning.counts == "area" and said.contact_id else meaning.counts
+    account, flags = _account(inner_account, shared.account)
+    text = _joined(said.texts)
+    if said.late:
+        flags = ("late", *flags)
+    if not meaning.known:
+        flags = ("unknown_code", *flags)
+        text = _joined([*said.texts, meaning.text])
     return PanelEvent(
-        account="",
+        account=account,
         kind=meaning.kind,
         state=meaning.state,
-        code=msgspec.structs.replace(code, number=number, user_number=counts == "user" and number is not None),
-        area=area or (number if counts == "area" else None),
+        code=Code(said.sia, said.contact_id, number, counts == "user" and number is not None),
+        area=said.area or (number if counts == "area" else None),
         zone=None if counts in ("user", "area") else number,
-        user=user or (number or "" if counts == "user" else ""),
-        text=_joined([*texts, "" if meaning.known else meaning.text]),
+        user=said.user or (number or "" if counts == "user" else ""),
+        text=_joined([text, shared.text]),
         meaning=meaning.text,
         event_class=meaning.event_class,
-        flags=() if meaning.known else ("unknown_code",),
-    )
-
-
-def _told(event: PanelEvent, shared: PanelEvent, occurred: datetime | None, old: bool) -> PanelEvent:
-    return msgspec.structs.replace(
-        shared,
-        kind=event.kind,
-        state=event.state,
-        code=event.code,
-        area=event.area,
-        zone=event.zone,
-        user=event.user,
-        text=_joined([event.text, shared.text]),
-        meaning=event.meaning,
-        event_class=event.event_class,
-        occurred=occurred,
-        flags=(*shared.flags, *event.flags, *(("late",) if old else ())),
+        occurred=said.occurred,
+        site=shared.site,
+        label=shared.label,
+        url=shared.url,
+        location=shared.location,
+        files=shared.files,
+        extended=shared.extended,
+        flags=shared.flags + flags,
+        raw=shared.raw,
     )
 
 
@@ -189,19 +222,24 @@ def _raw(text: str, shared: PanelEvent) -> PanelEvent:
     )
 
 
-def _with_account(event: PanelEvent, outer: str) -> PanelEvent:
+def _with_account(event: PanelEvent, inner: str | None) -> PanelEvent:
+    account, flags = _account(inner, event.account)
+    return msgspec.structs.replace(event, account=account, flags=event.flags + flags)
+
+
+def _account(inner: str | None, outer: str) -> tuple[str, tuple[str, ...]]:
     """dc09.md 7: without an inner account the frame's; a differing one wins and is flagged."""
-    if not event.account:
-        return msgspec.structs.replace(event, account=outer)
-    if event.account.upper() == outer.upper():
-        return event
-    return msgspec.structs.replace(event, flags=(*event.flags, "account_differs"))
+    if not inner:
+        return outer, ()
+    return inner, () if inner == outer or inner.upper() == outer.upper() else ("account_differs",)
 
 
 def _local_time(event: sia.SiaEvent, frame_time: datetime | None, zone: tzinfo | None) -> datetime | None:
     """The instant nearest to the frame's at which the panel's clock showed ti, or the one da and ti name."""
-    clock = _clock(event.time) if event.time else None
-    if clock is None or frame_time is None or zone is None:
+    if not event.time or frame_time is None or zone is None:
+        return None
+    clock = _clock(event.time)
+    if clock is None:
         return None
     try:
         today = frame_time.astimezone(zone).date()
@@ -234,14 +272,8 @@ def _line(value: bytes) -> str:
     return printable(decoded(value)).strip()[:_LONGEST_TEXT]
 
 
-def _all(values: Sequence[tuple[str, str]], wanted: str) -> list[str]:
-    return [value for letter, value in values if letter == wanted and value]
-
-
-def _first(values: Sequence[tuple[str, str]], wanted: str) -> str:
-    return next(iter(_all(values, wanted)), "")
-
-
 def _joined(pieces: Iterable[str]) -> str:
     """The pieces that say something, each once."""
-    return "; ".join(dict.fromkeys(piece for piece in pieces if piece))[:_LONGEST_TEXT]
+    said = [piece for piece in pieces if piece]
+    whole = "; ".join(dict.fromkeys(said)) if len(said) > 1 else "".join(said)
+    return whole[:_LONGEST_TEXT]
