@@ -1,6 +1,7 @@
-"""What all rooms' tests share: the proof harness (tests/proof/harness) can be imported as `harness`."""
+"""What all rooms' tests share: `harness` (tests/proof) and `storekit` (tests/store) can be imported."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "proof"))
+for room in ("proof", "store"):
+    sys.path.insert(0, str(Path(__file__).parent / room))
