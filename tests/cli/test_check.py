@@ -137,3 +137,108 @@ def test_connect_to_a_foreign_certificate(tocsin: Tocsin, tmp_path: Path) -> Non
     assert "FAILED" in foreign.out
     assert "ca_file" in foreign.out
     assert right.code == 0, right.out
+
+
+def test_addresses_to_listen_on_are_tried_too(tocsin: Tocsin, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        (tmp_path / "tocsin.toml").write_text(
+            '[api]\nlisten = "127.0.0.1:0"\n'
+            f'[[sources]]\nname = "panels"\ntype = "dc09"\nlisten = "127.0.0.1:{port}"\n'
+            '[[sources]]\nname = "far"\ntype = "dc09"\nlisten = "192.0.2.1:7001"\n'
+        )
+        ended = tocsin("check", "--connect")
+    assert ended.code == 1
+    assert "    ok      listen on 127.0.0.1:0, TCP: any free port" in ended.out
+    assert (
+        f"    FAILED  listen on 127.0.0.1:{port}, TCP: Address already in use\n            hint: another" in ended.out
+    )
+    assert f"    ok      listen on 127.0.0.1:{port}, UDP: the address is free" in ended.out
+    assert "    FAILED  listen on 192.0.2.1:7001, TCP: Cannot assign requested address" in ended.out
+
+
+def test_each_host_of_a_destination_is_reported(tocsin: Tocsin, tmp_path: Path) -> None:
+    with started(tmp_path, "simulate", "dc09", "--listen", "127.0.0.1:0") as station:
+        hosts = f'"127.0.0.1:1", "127.0.0.1:{port_of(station)}"'
+        (tmp_path / "tocsin.toml").write_text(STATION.replace('"127.0.0.1:4001"', hosts))
+        ended = tocsin("check", "--connect")
+    assert ended.code == 1
+    assert "    FAILED  connect to 127.0.0.1:1" in ended.out
+    assert f"    ok      connect to 127.0.0.1:{port_of_text(hosts)}" in ended.out
+
+
+def port_of_text(hosts: str) -> str:
+    return hosts.rpartition(":")[2].rstrip('"')
+
+
+OPEN = {
+    "insecure API": (
+        '[api]\nlisten = "0.0.0.0:8080"\ninsecure = true\ntokens = [{ name = "a", token = "0123456789abcdef", '
+        'scopes = ["read"] }]\n',
+        "tocsin.toml:3: warning: api.insecure: plain HTTP on 0.0.0.0:8080",
+    ),
+    "unverified TLS": (
+        STATION + "tls = { insecure = true }\n",
+        'tocsin.toml:6: warning: destinations[1] "arc" . tls.insecure: the station\'s certificate is not checked',
+    ),
+    "plain TCP without a key": (
+        STATION.replace("127.0.0.1", "192.0.2.5"),
+        'tocsin.toml:1: warning: destinations[1] "arc": events can be read and changed on the way to 192.0.2.5:4001',
+    ),
+    "plain HTTP": (
+        '[[destinations]]\nname = "hook"\ntype = "webhook"\nurl = "http://hooks.example.net/in"\n',
+        "events can be read and changed on the way to http://hooks.example.net/in",
+    ),
+    "mail in clear": (
+        '[[destinations]]\nname = "m"\ntype = "email"\nhosts = ["mail.example.net"]\nsender = "a@example.net"\n'
+        'to = ["b@example.net"]\ntls = { mode = "opportunistic" }\n',
+        "events can be read and changed on the way to mail.example.net",
+    ),
+    "no account": (
+        STATION.replace('account = "9280"\n', ""),
+        "no account: events that bring no address are set aside, and the station is not polled",
+    ),
+    "no recipient": (
+        '[[destinations]]\nname = "m"\ntype = "email"\nhosts = ["mail.example.net"]\nsender = "a@example.net"\n',
+        "no to: events whose device names no recipient are set aside",
+    ),
+    "panels without a key": (
+        '[[sources]]\nname = "panels"\ntype = "dc09"\nlisten = "0.0.0.0:7001"\naccounts = [{ account = "6F01" }]\n',
+        'tocsin.toml:5: warning: sources[1] "panels" . accounts: plain, and without a key anyone on the network can '
+        "report as 6F01",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OPEN)
+def test_what_is_left_open_is_a_warning(case: str, tocsin: Tocsin, tmp_path: Path) -> None:
+    text, warning = OPEN[case]
+    (tmp_path / "tocsin.toml").write_text(text)
+    ended = tocsin("check")
+    assert ended.code == 0, ended.out
+    assert warning in ended.out
+    assert ended.out.endswith("fine, 0 errors, 1 warning\n")
+
+
+def test_links_that_are_protected_or_stay_here_are_no_warning(tocsin: Tocsin, tmp_path: Path) -> None:
+    far = STATION.replace("127.0.0.1", "192.0.2.5")
+    (tmp_path / "tocsin.toml").write_text(
+        STATION
+        + STATION.replace("arc", "local").replace("127.0.0.1:4001", "[::1]:4001")
+        + far.replace("arc", "keyed")
+        + f'key = {{ hex = "{"00" * 16}" }}\n'
+        + far.replace("arc", "tls")
+        + "tls = {}\n"
+        + '[[sources]]\nname = "panels"\ntype = "dc09"\nlisten = "0.0.0.0:7001"\n'
+        + f'accounts = [{{ account = "6F01", key = {{ hex = "{"00" * 16}" }} }}]\n'
+    )
+    assert tocsin("check").out.endswith("fine, 0 errors, 0 warnings\n")
+
+
+def test_a_broken_destination_stops_check_also_where_run_would_leave_it_out(tocsin: Tocsin, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.toml").write_text(STATION + 'on_start_error = "disable"\nwrong = 1\n')
+    ended = tocsin("check")
+    assert ended.code == 2
+    assert ended.out.endswith("tocsin.toml: usable in part, 1 error, 0 warnings\n")

@@ -2,6 +2,8 @@
 
 import json
 import stat
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -23,6 +25,14 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
         assert found.help, each
         assert "Example: tocsin " in found.help, each
         assert len(found.help.splitlines()[0]) <= 64, each
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_no_command_takes_an_option_that_is_global(name: str) -> None:
+    inner = getattr(COMMANDS[name], "commands", None) or {name: COMMANDS[name]}
+    for each, command in inner.items():
+        taken = {option for parameter in command.params for option in parameter.opts}
+        assert not taken & {"-c", "--config", "--json", "--url", "--token"}, each
 
 
 def test_the_help_of_the_program_lists_all(program: Tocsin) -> None:
@@ -105,3 +115,16 @@ def test_destination_types_are_listed_without_a_gateway(tocsin: Tocsin) -> None:
     listed = {each["type"]: each for each in json.loads(ended.out)}
     assert {"dc09", "webhook"} <= set(listed)
     assert all(each["title"] and each["published"] for each in listed.values())
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_load_nothing_heavy(option: str, tmp_path: Path) -> None:
+    look = (
+        "import sys\nfrom tocsin.cli.main import main\n"
+        f"try:\n    main(['{option}'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'pydantic', 'cryptography', 'fastapi', 'aiohttp', 'asyncio', 'rich', 'PIL'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "tocsin" in ended.stdout

@@ -145,15 +145,6 @@ def test_a_gateway_that_does_not_run_is_one_plain_sentence(tocsin: Tocsin, tmp_p
         assert ended.err.startswith("tocsin: no gateway answers at http://127.0.0.1:1: is it running?")
 
 
-def test_a_token_is_taken_from_the_configuration_by_its_scopes(tocsin: Tocsin, tmp_path: Path) -> None:
-    (tmp_path / "tocsin.toml").write_text(
-        f'[api]\nlisten = "127.0.0.1:1"\ntokens = [{{ name = "d", token = "{TOKEN}", scopes = ["events:write"] }}]\n'
-    )
-    ended = tocsin("events")
-    assert ended.code == 1
-    assert ended.err == ("tocsin: no token in [api] has the scope read: add one, or give --token or TOCSIN_TOKEN\n")
-
-
 def test_run_refuses_a_broken_configuration_with_its_problems(program: Tocsin, tmp_path: Path) -> None:
     (tmp_path / "tocsin.toml").write_text("[api]\nlisten = 8080\n")
     ended = program("run")

@@ -6,31 +6,34 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from tocsin.api.settings import ApiSettings
-from tocsin.config.listening import split_listen
+from tocsin.cli.context import Refusal, Unanswered
 
 DEADLINE_S = 60.0
 _LARGEST_ANSWER = 64 * 1024 * 1024
 
 
-class Unanswered(Exception):
-    """The gateway did not do what was asked; the text says why and what to do."""
-
-
-class Refusal(Unanswered):
-    """The gateway answered, and said no."""
-
-
 class Client:
-    """One gateway's API. Every call has a deadline; raises Unanswered, or Refusal."""
+    """One gateway's API. Every call has a deadline; raises Unanswered, or Refusal.
 
-    def __init__(self, url: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
+    `asked_with` says where the token comes from, `scopes_in` where scopes are given: for the sentence after a refusal.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        tls: ssl.SSLContext | None = None,
+        asked_with: str = "",
+        scopes_in: str = "the configuration of that gateway",
+    ) -> None:
         self.url = url.rstrip("/")
         self.token = token
         self.tls = tls
+        self._asked_with = asked_with
+        self._scopes_in = scopes_in
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
         if self.url.startswith("https://"):
             handlers.append(urllib.request.HTTPSHandler(context=tls))
@@ -55,65 +58,69 @@ class Client:
             if not cursor:
                 return
 
+    def health(self, path: str, timeout_s: float) -> dict[str, Any]:
+        """The JSON of `/readyz` or `/healthz`, which is there when the gateway is not ready too."""
+        try:
+            found = self._open(self._request("GET", path), timeout_s)
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise Refusal(self._refusal(error)) from None
+            found = _read(error, self.url)
+        if not isinstance(found, dict):
+            raise Unanswered(f"what answers at {self.url} is no gateway")
+        return found
+
     def _call(self, method: str, path: str, body: bytes | None = None) -> Any:
-        request = urllib.request.Request(f"{self.url}/api/v1{path}", body, method=method)  # noqa: S310
+        try:
+            return self._open(self._request(method, f"/api/v1{path}", body), DEADLINE_S)
+        except urllib.error.HTTPError as error:
+            raise Refusal(self._refusal(error)) from None
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> urllib.request.Request:
+        request = urllib.request.Request(f"{self.url}{path}", body, method=method)  # noqa: S310
         request.add_header("Accept", "application/json")
         if body is not None:
             request.add_header("Content-Type", "application/json")
         if self.token:
             request.add_header("Authorization", f"Bearer {self.token}")
+        return request
+
+    def _open(self, request: urllib.request.Request, timeout_s: float) -> Any:
         try:
-            with self._opener.open(request, timeout=DEADLINE_S) as answer:
-                return json.loads(answer.read(_LARGEST_ANSWER) or b"null")
-        except urllib.error.HTTPError as error:
-            raise Refusal(_refusal(error)) from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unanswered(_silence(self.url, error)) from None
+            with self._opener.open(request, timeout=timeout_s) as answer:
+                return _read(answer, self.url)
+        except urllib.error.HTTPError:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            raise Unanswered(_silence(self.url, error, timeout_s)) from None
+
+    def _refusal(self, error: urllib.error.HTTPError) -> str:
+        """The gateway's own words, from its problem document, and where to do something about it."""
+        try:
+            detail = str(json.loads(error.read(65536)).get("detail", ""))
+        except (ValueError, AttributeError, OSError):
+            detail = ""
+        said = f"the gateway refuses ({error.code}): {detail or error.reason}"
+        if error.code == 403 and "lacks the scope" in detail:
+            said += f" Scopes stand in {self._scopes_in}; a change counts after a reload. Or give --token another one."
+        if error.code in (401, 403) and self._asked_with:
+            said += f" (asked with {self._asked_with})"
+        return said
 
 
-def _refusal(error: urllib.error.HTTPError) -> str:
-    """The gateway's own words, from its problem document."""
+def _read(answer: Any, url: str) -> Any:
     try:
-        detail = str(json.loads(error.read(65536)).get("detail", ""))
-    except (ValueError, AttributeError, OSError):
-        detail = ""
-    return f"the gateway refuses ({error.code}): {detail or error.reason}"
+        return json.loads(answer.read(_LARGEST_ANSWER) or b"null")
+    except ValueError:
+        raise Unanswered(f"what answers at {url} is no gateway: its answer is not JSON") from None
 
 
-def _silence(url: str, error: Exception) -> str:
+def _silence(url: str, error: Exception, timeout_s: float) -> str:
     reason = getattr(error, "reason", error)
     if isinstance(reason, ConnectionRefusedError):
         return f"no gateway answers at {url}: is it running? `tocsin run` starts it"
     if isinstance(reason, TimeoutError):
-        return f"the gateway at {url} gave no answer within {DEADLINE_S:.0f} s"
+        return f"the gateway at {url} gave no answer within {timeout_s:g} s"
     if isinstance(reason, ssl.SSLError):
         return f"the TLS connection to {url} failed: {reason.reason or reason}"
     return f"the gateway at {url} cannot be asked: {reason}"
-
-
-def own_client(api: ApiSettings, token: str, scopes: Sequence[str]) -> Client:
-    """The client for the gateway of this configuration: its address, its certificate, a token that suffices."""
-    host, port = split_listen(api.listen)
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    shown = f"[{reachable}]" if ":" in reachable else reachable
-    url = f"{'https' if api.tls else 'http'}://{shown}:{port}"
-    return Client(url, token or _token(api, scopes), _only(api.tls.cert) if api.tls else None)
-
-
-def _token(api: ApiSettings, scopes: Sequence[str]) -> str:
-    """The first token that may do it; one that is not narrowed goes first."""
-    able = [one for one in api.tokens if "admin" in one.scopes or set(scopes) <= set(one.scopes)]
-    able.sort(key=lambda one: one.areas is not None or one.devices is not None)
-    if not able and api.tokens:
-        raise Unanswered(
-            f"no token in [api] has the scope {' and '.join(scopes)}: add one, or give --token or TOCSIN_TOKEN"
-        )
-    return able[0].token.reveal() if able else ""
-
-
-def _only(cert: str) -> ssl.SSLContext:
-    """Trusts exactly the gateway's own certificate, whatever name it carries."""
-    context = ssl.create_default_context(cafile=cert)
-    context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context

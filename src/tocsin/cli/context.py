@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from msgspec import Struct
 
-from tocsin.app.settings import Configuration, Loaded
-
 if TYPE_CHECKING:
+    from tocsin.app.settings import Configuration, Loaded
     from tocsin.cli.client import Client
 
 FAILED = 1
 WRONG_USE = 2
+TOKEN_VARIABLE = "TOCSIN_TOKEN"  # noqa: S105
 _SYSTEM_WIDE = Path("/etc/tocsin/tocsin.toml")
+
+
+class Unanswered(Exception):
+    """The gateway did not do what was asked; the text says why and what to do."""
+
+
+class Refusal(Unanswered):
+    """The gateway answered, and said no."""
 
 
 class Invocation(Struct, frozen=True):
@@ -33,13 +41,13 @@ class Invocation(Struct, frozen=True):
             return self.config
         return _SYSTEM_WIDE if not local.exists() and _SYSTEM_WIDE.exists() else local
 
-    def load(self) -> Loaded:
+    def load(self) -> "Loaded":
         """The configuration with whatever is wrong in it."""
         from tocsin.app.loading import load
 
         return load(self.file())
 
-    def configuration(self) -> Configuration:
+    def configuration(self) -> "Configuration":
         """The configuration, for commands that cannot do without; ends the program with exit code 2 if it is broken."""
         loaded = self.load()
         for problem in loaded.problems if loaded.settings is None else ():
@@ -48,13 +56,17 @@ class Invocation(Struct, frozen=True):
             stop("the configuration cannot be used; `tocsin check` shows all of it", WRONG_USE)
         return loaded.settings
 
-    def client(self, *scopes: str) -> "Client":
-        """The running gateway: at `--url`, else of the configuration. Raises Unanswered."""
-        from tocsin.cli.client import Client, own_client
+    def client(self, *scopes: str, open_to_all: bool = False) -> "Client":
+        """The running gateway: at `--url`, else of the configuration, with a token for the scopes. Raises Unanswered.
+
+        `open_to_all`: what is asked needs no token, but may say more with one.
+        """
+        from tocsin.cli.client import Client
+        from tocsin.cli.own import own_client
 
         if self.url:
-            return Client(self.url, self.token)
-        return own_client(self.configuration().api, self.token, scopes)
+            return Client(self.url, self.token or os.environ.get(TOKEN_VARIABLE, ""))
+        return own_client(self.file(), self.token, scopes, open_to_all)
 
 
 def invocation(context: typer.Context) -> Invocation:

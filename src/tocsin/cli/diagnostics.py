@@ -1,6 +1,5 @@
 """`tocsin diagnostics`: one archive to send to support, with every secret masked."""
 
-import importlib.metadata
 import json
 import platform
 import sys
@@ -12,8 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tocsin import __version__
-from tocsin.cli.client import Unanswered
-from tocsin.cli.context import FAILED, Invocation, invocation, stop
+from tocsin.cli.context import FAILED, Invocation, Unanswered, invocation, stop
 from tocsin.config.document import Unreadable, read
 from tocsin.config.masking import masked
 
@@ -50,6 +48,8 @@ def diagnostics(
 
 
 def _versions() -> dict[str, Any]:
+    import importlib.metadata
+
     return {
         "tocsin": __version__,
         "python": sys.version,

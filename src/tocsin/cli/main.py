@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import check, diagnostics, preview, running, sending, setup, simulate, tables
-from tocsin.cli.client import Unanswered
-from tocsin.cli.context import FAILED, Invocation
+from tocsin.cli import check, diagnostics, health, preview, running, sending, setup, simulate, tables
+from tocsin.cli.context import FAILED, Invocation, Unanswered
 
 app = typer.Typer(
     name="tocsin",
@@ -26,6 +25,7 @@ for command in (
     check.check,
     running.run,
     running.demo,
+    health.health,
     preview.render,
     preview.explain,
     sending.send,
@@ -60,7 +60,7 @@ def root(
     json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
     url: Annotated[str, typer.Option(envvar="TOCSIN_URL", help="Another gateway than the configuration's.")] = "",
     token: Annotated[
-        str, typer.Option(envvar="TOCSIN_TOKEN", show_envvar=True, help="Default: one of the configuration's.")
+        str, typer.Option(help="Default: the configuration's that suffices, else the variable TOCSIN_TOKEN.")
     ] = "",
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:

@@ -46,3 +46,8 @@ def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def printable(text: str) -> str:
     """Text from outside on one line: control characters cannot reach the terminal."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def count(number: int, word: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

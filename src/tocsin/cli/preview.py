@@ -4,11 +4,10 @@ import base64
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tocsin.app.offline import Offline
 from tocsin.cli.context import FAILED, WRONG_USE, Invocation, invocation, stop
 from tocsin.cli.output import print_json, print_table
 from tocsin.config.problems import did_you_mean
@@ -17,17 +16,21 @@ from tocsin.engine.contracts import Refused, Rejected, Rendered
 from tocsin.engine.routing import Verdict
 from tocsin.model.event import Event, Photo
 
+if TYPE_CHECKING:
+    from tocsin.app.offline import Offline
+
 EventFile = Annotated[str, typer.Option("--event", help='A file with the JSON of POST /api/v1/events; "-": stdin.')]
 _LARGEST = 32 * 1024 * 1024
 
 
-def _offline(given: Invocation) -> Offline:
+def _offline(given: Invocation) -> "Offline":
+    from tocsin.app.offline import Offline
     from tocsin.destinations.registry import DESTINATION_TYPES
 
     return Offline(given.configuration(), DESTINATION_TYPES)
 
 
-def _read(offline: Offline, event: str) -> tuple[Event, list[Photo]]:
+def _read(offline: "Offline", event: str) -> tuple[Event, list[Photo]]:
     try:
         data = sys.stdin.buffer.read(_LARGEST) if event == "-" else Path(event).read_bytes()
     except OSError as error:

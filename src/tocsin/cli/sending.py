@@ -4,16 +4,18 @@ import base64
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from tocsin.cli.client import Client, Refusal
-from tocsin.cli.context import FAILED, WRONG_USE, invocation, stop
+from tocsin.cli.context import FAILED, WRONG_USE, Refusal, invocation, stop
 from tocsin.cli.output import print_json
 from tocsin.cli.tables import print_trace
 from tocsin.model.delivery import OPEN_STATES
+
+if TYPE_CHECKING:
+    from tocsin.cli.client import Client
 
 _LOOK_AGAIN_S = 0.2
 _GOOD = frozenset({"delivered", "filtered", "superseded"})
@@ -85,7 +87,7 @@ def try_out(
     _submit(given.json, client, lambda: client.post(path), 0.0 if no_wait else timeout)
 
 
-def _submit(as_json: bool, client: Client, post: Callable[[], Any], timeout: float) -> None:
+def _submit(as_json: bool, client: "Client", post: Callable[[], Any], timeout: float) -> None:
     taken = post()
     if not as_json:
         _print_taken(taken)
@@ -112,7 +114,7 @@ def _print_taken(taken: dict[str, Any]) -> None:
         typer.echo(f"warning: {warning}")
 
 
-def _receipts(client: Client, event_id: str, timeout: float) -> list[Any]:
+def _receipts(client: "Client", event_id: str, timeout: float) -> list[Any]:
     """The traces of the event's deliveries, when none is open any more or time is up."""
     until = time.monotonic() + timeout
     while True:

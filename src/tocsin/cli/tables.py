@@ -8,7 +8,6 @@ import typer
 
 from tocsin.cli.context import WRONG_USE, invocation, stop
 from tocsin.cli.output import print_json, print_table, printable
-from tocsin.config.fields import parse_duration
 
 _LONGEST_LINE = 800
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most this many.")]
@@ -42,6 +41,8 @@ def events(
 
 def _instant(since: str) -> str:
     """ISO 8601 as the API wants it, from a duration ago or an instant with its zone."""
+    from tocsin.config.fields import parse_duration
+
     if not since:
         return ""
     try:

@@ -57,11 +57,12 @@ class Station:
         out: Out | None = None,
         keys: Mapping[str, bytes] | None = None,
         tls: ssl.SSLContext | None = None,
+        switches: Switches | None = None,
     ) -> None:
         """`keys`: by account as it stands in the frame, `*` for all others. An account with a key takes no plain
         messages.
         """
-        self.switches = Switches()
+        self.switches = switches or Switches()
         self.messages: list[dict[str, Any]] = []
         self.connections = 0
         self._clock = clock
@@ -275,9 +276,10 @@ async def serve(
     keys: Mapping[str, bytes] | None = None,
     tls: ssl.SSLContext | None = None,
     started: Callable[[int], None] | None = None,
+    switches: Switches | None = None,
 ) -> None:
     """Run a station until cancelled; `out` gets one JSON-able dict per message, `started` the port."""
-    station = Station(clock, randomness, out, keys, tls)
+    station = Station(clock, randomness, out, keys, tls, switches)
     try:
         port = await station.start(*split_listen(listen))
         if started is not None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import itertools
+import math
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -29,7 +31,9 @@ _SCENES: tuple[tuple[str, str], ...] = (
 
 
 class Plan(Struct, frozen=True):
-    """What to send: events of the devices in turn, `every_s` seconds apart, `count` of them (None: for ever)."""
+    """What to send: events of the devices in turn, `every_s` seconds apart, `count` of them (None: for ever), none
+    begun later than `duration_s`.
+    """
 
     devices: tuple[str, ...] = ("detector-1",)
     every_s: float = 2.0
@@ -37,6 +41,9 @@ class Plan(Struct, frozen=True):
     photos: int = 1
     retry_s: float = 1.0
     """The first pause before an unacknowledged event is sent again; it doubles up to 30 s."""
+    duration_s: float = math.inf
+    new_connections: bool = False
+    """A connection for each event instead of one for all."""
 
 
 class Shot(Struct, frozen=True):
@@ -100,14 +107,15 @@ async def send(
     plan = plan or Plan()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
-    connector = aiohttp.TCPConnector(ssl=tls if tls is not None else True)
+    connector = aiohttp.TCPConnector(ssl=tls if tls is not None else True, force_close=plan.new_connections)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as session:
-        number = 0
-        while plan.count is None or number < plan.count:
+        until = clock.monotonic() + plan.duration_s
+        for number in itertools.count() if plan.count is None else range(plan.count):
             if number:
                 await asyncio.sleep(plan.every_s)
+            if clock.monotonic() >= until:
+                return
             await _until_taken(session, url.rstrip("/"), shot(number, plan, clock.now(), randomness), out, plan.retry_s)
-            number += 1
 
 
 async def _until_taken(session: aiohttp.ClientSession, url: str, one: Shot, out: Out, pause_s: float) -> None:

@@ -1,6 +1,8 @@
 """A stand-in panel: sends real DC-09 frames and repeats each, with its number, until it is acknowledged."""
 
 import asyncio
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -67,14 +69,22 @@ class StandInPanel:
         return await self._send(self._message("NULL", "0000", b""))
 
     async def burglaries(
-        self, count: int, rate: float = 0.0, told: Callable[[dict[str, Any]], None] | None = None
+        self,
+        count: int | None,
+        rate: float = 0.0,
+        told: Callable[[dict[str, Any]], None] | None = None,
+        duration_s: float = math.inf,
     ) -> list[Sent]:
-        """`count` burglary alarms of zones 1 to 99, at most `rate` a second (0: as fast as they are acknowledged)."""
-        loop, sent = asyncio.get_running_loop(), []
+        """`count` burglary alarms (None: without end) of zones 1 to 99, at most `rate` a second (0: as fast as they are
+        acknowledged); none is begun later than `duration_s`.
+        """
+        loop, sent = asyncio.get_running_loop(), list[Sent]()
         begun = loop.time()
-        for n in range(count):
-            if rate:
-                await asyncio.sleep(max(0.0, begun + n / rate - loop.time()))
+        for n in itertools.count() if count is None else range(count):
+            due = begun + n / rate if rate else loop.time()
+            if due - begun >= duration_s:
+                break
+            await asyncio.sleep(max(0.0, due - loop.time()))
             data = BURGLARY[self.options.format].format(account=self.options.account, zone=n % 99 + 1)
             sent.append(await self.event(data))
             if told is not None:

@@ -25,7 +25,10 @@ REMEMBERED = 100_000
 
 
 class Answer(Struct, frozen=True):
-    """One scripted answer. `fault`: close before answering, cut in the middle of the answer, or never answer."""
+    """One scripted answer. `fault`: close before answering, cut in the middle of the answer, or never answer.
+
+    `status` 0: the one that is due, 200 to what is right.
+    """
 
     status: int = 200
     body: str = ""
@@ -91,7 +94,7 @@ class _Message(Struct, frozen=True):
 
 class WebhookStandin:
     """Listens on `host:port` (port 0: any free one; `start` returns it). Accepts what is right, answers 400 or 401
-    with the reasons to what is not. Scripted `answers` are used up first, one per request.
+    with the reasons to what is not. Scripted `answers` are used up first, one per request; then `always`, if given.
     """
 
     def __init__(
@@ -102,8 +105,10 @@ class WebhookStandin:
         expected: Expected = NOTHING_EXPECTED,
         answers: Sequence[Answer] = (),
         tls: ssl.SSLContext | None = None,
+        always: Answer | None = None,
     ) -> None:
         self._host, self._port = split_listen(listen)
+        self._always = always
         self._out = out
         self._expected = expected
         self.answers = list(answers)
@@ -130,12 +135,21 @@ class WebhookStandin:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         record = self._examined(request, body)
-        planned = self.answers.pop(0) if self.answers else _due_answer(record)
+        planned = self._planned(record)
         record["status"] = 0 if planned.fault else planned.status
         self._out(record)
         if planned.delay_s:
             await asyncio.sleep(planned.delay_s)
         return await self._answered(request, planned)
+
+    def _planned(self, record: dict[str, Any]) -> Answer:
+        scripted = self.answers.pop(0) if self.answers else self._always
+        due = _due_answer(record)
+        if scripted is None:
+            return due
+        if scripted.status:
+            return scripted
+        return msgspec.structs.replace(scripted, status=due.status, body=due.body)
 
     async def _answered(self, request: web.Request, planned: Answer) -> web.StreamResponse:
         if planned.fault == "silent":
@@ -265,9 +279,10 @@ async def serve(
     answers: Sequence[Answer] = (),
     tls: ssl.SSLContext | None = None,
     started: Callable[[int], None] | None = None,
+    always: Answer | None = None,
 ) -> None:
     """Run a stand-in until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""
-    standin = WebhookStandin(listen, out, clock, expected, answers, tls)
+    standin = WebhookStandin(listen, out, clock, expected, answers, tls, always)
     port = await standin.start()
     if started is not None:
         started(port)

@@ -1,0 +1,91 @@
+"""What a configuration leaves open, as warnings: unverified TLS, plain links, events that could not be addressed.
+
+Goes by the settings' names, which mean the same in every type: `tls`, `key`, `hosts`, `url`, `account`, `to`.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from tocsin.app.settings import Configuration
+from tocsin.config.document import Document
+from tocsin.config.listening import is_loopback
+from tocsin.config.positions import KeyPath
+from tocsin.config.problems import Problem
+
+_SHOWN = 5
+
+
+def exposure_warnings(document: Document, settings: Configuration) -> Iterator[Problem]:
+    """Warnings at the lines concerned. Links that stay on this machine are not warned of."""
+    api = settings.api
+    if api.insecure and api.tls is None and not is_loopback(api.listen):
+        message = f"plain HTTP on {api.listen}: tokens, events and photos can be read on the way"
+        yield document.problem(("api", "insecure"), message, 'tls = { cert = "…", key = "…" }', warn=True)
+    for source in settings.sources:
+        yield from _source(document, _place(document, "sources", source.name), source)
+    for destination in settings.destinations:
+        place = _place(document, "destinations", destination.name)
+        yield from _link(document, place, destination)
+        yield from _address(document, place, destination)
+
+
+def _place(document: Document, table: str, name: str) -> KeyPath:
+    entries = document.data.get(table, [])
+    return (table, next((n for n, entry in enumerate(entries) if entry.get("name") == name), 0))
+
+
+def _source(document: Document, place: KeyPath, source: Any) -> Iterator[Problem]:
+    if source.tls is not None or is_loopback(source.listen):
+        return
+    open_ = [account.account for account in getattr(source, "accounts", ()) if account.key is None]
+    if open_:
+        message = f"plain, and without a key anyone on the network can report as {_some(open_)}"
+        yield document.problem((*place, "accounts"), message, "give each account its key, or tls here", warn=True)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _link(document: Document, place: KeyPath, destination: Any) -> Iterator[Problem]:
+    tls = destination.tls
+    if getattr(tls, "insecure", False):
+        message = "the station's certificate is not checked: anyone on the way can pass for the station"
+        yield document.problem((*place, "tls", "insecure"), message, "ca_file or pin instead", warn=True)
+    where = _plain_peers(destination)
+    if where and getattr(destination, "key", None) is None:
+        message = f"events can be read and changed on the way to {_some(where)}: neither TLS nor a message key"
+        yield document.problem(place, message, "tls or key, as agreed with the station", warn=True)
+
+
+def _plain_peers(destination: Any) -> list[str]:
+    """The peers beyond this machine that are told in clear."""
+    url = getattr(destination, "url", "")
+    if url:
+        return [url] if url.startswith("http://") and not _is_here(urlsplit(url).hostname or "") else []
+    mode = getattr(destination.tls, "mode", "off" if destination.tls is None else "required")
+    plain = mode in ("off", "opportunistic")
+    return [peer for peer in getattr(destination, "hosts", ()) if plain and not _is_here(_host(peer))]
+
+
+def _host(peer: str) -> str:
+    """Of `host`, `host:port`, `[IPv6]:port` or a bare IPv6 address."""
+    if peer.startswith("["):
+        return peer[1:].partition("]")[0]
+    return peer.partition(":")[0] if peer.count(":") == 1 else peer
+
+
+def _is_here(host: str) -> bool:
+    return is_loopback(f"[{host}]:0" if ":" in host else f"{host}:0")
+
+
+def _address(document: Document, place: KeyPath, destination: Any) -> Iterator[Problem]:
+    fields = type(destination).model_fields
+    if "account" in fields and destination.account is None:
+        message = "no account: events that bring no address are set aside, and the station is not polled"
+        yield document.problem(place, message, 'account = "9280", as the station gave it', warn=True)
+    if "to" in fields and not destination.to:
+        message = "no to: events whose device names no recipient are set aside"
+        yield document.problem(place, message, 'to = ["guard@example.net"]', warn=True)

@@ -1,0 +1,9 @@
+"""`tocsin simulate`: stand-ins of the other side, for commissioning; one JSON line per message on standard output."""
+
+import typer
+
+from tocsin.cli.simulate import senders, stations
+
+app = typer.Typer(no_args_is_help=True, help="Stand-ins of the other side, for trying things out.")
+for _command in (stations.dc09, stations.webhook, stations.smtp, senders.panel, senders.detector):
+    app.command()(_command)
