@@ -7,7 +7,7 @@ from msgspec import Struct
 from tocsin.model.kinds import ActorClass, Classification, Kind, State
 
 
-class Actor(Struct, frozen=True, omit_defaults=True, rename={"cls": "class"}):
+class Actor(Struct, frozen=True, gc=False, omit_defaults=True, rename={"cls": "class"}):
     """One detected object. `box` is x, y, width, height as fractions of the picture."""
 
     cls: ActorClass
@@ -15,14 +15,14 @@ class Actor(Struct, frozen=True, omit_defaults=True, rename={"cls": "class"}):
     box: tuple[float, float, float, float] | None = None
 
 
-class Location(Struct, frozen=True):
+class Location(Struct, frozen=True, gc=False):
     """Decimal degrees, WGS 84."""
 
     lat: float
     lon: float
 
 
-class Code(Struct, frozen=True, omit_defaults=True):
+class Code(Struct, frozen=True, gc=False, omit_defaults=True):
     """The code the source itself used, passed through where the destination speaks it.
 
     `contact_id` is the qualifier and the event code, four digits: `1130`. `number` is the zone, user or device
@@ -35,7 +35,7 @@ class Code(Struct, frozen=True, omit_defaults=True):
     user_number: bool = False
 
 
-class Address(Struct, frozen=True, omit_defaults=True):
+class Address(Struct, frozen=True, gc=False, omit_defaults=True):
     """A device's number at a destination. Strings of digits and letters: leading zeros survive every hop."""
 
     account: str
@@ -50,7 +50,7 @@ class Address(Struct, frozen=True, omit_defaults=True):
         return f"{head}#{self.account}{area}" + (f"-{self.zone}" if self.zone else "")
 
 
-class Place(Struct, frozen=True, omit_defaults=True):
+class Place(Struct, frozen=True, gc=False, omit_defaults=True):
     """The device as it was known when the event was accepted; what stations are told about it."""
 
     name: str = ""
@@ -64,7 +64,7 @@ class Place(Struct, frozen=True, omit_defaults=True):
 NOWHERE = Place()
 
 
-class Event(Struct, frozen=True, omit_defaults=True):
+class Event(Struct, frozen=True, gc=False, omit_defaults=True):
     """One event as it is kept. Instants are aware UTC; `zone` is the event's own zone, kept beside them.
 
     `zone` is an IANA name or a UTC offset such as `+03:00`; empty means unknown, to be shown as UTC.

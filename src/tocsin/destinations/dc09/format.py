@@ -18,6 +18,7 @@ from tocsin.protocols.translate import DataOptions, station_data
 
 LAST_NUMBER = 9999
 _HEX = re.compile(r"\\x([0-9A-F]{2})")
+_PLAIN_FRAME = re.compile(rb"\n?[ -\[\]-~]*\r?\Z")
 _NAMES = {"0A": "<LF>", "0D": "<CR>"}
 
 
@@ -73,6 +74,12 @@ def link_test(where: Address, encrypted: bool) -> Message:
 
 def shown(frame: bytes) -> str:
     """A frame for the trace: control bytes as `<LF>`, `<0A>`, keys masked."""
+    if _PLAIN_FRAME.match(frame) and b"[K" not in frame:
+        return frame.decode("ascii").replace("\n", "<LF>").replace("\r", "<CR>")
+    return _shown(frame)
+
+
+def _shown(frame: bytes) -> str:
     return _HEX.sub(lambda match: _NAMES.get(match[1], f"<{match[1]}>"), printable(frame))
 
 

@@ -55,7 +55,7 @@ class Header(Struct, frozen=True, gc=False):
     start: int
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One message, decrypted. `data` is what stands between `[` and `]`, without the pad.
 
     The address fields are strings exactly as on the wire (dc09.md 6; see Header). `timestamp` is aware UTC;

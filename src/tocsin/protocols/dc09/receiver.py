@@ -98,7 +98,7 @@ def _folded(field: str | None) -> str | None:
     return None if field is None else field.upper()
 
 
-class Take(Struct, frozen=True):
+class Take(Struct, frozen=True, gc=False):
     """Deliver this, and send `reply` once it is stored.
 
     `account` is the one the event belongs to: the data's own where it names one, else the frame's (dc09.md 7).
@@ -232,11 +232,9 @@ def repeat_key(message: Message) -> bytes:
     """Equal for a message and its retransmissions, which have another pad and time (dc09.md 13.3)."""
     address = f"{_folded(message.receiver)}/{_folded(message.prefix)}/{message.account.upper()}"
     parts = [f"{address}/{message.seq}/{message.token}".encode(), message.data]
-    parts += [each.letter.encode() + each.value for each in message.extended]
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        digest.update(b"%d:%b" % (len(part), part))
-    return digest.digest()
+    if message.extended:
+        parts += [each.letter.encode() + each.value for each in message.extended]
+    return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=16).digest()
 
 
 def _duh_to_nobody(raw: RawFrame) -> bytes:

@@ -45,15 +45,5 @@ def _reply(
     extended: tuple[Extended, ...] = (),
     timestamp: datetime | None = None,
 ) -> Message:
-    return Message(
-        token=token,
-        seq=asked.seq,
-        account=asked.account,
-        prefix=asked.prefix,
-        receiver=asked.receiver,
-        marked=asked.marked,
-        encrypted=encrypted,
-        data=data,
-        extended=extended,
-        timestamp=timestamp,
-    )
+    address = (asked.account, asked.prefix, asked.receiver)
+    return Message(token, asked.seq, *address, encrypted, data, extended, timestamp, marked=asked.marked)
