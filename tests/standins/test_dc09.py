@@ -98,3 +98,11 @@ async def test_a_panel_refused_and_a_panel_with_another_key() -> None:
     sender = panel(port, key=b"0123456789abcdef", keep=False)
     assert (await sender.event("#6F01|NBA1")).answer == "ACK"
     await station.aclose()
+
+
+async def test_a_panel_counts_from_its_first_number_and_round_again() -> None:
+    station = Station(LoopClock(), random.Random(1))
+    sender = panel(await station.start(), first_number=9999)
+    assert [sent.seq for sent in await sender.burglaries(2)] == ["9999", "0001"]
+    await sender.aclose()
+    await station.aclose()

@@ -42,7 +42,7 @@ def secrets_of(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, Secret):
         yield place, f"from {value.origin}"
     elif isinstance(value, AesKey):
-        yield place, str(value)
+        yield place, f"AES-{len(value.reveal()) * 8}"
     else:
         for name, item in _parts(value):
             yield from secrets_of(item, f"{place}{name}".lstrip("."))

@@ -63,7 +63,8 @@ def _event_row(item: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _time(text: str | None) -> str:
-    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S") if text else ""
+    """In this machine's zone: events of several zones stand below each other."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else ""
 
 
 def _one_event(as_json: bool, client: Any, event_id: str) -> None:

@@ -36,6 +36,8 @@ class PanelOptions(Struct, frozen=True):
     pause_s: float = 1.0
     most_tries: int = 0
     """0: without end."""
+    first_number: int = 1
+    """A panel that starts at the same number again within its receiver's repeat window is taken for a repeat."""
 
 
 class Sent(Struct, frozen=True):
@@ -54,7 +56,7 @@ class StandInPanel:
         self._network = network
         self._clock = clock
         self._randomness = randomness
-        self._number = 0
+        self._number = options.first_number - 1
         self._link: Connection | None = None
         self._reader = FrameReader()
 

@@ -37,8 +37,10 @@ def panel(
 
     Example: tocsin simulate panel --to 127.0.0.1:7001 --account 9280 --rate 5 --duration 30s
     """
+    import random
+
     from tocsin.config.listening import split_listen
-    from tocsin.standins.panel import PanelOptions
+    from tocsin.standins.panel import LAST_NUMBER, PanelOptions
     from tocsin.transports.contract import Endpoint, TlsOptions
 
     if key and key_text:
@@ -54,6 +56,7 @@ def panel(
         tls=TlsOptions(ca_file=str(ca_file)) if ca_file else None,
         keep=not new_connections,
         most_tries=5,
+        first_number=random.SystemRandom().randint(1, LAST_NUMBER),
     )
     lasting = seconds("--duration", duration) if duration else math.inf
     _report(options, count or (None if duration else 1), rate, lasting)
