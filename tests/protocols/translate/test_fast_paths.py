@@ -10,7 +10,7 @@ from tocsin.model.kinds import KINDS
 from tocsin.protocols.codes import outbound
 from tocsin.protocols.dc09.message import Extended, Message, body_length, write
 from tocsin.protocols.text import encoded, printable
-from tocsin.protocols.translate import DataOptions, station
+from tocsin.protocols.translate import DataOptions, panel_events, station
 
 FRAME_OVERHEAD = len("\nCCCC0LLL\r")
 CODES = st.none() | st.sampled_from(["", "BA", "CL", "OP", "ZZ", "1130", "3401", "6130", "1FFF", "BA\n", "é"])
@@ -48,3 +48,22 @@ def test_the_length_is_counted_without_writing(data: bytes, blocks, at: datetime
     blocks = tuple(Extended(each.letter, each.value.translate(None, b"\r\n")) for each in blocks)
     message = Message("SIA-DCS", "0001", "6F01", data=data, extended=blocks, timestamp=at, marked=marked)
     assert body_length(message) == len(write(message)) - FRAME_OVERHEAD
+
+
+LINKS = st.lists(st.sampled_from(["https://a.example/1", "rtsp://b", "see ", " ", "x", "https://", '"']), max_size=4)
+
+
+@given(LINKS.map("".join))
+@settings(max_examples=150)
+def test_one_link_reads_like_one_of_several(value: str) -> None:
+    """With a second V that says nothing new, the general way is taken."""
+    (alone,) = panel_events("SIA-DCS", b"#6F01|NBA1", [("V", value.encode())], "6F01")
+    (beside,) = panel_events("SIA-DCS", b"#6F01|NBA1", [("V", value.encode()), ("V", b"ftp://c")], "6F01")
+    assert beside.url.removesuffix("ftp://c").removesuffix(",") == alone.url
+    assert beside.text == alone.text
+
+
+def test_a_link_that_was_cut_at_a_blank_is_a_link() -> None:
+    link = "https://a.example/" + "a" * 1005
+    (event,) = panel_events("SIA-DCS", b"#6F01|NBA1", [("V", f"{link} and more".encode())], "6F01")
+    assert (event.url, event.text) == (link, "")

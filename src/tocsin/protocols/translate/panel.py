@@ -125,6 +125,9 @@ def _shared(extended: Sequence[tuple[str, bytes]], account: str, occurred_zone: 
 
 def _links(values: Sequence[str]) -> tuple[list[str], list[str]]:
     """The links of all V, and those V that hold none."""
+    if len(values) == 1 and "," not in values[0]:
+        link = values[0].strip()
+        return ([link], []) if _LINK.match(link) else ([], list(values))
     links = [link for value in values for link in value.split(",") if _LINK.match(link.strip())]
     unlinked = [value for value in values if value not in links and not any(link in value for link in links)]
     return [link.strip() for link in links], unlinked
