@@ -72,10 +72,25 @@ def test_without_any_number_the_problem_says_where_to_write_one(bench: Any) -> N
 
 
 def test_contact_id_never_cuts_digits(bench: Any) -> None:
-    assert "zone 1234" in addressed(bench, Address("6F01", "2", "1234"), None, format="ADM-CID").problem
-    assert "area 123" in addressed(bench, Address("6F01", "123", "1"), None, format="ADM-CID").problem
+    strict = {"format": "ADM-CID", "oversized_numbers": "refuse"}
+    assert "zone 1234" in addressed(bench, Address("6F01", "2", "1234"), None, **strict).problem
+    assert "area 123" in addressed(bench, Address("6F01", "123", "1"), None, **strict).problem
+    tagged = Device("cam", addresses={"arc": Address("6F01", "2", "1234")})
+    assert "zone 1234" in addressed(bench, None, tagged, format="ADM-CID").problem, "can be corrected here"
     assert not addressed(bench, Address("6F01", "002", "0017"), None, format="ADM-CID").problem
     assert not addressed(bench, Address("6F01", "2", "1234"), None).problem
+
+
+async def test_a_panels_number_that_does_not_fit_goes_out_in_the_text(bench: Any) -> None:
+    destination = bench.destination(1, format="ADM-CID")
+    own = Address("6F01", "2", "1234")
+    event = bench.event(address=own)
+    found = destination.address(event, None)
+    good = bench.due(destination)
+    due = type(good)(good.key, good.lane, found.address, found.queue, 1, event)
+    (rendered,) = destination.render(due, ())
+    assert b"[#6F01|1130 02 000]" in rendered.data
+    assert b"1234" in rendered.data.partition(b"[I")[2]
 
 
 @pytest.mark.parametrize("text", ["#6F01", "R1L234#567890|00-001", "L0#ABC-17", "R1#1234|2"])

@@ -394,7 +394,7 @@ async def test_check_tells_what_to_do(bench: Any, station: Any) -> None:
 
 
 async def test_what_cannot_be_said_is_rejected(bench: Any) -> None:
-    destination = bench.destination(1, format="ADM-CID")
+    destination = bench.destination(1, format="ADM-CID", oversized_numbers="refuse")
     good = bench.due(destination)
     with pytest.raises(Rejected, match="no DC-09 address"):
         await destination.deliver(type(good)(good.key, good.lane, "elsewhere", "", 1, good.event), bench.attempt())

@@ -75,7 +75,7 @@ def _tagged(device: Device) -> tuple[Address | None, str]:
 
 
 def _addressed(settings: Dc09Settings, found: Address, origin: str, warning: str = "") -> Addressed:
-    problem = _problem(settings, found)
+    problem = _problem(settings, found, origin)
     if problem:
         return Addressed(origin=origin, problem=problem, warning=warning)
     account = Address(found.account, receiver=found.receiver, prefix=found.prefix)
@@ -88,7 +88,7 @@ def _addressed(settings: Dc09Settings, found: Address, origin: str, warning: str
     )
 
 
-def _problem(settings: Dc09Settings, found: Address) -> str:
+def _problem(settings: Dc09Settings, found: Address, origin: str) -> str:
     if not _ACCOUNT.fullmatch(found.account):
         return (
             f"account {found.account!r} cannot go into a DC-09 message (3 to 16 hexadecimal digits); rename it in "
@@ -98,7 +98,9 @@ def _problem(settings: Dc09Settings, found: Address) -> str:
         return f"receiver or account prefix of {found} is not 1 to 6 hexadecimal digits"
     if not all(_NUMBER.fullmatch(number) for number in (found.area, found.zone) if number is not None):
         return f"area and zone of {found} are not digits"
-    return _contact_id_problem(found) if settings.format == "ADM-CID" else ""
+    # A panel's number cannot be corrected here: better an alarm with the zone in its text than none.
+    in_text = origin == ORIGIN_OWN and settings.oversized_numbers == "text" and settings.fields.info
+    return _contact_id_problem(found) if settings.format == "ADM-CID" and not in_text else ""
 
 
 def _contact_id_problem(found: Address) -> str:

@@ -47,6 +47,7 @@ def options(settings: Dc09Settings) -> DataOptions:
         encoding=settings.encoding,
         dcs_group_as_ri=settings.dcs_group_as_ri,
         overrides=settings.codes,
+        numbers_in_text=settings.oversized_numbers == "text",
     )
 
 

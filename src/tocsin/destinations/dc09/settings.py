@@ -88,6 +88,11 @@ class Dc09Settings(DestinationSettings):
     fields: FieldSettings = Field(FieldSettings(), description="Extended data to send.")
     encoding: Literal["utf-8", "cp1252", "ascii"] = Field("utf-8", description="Encoding of texts.")
     dcs_group_as_ri: bool = Field(False, description="SIA-DCS: send an address's area as ri.")
+    oversized_numbers: Literal["text", "refuse"] = Field(
+        "text",
+        description="ADM-CID: a panel's area or zone that does not fit goes out as 00 or 000 with the number in I, "
+        "or the event is set aside.",
+    )
     codes: dict[str, str] = Field(
         {}, description='Other codes: kind, "kind.restore", class or code = code, such as tamper = "137".'
     )
