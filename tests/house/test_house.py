@@ -3,10 +3,20 @@
 import ast
 import importlib.util
 import re
+import shlex
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import pytest
+import typer
+
+from tocsin.api.access import Access
+from tocsin.api.app import create_app
+from tocsin.cli.main import app, globals_first
+from tocsin.model.delivery import DeliveryState
+from tocsin.model.kinds import KINDS, Lane, lane_of
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -79,3 +89,52 @@ def test_shell_scripts_and_unit_files_are_well_formed() -> None:
     unit = (ROOT / "deploy" / "tocsin.service").read_text(encoding="utf-8")
     assert "Type=notify" in unit
     assert unit.count("check") >= 2, "validated before start and before reload"
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.md")])
+
+
+def _command_lines() -> list[tuple[str, str, bool]]:
+    """Place, line, and whether it stands there to be typed as it is: in a block, not within a sentence."""
+    found = []
+    for page in PAGES:
+        text, place = page.read_text(encoding="utf-8"), str(page.relative_to(ROOT))
+        for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            found += [(place, line, True) for line in re.findall(r"^(?:\$ )?(tocsin .*)$", block, re.MULTILINE)]
+        prose = re.sub(r"^```\w*\n.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+        found += [(place, " ".join(line.split()), False) for line in re.findall(r"`(tocsin\s[^`]+)`", prose)]
+    return found
+
+
+@pytest.mark.parametrize(("place", "line", "whole"), _command_lines())
+def test_command_lines_in_documents_are_understood(place: str, line: str, whole: bool) -> None:
+    words = shlex.split(re.split(r" [|>;&]", line)[0].replace("…", ""))
+    arguments = globals_first(words[1:])
+    root = typer.main.get_command(app)
+    context = root.make_context("tocsin", list(arguments), resilient_parsing=True)
+    command: Any = root
+    rest = [*context._protected_args, *context.args]
+    while hasattr(command, "commands") and rest:
+        assert rest[0] in command.commands, f"{place}: {line}"
+        command = command.commands[rest.pop(0)]
+    known = {option for parameter in (*command.params, *root.params) for option in parameter.opts} | {"--help", "-h"}
+    assert [word for word in words if re.match("--?[a-z]", word) and word.partition("=")[0] not in known] == []
+    if whole:
+        command.make_context(command.name, rest)
+
+
+def test_every_route_stands_on_the_page_about_rest() -> None:
+    clock = SimpleNamespace(monotonic=lambda: 0.0)
+    paths = create_app(SimpleNamespace(clock=clock), Access(), None, None).openapi()["paths"]  # type: ignore[arg-type]
+    routes = {f"### `{method.upper()} {path}`" for path, methods in paths.items() for method in methods}
+    page = (ROOT / "docs/reference/rest.md").read_text(encoding="utf-8")
+    assert routes == {line for line in page.splitlines() if line.startswith("### `")}
+
+
+def test_every_kind_and_state_stands_on_the_page_about_events() -> None:
+    page = (ROOT / "docs/reference/events.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (alarm|status|routine) \| `(.*)` \|$", page, re.MULTILINE))
+    assert {lane: set(kinds.split()) for lane, kinds in rows.items()} == {
+        lane.label: {kind for kind in KINDS if lane_of(kind) is lane} for lane in Lane
+    }
+    assert [state for state in get_args(DeliveryState) if f"| `{state}` |" not in page] == []

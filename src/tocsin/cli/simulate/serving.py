@@ -57,11 +57,10 @@ def until_stopped(work: Coroutine[Any, Any, None], where: str) -> None:
 
 async def _cancelled_by_signal(work: Coroutine[Any, Any, None]) -> None:
     import asyncio
-    import contextlib
     import signal
 
     task = asyncio.ensure_future(work)
-    with contextlib.suppress(NotImplementedError):
+    if sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await task
 
