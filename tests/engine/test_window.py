@@ -52,7 +52,7 @@ def serve(window: LaneWindow, disk: Disk, queue: str, sent: list[Due]) -> None:
     head = window.head(queue)
     if head is not None:
         sent.append(head)
-        window.drop_head(queue)
+        window.remove(head.key)
         disk.open.pop(head.key.event_seq, None)
 
 

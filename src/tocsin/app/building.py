@@ -21,6 +21,8 @@ from tocsin.telemetry.record import Recorder
 from tocsin.transports.sockets import SocketNetwork
 
 SHARED_LEASE_S = 2.0
+SINGLE_NODE = "tocsin"
+"""Not the gateway's name: after a kill and a new name the old lease must still be its own."""
 SINGLE_LEASE_S = 3600.0
 """SQLite has one node by its folder's lock, so its lease need not be renewed every second."""
 
@@ -45,9 +47,10 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         randomness=randomness,
         record=record,
         photo_check=PictureCheck(),
-        node=f"{name}-{randomness.getrandbits(40):010x}" if shared else name,
+        node=f"{name}-{randomness.getrandbits(40):010x}" if shared else SINGLE_NODE,
         lease_ttl_s=SHARED_LEASE_S if shared else SINGLE_LEASE_S,
         retention=_ages(settings),
+        shared=shared,
     )
     built = Gateway(
         name,

@@ -1,6 +1,7 @@
 """The gateway as a process: start, signals, reload, an orderly end."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from tocsin.telemetry.occurrences import Notice, Trouble
 from tocsin.telemetry.record import Recorder
 from tocsin.telemetry.recorder import LoggedMetrics, configure_log
 
+CLOSE_LIMIT_S = 3.0
 PROOF_SYNCHRONOUS = "TOCSIN_PROOF_SYNCHRONOUS"
 """Set only by the power-cut proof, which must fail when the store is weakened."""
 
@@ -72,15 +74,27 @@ class _Process:
         self._session_key = os.urandom(32)
         self._stopping = asyncio.Event()
         self._next: Configuration | None = None
+        self._proved: Configuration | None = None
+        """The newest configuration that came up."""
+        self._store: Store | None = None
 
     async def run(self) -> None:
         self._listen_to_signals()
         async with store_of(self._settings, self._record) as store:
-            first = True
+            self._store = store
             while not self._stopping.is_set():
-                await self._serve(store, announce=first)
-                first = False
+                try:
+                    await self._serve(store, announce=self._proved is None)
+                except Exception as error:  # noqa: BLE001 - whatever a new configuration fails with, the old one goes on
+                    self._fall_back(error)
         notify("STATUS=stopped")
+
+    def _fall_back(self, error: Exception) -> None:
+        """To the configuration before, if there is one that came up and this one did not."""
+        if self._proved is None or self._proved is self._settings:
+            raise error
+        self._record(Trouble("configuration", f"not taken over, the one before it goes on: {error}"))
+        self._settings = self._proved
 
     async def _serve(self, store: Store, announce: bool) -> None:
         """One configuration, until it is replaced or the process is to stop."""
@@ -88,6 +102,7 @@ class _Process:
             gateway,
             address,
         ):
+            self._proved = self._settings
             self._record(Notice("gateway", f"{gateway.name} is ready; console at {address}"))
             notify("READY=1\nSTATUS=ready")
             await self._changed()
@@ -125,7 +140,10 @@ class _Process:
         if (new.gateway.data_dir, new.gateway.database) != (old.data_dir, old.database):
             self._record(Trouble("configuration", "not taken over: data_dir or database changed; restart instead"))
             return
-        self._record(Notice("configuration", "taken over"))
+        if self._store is None or not self._store.writable():
+            self._record(Trouble("configuration", "not taken over: the store cannot write now; reload again later"))
+            return
+        self._record(Notice("configuration", "read; it is being taken over"))
         self._next = new
         self._wake.set()
 
@@ -160,11 +178,14 @@ async def running(
     """A gateway at work behind its API, and the console's address. The caller stops it before leaving."""
     gateway = building.gateway(settings, store, record)
     await gateway.start()
-    async with serving(settings, gateway, metrics, record, session_key) as address:
-        work = asyncio.create_task(gateway.run(announce), name="gateway")
+    async with serving(settings, gateway, metrics, record, session_key) as address, asyncio.TaskGroup() as group:
+        # Should the gateway's work ever end by itself, the process ends with it: nobody serves an API without it.
+        work = group.create_task(gateway.run(announce), name="gateway")
         try:
             yield gateway, address
         finally:
             work.cancel()
             await asyncio.wait([work])
-            await gateway.aclose()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_LIMIT_S):
+                    await gateway.aclose()

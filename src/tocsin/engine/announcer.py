@@ -29,10 +29,14 @@ class Announcer:
 
     def say(self, kind: Kind, text: str, device_id: str = "", address: Address | None = None, area: str = "") -> None:
         """Say it soon. Beyond a thousand waiting, the oldest is dropped and that is said."""
+        self.announce(self.event(kind, text, device_id, address, area))
+
+    def announce(self, event: Event) -> None:
+        """The same for an event made before."""
         if len(self._waiting) >= MOST_WAITING:
             dropped = self._waiting.popleft()
             self._record(Trouble("gateway", f"own event dropped, too many are waiting: {dropped.kind}"))
-        self._waiting.append(self.event(kind, text, device_id, address, area))
+        self._waiting.append(event)
         self._woken.set()
 
     def destination_changed(self, name: str, reason: str) -> None:
@@ -61,11 +65,11 @@ class Announcer:
     async def run(self) -> None:
         while True:
             await self._woken.wait()
-            while self._waiting:
-                try:
-                    await self._intake.accept(Submission(self._waiting[0]))
-                except IntakeClosed:
-                    await asyncio.sleep(AGAIN_S)
-                else:
-                    self._waiting.popleft()
             self._woken.clear()
+            while self._waiting:
+                event = self._waiting.popleft()
+                try:
+                    await self._intake.accept(Submission(event))
+                except IntakeClosed:
+                    self._waiting.appendleft(event)
+                    await asyncio.sleep(AGAIN_S)

@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tocsin.engine.amending import Amendments
 from tocsin.engine.announcer import Announcer
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.backoff import Retry
 from tocsin.engine.contracts import (
+    Addressed,
     Clock,
     Destination,
     IntakeClosed,
@@ -26,23 +29,32 @@ from tocsin.engine.contracts import (
     Taken,
 )
 from tocsin.engine.devices import DeviceBook
+from tocsin.engine.expiries import Expiries
 from tocsin.engine.hub import Change, Hub
 from tocsin.engine.intake import Door, IntakeParts, PhotoCheck
-from tocsin.engine.pump import Pump, PumpParts
+from tocsin.engine.pump import Pump
 from tocsin.engine.retention import RetentionAges, keep_pruning
-from tocsin.engine.routing import Filter, Route, Verdict, owed
+from tocsin.engine.routing import Filter, Route, Verdict, destination_device, owed, unfiltered
+from tocsin.engine.status import DestinationStatus, link_state, status
 from tocsin.engine.supervision import SupervisionWatch
+from tocsin.engine.surroundings import PumpParts
 from tocsin.engine.tasks import ComponentState
 from tocsin.engine.tasks import Supervised as SupervisedTask
-from tocsin.model.delivery import Delivery, DeliveryKey, Due, Outcome
+from tocsin.model.delivery import DeliveryKey, Due, Outcome
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Event
 from tocsin.model.ids import UlidSource
 from tocsin.model.kinds import Classification
-from tocsin.store.contract import Accepted, AuditEntry, Store, StoredEvent
+from tocsin.store.contract import Accepted, AuditEntry, Store, StoredEvent, StoreUnavailable
+from tocsin.telemetry.occurrences import TaskFailed
 from tocsin.telemetry.record import Recorder
 
+__all__ = ["DestinationStatus", "Gateway", "GatewayParts", "Member"]
+
 REPEATS_REACH = timedelta(minutes=15)
+LOOK_EVERY_S = 1.0
+STOP_LIMIT_S = 1.0
+"""For the last words and what is on its way to the disk; the pumps have their own."""
 
 
 class Member(Struct, frozen=True):
@@ -69,22 +81,8 @@ class GatewayParts(NamedTuple):
     node: str = "tocsin"
     lease_ttl_s: float = 3600.0
     retention: RetentionAges = RetentionAges()
-
-
-class DestinationStatus(Struct, frozen=True):
-    """One destination as pages and monitoring see it. `state` is up, down, paused or starting (not tried yet)."""
-
-    name: str
-    type: str
-    title: str
-    state: str
-    reason: str
-    host: str
-    insecure: bool
-    supervision_s: float | None
-    pending: dict[str, int]
-    oldest: datetime | None
-    last: Delivery | None
+    shared: bool = False
+    """Other nodes accept events into the same store."""
 
 
 class Gateway:
@@ -111,12 +109,26 @@ class Gateway:
         new_id = UlidSource(lambda: int(parts.clock.now().timestamp() * 1000), parts.randomness.getrandbits)
         self.intake = Door(
             IntakeParts(
-                parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check, self._kept, self._owes
+                parts.store,
+                parts.clock,
+                new_id,
+                parts.record,
+                self.devices,
+                parts.photo_check,
+                self._kept,
+                self._owes,
+                self._missed,
+                self._doubt,
             ),
             list(self._routes.values()),
         )
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
+        self._amendments = Amendments(
+            parts.store, self.intake, self.devices.areas, self._routes, self._pumps, self._event_amended
+        )
+        self._expiries = Expiries()
+        self._in_doubt = False
         self.supervision = SupervisionWatch(parts.clock, parts.record, self._supervision_changed)
         self._sources: list[Source] = []
         self._tasks: list[SupervisedTask] = []
@@ -140,6 +152,7 @@ class Gateway:
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
             ("supervision", "task", self.supervision.run),
             ("announcements", "task", self._announcer.run),
+            ("looking", "task", self._look),
             ("retention", "task", lambda: keep_pruning(self.store, self.clock, self._parts.retention)),
         ]
         self._tasks = [SupervisedTask(*work, self.clock, self._parts.record) for work in works]
@@ -153,10 +166,16 @@ class Gateway:
         """Take nothing more, say so, finish what is under way, leave the rest durable. `run` is cancelled
         afterwards.
         """
-        if self.intake.open and announce:
-            with contextlib.suppress(IntakeClosed):
-                await self.intake.accept(Submission(self._announcer.event("system_stopped", "stopping")))
+        with contextlib.suppress(IntakeClosed, TimeoutError):
+            async with asyncio.timeout(STOP_LIMIT_S):
+                for name, count in self._expiries.to_say(self.clock.monotonic(), all_of_it=True):
+                    await self.intake.accept(Submission(self._expired(name, count)))
+                if announce:
+                    await self.intake.accept(Submission(self._announcer.event("system_stopped", "stopping")))
         self.intake.open = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_LIMIT_S):
+                await self.intake.kept()
         await asyncio.gather(*(pump.stop() for pump in self._pumps.values()))
 
     async def aclose(self) -> None:
@@ -170,7 +189,7 @@ class Gateway:
         return self.intake.explain(self.intake.complete(event))
 
     async def destinations(self) -> list[DestinationStatus]:
-        return [await self._status(name) for name in self._members]
+        return list(await asyncio.gather(*(self._status(name) for name in self._members)))
 
     async def destination(self, name: str) -> DestinationStatus:
         self._members[name]
@@ -179,11 +198,7 @@ class Gateway:
     def live_state(self, name: str) -> tuple[str, str]:
         """State and reason from memory."""
         pump = self._pumps[name]
-        if pump.paused:
-            return "paused", "paused by hand"
-        if pump.link.down_since is not None:
-            return "down", pump.link.reason
-        return ("up", "") if pump.link.contacted else ("starting", pump.link.reason or "nothing sent yet")
+        return link_state(pump.link, pump.paused)
 
     def names(self) -> list[str]:
         return list(self._members)
@@ -226,12 +241,16 @@ class Gateway:
         stored = None if delivery is None else await self.store.event(delivery.event_id)
         if stored is None:
             return False
-        addressed = route.address(stored.event)
-        verdict = Verdict(route.name, True, "", addressed)
+        verdict = unfiltered(route, stored.event)
         fresh = owed(route, verdict, replace(stored.event, classification="done", photos_expected=0))
-        if fresh.state == "rejected":
+        if not verdict.yes or fresh.state == "rejected":
             return False
-        due = await self.store.resubmit(key, await self.intake.numbered(fresh, addressed), self.clock.now())
+        numbered = await self.intake.numbered(fresh, verdict.addressed)
+        try:
+            due = await self.store.resubmit(key, numbered, self.clock.now())
+        except StoreUnavailable:
+            self._doubt()
+            raise
         if due is None:
             return False
         self._pumps[key.destination].requeue(due)
@@ -253,34 +272,11 @@ class Gateway:
         self, event_id: str, actors: tuple[Actor, ...] | None, classification: Classification | None, who: str
     ) -> StoredEvent | None:
         """Late actors; deliveries that waited for them go out."""
-        stored = await self.store.event(event_id)
-        if stored is None:
-            return None
-        event = replace(
-            stored.event,
-            actors=stored.event.actors if actors is None else actors,
-            classification=classification or stored.event.classification,
-        )
-        await self._amended(event)
-        return StoredEvent(stored.seq, event)
+        return await self._amendments.classify(event_id, actors, classification)
 
     async def add_photos(self, event_id: str, photos: Sequence[PhotoIn]) -> list[PhotoRefused] | None:
         """Late photos; None if the event is not there."""
-        stored = await self.store.event(event_id)
-        if stored is None:
-            return None
-        good, refused = await self.intake.vet(photos, stored.event.photos + 1)
-        if good:
-            await self._amended(replace(stored.event, photos=stored.event.photos + len(good)), good)
-        return refused
-
-    async def _amended(self, event: Event, photos: Sequence[Any] = ()) -> None:
-        await self.store.amend(event, photos)
-        complete = event.classification == "done" and event.photos >= event.photos_expected
-        if complete:
-            for due in await self.store.unhold(event.id):
-                self._pumps[due.key.destination].update(due)
-        self.hub.publish(Change("event", event.id, {"kind": event.kind, "amended": True}))
+        return await self._amendments.add_photos(event_id, photos)
 
     # What goes on inside
 
@@ -289,10 +285,20 @@ class Gateway:
         return Route(
             destination.name,
             member.filter,
-            lambda event: destination.address(event, self.devices.get(event.device_id)),
+            lambda event: self._address(destination, event),
             member.hold_s,
             member.wants_photos,
         )
+
+    def _address(self, destination: Destination, event: Event) -> Addressed:
+        """A defect in one destination must not keep the event from the others: it is set aside with what is wrong."""
+        try:
+            return destination.address(event, self.devices.get(event.device_id))
+        except Exception as error:  # noqa: BLE001 - see above
+            trace = "".join(traceback.format_exception(error))
+            what = f"{type(error).__name__}: {error}"
+            self._parts.record(TaskFailed(f"destination {destination.name}", what, trace, 0.0))
+            return Addressed(problem=f"internal error in finding the address: {type(error).__name__}")
 
     def _pump(self, member: Member) -> Pump:
         parts = self._parts
@@ -327,16 +333,36 @@ class Gateway:
     def _owes(self, due: Due) -> None:
         self._pumps[due.key.destination].offer(due)
 
+    def _missed(self) -> None:
+        for pump in self._pumps.values():
+            pump.look()
+
+    def _doubt(self) -> None:
+        self._in_doubt = True
+
+    async def _look(self) -> None:
+        """What nobody tells: that the store writes again, that another node accepted something, that time passes."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self._in_doubt and self.store.writable():
+                self._in_doubt = False
+                for pump in self._pumps.values():
+                    pump.doubt()
+            elif self._parts.shared:
+                self._missed()
+            for name, count in self._expiries.to_say(self.clock.monotonic()):
+                self._announcer.announce(self._expired(name, count))
+
+    def _expired(self, name: str, count: int) -> Event:
+        text = f"{count} deliveries to {name} expired undelivered"
+        return self._announcer.event("trouble", text, destination_device(name))
+
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
-        expired: dict[str, int] = {}
         for outcome in outcomes:
             if outcome.state == "expired":
-                expired[outcome.key.destination] = expired.get(outcome.key.destination, 0) + 1
+                self._expiries.add(outcome.key.destination)
             if self.hub.watched:
                 self._publish_delivery(outcome.key, outcome.state, outcome.reason)
-        for name, count in expired.items():
-            text = f"{count} deliveries to {name} expired undelivered"
-            self._announcer.say("trouble", text, f"destination:{name}")
 
     def _publish_delivery(self, key: DeliveryKey, state: str, reason: str = "") -> None:
         data = {"destination": key.destination, "event_seq": key.event_seq, "state": state, "reason": reason}
@@ -345,6 +371,9 @@ class Gateway:
     def _link_changed(self, name: str, reason: str) -> None:
         self._announcer.destination_changed(name, reason)
         self._publish_state(name)
+
+    def _event_amended(self, event: Event) -> None:
+        self.hub.publish(Change("event", event.id, {"kind": event.kind, "amended": True}))
 
     def _publish_state(self, name: str) -> None:
         state, why = self.live_state(name)
@@ -360,21 +389,9 @@ class Gateway:
             self._announcer.say("supervision_lost", text, "", subject.address, subject.area)
 
     async def _status(self, name: str) -> DestinationStatus:
-        member, state = self._members[name], self.live_state(name)
-        backlog = await self.store.backlog(name)
-        oldest = [lane.oldest for lane in backlog.values() if lane.oldest is not None]
-        return DestinationStatus(
-            name,
-            member.type,
-            member.title,
-            *state,
-            host=member.destination.hosts_in_use(),
-            insecure=member.insecure,
-            supervision_s=member.destination.supervision_s,
-            pending={lane.label: one.pending for lane, one in sorted(backlog.items())},
-            oldest=min(oldest, default=None),
-            last=await self.store.last_delivered(name),
-        )
+        member = self._members[name]
+        state = self.live_state(name)
+        return await status(member.destination, member.type, member.title, member.insecure, state, self.store)
 
     async def _changed(self, name: str, who: str, action: str) -> None:
         await self._audit(who, action, name)

@@ -1,6 +1,7 @@
 """The one door by which events come in: looked at, routed, made durable with what is owed, then answered."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b, sha256
@@ -20,24 +21,37 @@ from tocsin.engine.contracts import (
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.numbers import Numbers
 from tocsin.engine.repeats import Repeats
-from tocsin.engine.routing import Route, Verdict, judge, owed
+from tocsin.engine.routing import Route, Verdict, judge, owed, unfiltered
 from tocsin.model.delivery import DeliveryKey, Due, Owed
 from tocsin.model.event import Event, Photo
 from tocsin.model.ids import ulid
 from tocsin.model.kinds import lane_of
 from tocsin.store.contract import Accepted, Arrival, Store, StoreUnavailable
-from tocsin.telemetry.occurrences import EventAccepted
+from tocsin.telemetry.occurrences import EventAccepted, TaskFailed
 from tocsin.telemetry.record import Recorder
 
 MOST_PHOTOS = 20
 MOST_PHOTO_BYTES = 1_000_000
+PHOTO_LIMIT_S = 5.0
+"""No alarm waits longer for its pictures to be looked at and made smaller."""
+AT_A_STRETCH = 100
+"""Events of one batch that are routed before others have a turn."""
 
 PhotoCheck = Callable[[PhotoIn], Awaitable["bytes | str"]]
 """A picture fit to keep as bytes, or in words why it is refused. Slow work is done elsewhere (media/)."""
 
 
+_Numbered = tuple[int, Submission]
+Promised = dict[int, "tuple[bytes, asyncio.Future[Taken]]"]
+"""By place in the batch: what repeats of a submission under way are recognised by, and what they wait for."""
+
+
 class IntakeParts(NamedTuple):
-    """What the intake works with. `kept` hears of every event that became durable; `owes` of every delivery."""
+    """What the intake works with. `kept` hears of every event that became durable; `owes` of every delivery.
+
+    `missed` is called when other events were committed before this one than were told of; `doubt` when a commit's
+    answer was a failure, so that it may be on disk or not.
+    """
 
     store: Store
     clock: Clock
@@ -47,6 +61,8 @@ class IntakeParts(NamedTuple):
     photo_check: PhotoCheck
     kept: Callable[[Accepted], None]
     owes: Callable[[Due], None]
+    missed: Callable[[], None] = lambda: None
+    doubt: Callable[[], None] = lambda: None
 
 
 class Door:
@@ -58,7 +74,14 @@ class Door:
         self._routes = tuple(routes)
         self._numbers = Numbers(parts.store)
         self._repeats = Repeats()
+        self._keeping: set[asyncio.Task[dict[int, Taken]]] = set()
+        self._last_told = 0
         self.open = True
+
+    async def kept(self) -> None:
+        """Waits until what is on its way to the disk has arrived."""
+        if self._keeping:
+            await asyncio.wait(self._keeping)
 
     async def remember(self, sources: Mapping[str, datetime]) -> None:
         """After a start: what each source said since then, so that its repeats are still known."""
@@ -98,8 +121,8 @@ class Door:
     async def _accept(self, submissions: Sequence[Submission]) -> list[Taken]:
         now = self._parts.clock.now()
         answers: list[asyncio.Future[Taken] | None] = [None] * len(submissions)
-        fresh: list[tuple[int, Submission]] = []
-        promised: list[tuple[bytes, asyncio.Future[Taken]]] = []
+        fresh: list[_Numbered] = []
+        promised: Promised = {}
         for place, submission in enumerate(submissions):
             if submission.repeat_key:
                 key = _scoped(submission.event.source, submission.repeat_key)
@@ -110,42 +133,54 @@ class Door:
                 promise: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
                 answers[place] = promise
                 self._repeats.remember(key, now, promise)
-                promised.append((key, promise))
+                promised[place] = (key, promise)
             fresh.append((place, submission))
-        taken = await self._keep_or_break(fresh, promised, now) if fresh else {}
-        for place, answer in taken.items():
-            promise_here = answers[place]
-            if promise_here is not None:
-                promise_here.set_result(answer)
+        taken = await self._keep_for_sure(fresh, promised, now) if fresh else {}
         return [
             taken[place] if place in taken else replace(await _answered(answer), duplicate=True)
             for place, answer in enumerate(answers)
         ]
 
-    async def _keep_or_break(
-        self,
-        fresh: Sequence[tuple[int, Submission]],
-        promised: Sequence[tuple[bytes, "asyncio.Future[Taken]"]],
-        now: datetime,
-    ) -> dict[int, Taken]:
+    async def _keep_for_sure(self, fresh: Sequence[_Numbered], promised: Promised, now: datetime) -> dict[int, Taken]:
+        """Goes on when the caller is cancelled: what may reach the disk must reach the pumps and its repeats too."""
+        keeping = asyncio.create_task(self._keep_or_break(fresh, promised, now))
+        self._keeping.add(keeping)
+        keeping.add_done_callback(self._end_keeping)
+        return await asyncio.shield(keeping)
+
+    def _end_keeping(self, keeping: "asyncio.Task[dict[int, Taken]]") -> None:
+        self._keeping.discard(keeping)
+        if not keeping.cancelled():
+            keeping.exception()  # the caller may have gone
+
+    async def _keep_or_break(self, fresh: Sequence[_Numbered], promised: Promised, now: datetime) -> dict[int, Taken]:
         try:
-            return await self._keep(fresh, now)
+            taken = await self._keep(fresh, now)
         except BaseException as error:
-            for key, promise in promised:
+            for key, promise in promised.values():
                 self._repeats.forget(key, promise)
                 promise.set_exception(IntakeClosed(f"the first of its kind was not kept: {error}"))
                 promise.exception()
             raise
+        for place, (_, promise) in promised.items():
+            promise.set_result(taken[place])
+        return taken
 
-    async def _keep(self, fresh: Sequence[tuple[int, Submission]], now: datetime) -> dict[int, Taken]:
-        refused: dict[int, list[PhotoRefused]] = {}
+    async def _keep(self, fresh: Sequence[_Numbered], now: datetime) -> dict[int, Taken]:
+        pictured = [(place, submission.photos) for place, submission in fresh if submission.photos]
+        vetted = await asyncio.gather(*(self._vet(photos) for _, photos in pictured))
+        photos = {place: good for (place, _), (good, _) in zip(pictured, vetted, strict=True)}
+        refused = {place: bad for (place, _), (_, bad) in zip(pictured, vetted, strict=True)}
         arrivals: list[Arrival] = []
-        for place, submission in fresh:
-            photos: Sequence[Photo] = ()
-            if submission.photos:
-                photos, refused[place] = await self._vet(submission.photos)
-            arrivals.append(await self._arrival(submission, photos, now))
-        kept = await self._store.accept(arrivals)
+        for n, (place, submission) in enumerate(fresh, 1):
+            arrivals.append(await self._arrival(submission, photos.get(place, ()), now))
+            if n % AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
+        try:
+            kept = await self._store.accept(arrivals)
+        except StoreUnavailable:
+            self._parts.doubt()
+            raise
         answers: dict[int, Taken] = {}
         for (place, submission), accepted in zip(fresh, kept, strict=True):
             self._tell(accepted)
@@ -161,18 +196,24 @@ class Door:
 
     async def _vet(self, pictures: Sequence[PhotoIn]) -> tuple[list[Photo], list[PhotoRefused]]:
         """A broken picture costs the picture, never the alarm."""
-        good: list[Photo] = []
-        refused: list[PhotoRefused] = []
-        for n, picture in enumerate(pictures, start=1):
-            if n > MOST_PHOTOS:
-                refused.append(PhotoRefused(n, f"more than {MOST_PHOTOS} photos with one event"))
-                continue
-            found = await self._parts.photo_check(picture)
-            if isinstance(found, str):
-                refused.append(PhotoRefused(n, found))
-            else:
-                good.append(Photo(len(good) + 1, found, sha256(found).hexdigest()))
+        found = await asyncio.gather(*(self._checked(picture) for picture in pictures[:MOST_PHOTOS]))
+        fit = [each for each in found if not isinstance(each, str)]
+        good = [Photo(n, data, sha256(data).hexdigest()) for n, data in enumerate(fit, 1)]
+        refused = [PhotoRefused(n, each) for n, each in enumerate(found, 1) if isinstance(each, str)]
+        surplus = f"more than {MOST_PHOTOS} photos with one event"
+        refused += [PhotoRefused(n, surplus) for n in range(MOST_PHOTOS + 1, len(pictures) + 1)]
         return good, refused
+
+    async def _checked(self, picture: PhotoIn) -> bytes | str:
+        try:
+            async with asyncio.timeout(PHOTO_LIMIT_S):
+                return await self._parts.photo_check(picture)
+        except TimeoutError:
+            return f"it could not be looked at within {PHOTO_LIMIT_S:g} s"
+        except Exception as error:  # noqa: BLE001 - a picture must never cost the alarm
+            trace = "".join(traceback.format_exception(error))
+            self._parts.record(TaskFailed("photo check", f"{type(error).__name__}: {error}", trace, 0.0))
+            return f"internal error: {type(error).__name__}"
 
     async def vet(self, pictures: Sequence[PhotoIn], first: int) -> tuple[list[Photo], list[PhotoRefused]]:
         """The same for pictures that come later; numbered from `first`."""
@@ -194,7 +235,7 @@ class Door:
     def _verdicts(self, event: Event, only: str) -> list[tuple[Route, Verdict]]:
         if only:
             chosen = [route for route in self._routes if route.name == only]
-            return [(route, Verdict(only, True, "", route.address(event))) for route in chosen]
+            return [(route, unfiltered(route, event)) for route in chosen]
         lineage = self._parts.devices.areas.lineage(event.place.area)
         return [(route, judge(route, event, lineage)) for route in self._routes]
 
@@ -213,12 +254,15 @@ class Door:
 
     def _tell(self, accepted: Accepted) -> None:
         event = accepted.event
+        if accepted.seq > self._last_told + (not accepted.duplicate):
+            self._parts.missed()
         if accepted.duplicate:
             return
-        self._parts.record(EventAccepted(event.source, event.kind))
+        self._last_told = accepted.seq
         for one in accepted.owed:
             if one.state in ("pending", "held"):
                 self._parts.owes(due_of(accepted.seq, event, one))
+        self._parts.record(EventAccepted(event.source, event.kind))
         self._parts.kept(accepted)
 
 

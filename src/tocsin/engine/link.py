@@ -43,7 +43,7 @@ class Link:
 
     def failed(self, now: float, reason: str) -> None:
         """One delivery failed although the link stands; enough of them in a row and it counts as down, unblocked."""
-        self._probing = False
+        self._probing = self.blocked = False
         self._fail(now, reason)
         if self.failures >= ANNOUNCE_AFTER:
             self._down(now)

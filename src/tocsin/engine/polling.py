@@ -3,35 +3,40 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-from tocsin.engine.contracts import Clock, Randomness
-from tocsin.engine.link import Link
+from tocsin.engine.contracts import Attempt, Destination, LinkDown, Rejected, TryLater
+from tocsin.engine.news import LinkNews
+from tocsin.engine.surroundings import PumpParts
+from tocsin.telemetry.occurrences import AttemptMade
 
 LONGEST_SPREAD_S = 5.0
 AGAIN_S = 1.0
+EXCHANGE_LIMIT_S = 300.0
+"""A destination has its own deadlines; this one only ends a destination that forgot one."""
 
 
 class Polling:
-    """Calls `exchange` after `interval_s` of silence, or when a blocked link's next probe is due and `may` allows
-    it.
+    """Supervises after `interval_s` of silence, or when a blocked link's next probe is due, if `may` allows it. `done`
+    is called after each exchange.
     """
 
     def __init__(
         self,
-        interval_s: float,
-        link: Link,
-        clock: Clock,
-        randomness: Randomness,
+        destination: Destination,
+        news: LinkNews,
+        parts: PumpParts,
         may: Callable[[], bool],
-        exchange: Callable[[], Awaitable[None]],
+        done: Callable[[], None],
     ) -> None:
-        self._interval_s = interval_s
-        self._link = link
-        self._clock = clock
-        self._randomness = randomness
+        self._destination = destination
+        self._interval_s = destination.supervision_s or 0.0
+        self._news = news
+        self._link = news.link
+        self._parts = parts
+        self._clock = parts.clock
         self._may = may
-        self._exchange = exchange
+        self._done = done
         self._changed = asyncio.Event()
 
     def link_changed(self) -> None:
@@ -39,7 +44,7 @@ class Polling:
         self._changed.set()
 
     async def run(self) -> None:
-        await asyncio.sleep(self._randomness.random() * min(self._interval_s, LONGEST_SPREAD_S))
+        await asyncio.sleep(self._parts.randomness.random() * min(self._interval_s, LONGEST_SPREAD_S))
         while True:
             now = self._clock.monotonic()
             wait_s = self._wait_s(now)
@@ -63,3 +68,20 @@ class Polling:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+    async def _exchange(self) -> None:
+        attempt = Attempt(self._clock, self._parts.store.photos, 0)
+        name = self._destination.name
+        try:
+            async with asyncio.timeout(EXCHANGE_LIMIT_S):
+                await self._destination.supervise(attempt)
+        except (LinkDown, TryLater, Rejected, TimeoutError) as error:
+            self._parts.record(AttemptMade(name, "unreachable"))
+            self._news.unreachable(str(error) or "no answer to supervision")
+        except Exception as error:  # noqa: BLE001 - a defect in supervision must not stop deliveries
+            self._news.defect(error)
+            self._news.unreachable("internal error")
+        else:
+            self._parts.record(AttemptMade(name, "supervised"))
+            self._news.worked()
+        self._done()

@@ -1,64 +1,40 @@
 """Brings what is owed to one destination: alarm before status before routine, in order per queue, until it is taken.
 
 What raises from the destination decides who waits (engine/contracts.py). Everything that must survive is in the
-store; the pump
-holds a bounded window of it and may be dropped and built anew at any moment.
+store; the pump holds a bounded window of it and may be dropped and built anew at any moment.
 """
 
 import asyncio
-import traceback
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from collections.abc import Sequence
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from tocsin.engine.backoff import Retry, delay_s
-from tocsin.engine.contracts import (
-    Attempt,
-    Clock,
-    Destination,
-    LinkDown,
-    Randomness,
-    Rejected,
-    TryLater,
-)
+from tocsin.engine.contracts import Attempt, Destination, LinkDown, Rejected, TryLater
 from tocsin.engine.lease import LeaseKeeper
-from tocsin.engine.link import ANNOUNCE_AFTER, Link
+from tocsin.engine.link import Link
+from tocsin.engine.news import LinkNews
 from tocsin.engine.polling import Polling
 from tocsin.engine.reading import Reading
 from tocsin.engine.schedule import Schedule
 from tocsin.engine.settler import Settler
-from tocsin.engine.window import LaneWindow
-from tocsin.model.delivery import DeliveryKey, DeliveryState, Due, Exchange, Outcome, Receipt
+from tocsin.engine.sleepers import Sleepers
+from tocsin.engine.steady import LONGEST_WAIT_S, SteadyTimes
+from tocsin.engine.surroundings import PumpParts
+from tocsin.engine.window import PER_LANE, LaneWindow
+from tocsin.model.delivery import DeliveryKey, DeliveryState, Due, Outcome, Receipt
+from tocsin.model.event import Event
 from tocsin.model.kinds import Lane
-from tocsin.store.contract import Store
-from tocsin.telemetry.occurrences import (
-    AttemptMade,
-    DeliveryEnded,
-    DeliverySetAside,
-    DestinationCameUp,
-    DestinationWentDown,
-    TaskFailed,
-)
-from tocsin.telemetry.record import Recorder
+from tocsin.store.contract import StoreUnavailable
+from tocsin.telemetry.occurrences import AttemptMade, DeliveryEnded, DeliverySetAside
 
 ATTEMPT_LIMIT_S = 300.0
 """A destination has its own deadlines; this one only ends a destination that forgot one."""
-STOP_LIMIT_S = 10.0
-
-
-class PumpParts(NamedTuple):
-    """What a pump works with. `link_changed` is told of every outage's announcement and end: reason, or "" for up."""
-
-    store: Store
-    clock: Clock
-    randomness: Randomness
-    record: Recorder
-    node: str
-    lease_ttl_s: float
-    link_changed: Callable[[str, str], None]
-    settled: Callable[[Sequence[Outcome]], None]
+STOP_LIMIT_S = 8.0
+SHORTEST_ASKED_S = 0.1
+"""A peer that asks to be tried again at once is not tried in a circle."""
+STORE_PAUSE_S = 1.0
 
 
 class Pump:
@@ -69,27 +45,33 @@ class Pump:
         self.retry = retry
         self.paused = paused
         self.link = Link(retry)
+        self._news = LinkNews(
+            destination.name, self.link, parts.clock, parts.randomness, parts.record, parts.link_changed
+        )
         self._parts = parts
         self._record = parts.record
         self._clock = parts.clock
         self._windows = {lane: LaneWindow() for lane in Lane}
         self._schedule = Schedule()
+        self._times = SteadyTimes(parts.clock)
         self._under_way: dict[DeliveryKey, str] = {}
-        self._sleepers: list[asyncio.Future[None]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._overruled: dict[DeliveryKey, Due | None] = {}
+        """Under way, and meanwhile opened again by hand, or (None) closed."""
+        self._sleepers = Sleepers(self._next_look)
         self._stopping = False
         self._workers: list[asyncio.Task[None]] = []
         name = destination.name
         self._keeper = LeaseKeeper(
             parts.store, parts.clock, f"destination/{name}", parts.node, parts.lease_ttl_s, self._begin
         )
-        self._settler = Settler(parts.store, lambda: self._keeper.lease, parts.settled)
-        self._reading = Reading(parts.store, name, lambda: self._windows, self._mark)
+        self._settler = Settler(parts.store, lambda: self._keeper.newest, self._written)
+        self._reading = Reading(parts.store, name, lambda: self._windows, self._loaded)
         self._polling: Polling | None = None
         if destination.supervision_s is not None:
             self._polling = Polling(
-                destination.supervision_s, self.link, parts.clock, parts.randomness, self._may_work, self._poll
+                destination, self._news, parts, self._may_work, lambda: self._sleepers.wake(everybody=True)
             )
+            self._news.failed_again = self._polling.link_changed
 
     @property
     def name(self) -> str:
@@ -99,45 +81,94 @@ class Pump:
         """A delivery that was just committed."""
         if self._keeper.lease is None:
             return
-        queue = self._windows[due.lane].offer(due)
+        window = self._windows[due.lane]
+        queue = window.offer(due)
+        if due.due_at is not None and due.key in window:
+            self._times.due_at(due)
         if due.lane is Lane.ALARM and self.link.blocked:
             self.link.alarm(self._clock.monotonic())
-            self._wake()
+            self._sleepers.wake()
         if queue is not None:
-            self._schedule.mark(due.lane, queue)
-            self._wake()
-        elif self._windows[due.lane].wants_load():
+            self._mark(due.lane, queue)
+        elif window.wants_load():
             self._reading.want()
+
+    def look(self) -> None:
+        """Something may have been committed that was not offered."""
+        if self._keeper.lease is not None:
+            for window in self._windows.values():
+                window.look()
+            self._reading.want()
+
+    def doubt(self) -> None:
+        """A change to what is owed may or may not be on disk: what is in memory may be stale."""
+        if self._keeper.lease is not None:
+            self._begin()
 
     def requeue(self, due: Due) -> None:
         """A delivery opened again by hand."""
-        if self._windows[due.lane].requeue(due) is not None:
-            self._schedule.mark(due.lane, due.queue)
-            self._wake()
+        self._reading.opened(due.key)
+        if due.key in self._under_way:
+            self._overruled[due.key] = due
+            return
+        self._times.forget(due.key)
+        window = self._windows[due.lane]
+        if len(window) >= 2 * PER_LANE:
+            self.doubt()
+        elif window.requeue(due) is not None:
+            self._mark(due.lane, due.queue)
 
     def update(self, due: Due) -> None:
         """A held delivery whose photos or actors have come."""
         window = self._windows[due.lane]
-        head = window.head(due.queue)
-        if due.key not in self._under_way and window.replace(due) and head is not None and head.key == due.key:
-            self._schedule.mark(due.lane, due.queue)
-            self._wake()
+        if due.key not in self._under_way and window.replace(due):
+            self._times.forget(due.key)
+            if window.head(due.queue) is due:
+                self._mark(due.lane, due.queue)
+
+    def amended(self, event_seq: int, event: Event) -> None:
+        """What was not handed over yet goes out as it is known now."""
+        self._reading.amended(event_seq, event)
+        for window in self._windows.values():
+            window.amend(event_seq, event)
 
     def forget(self, key: DeliveryKey) -> None:
         """A delivery closed by hand; one under way ends as it will, and the store leaves its outcome out."""
-        if key not in self._under_way:
-            for window in self._windows.values():
-                window.remove(key)
+        self._reading.ended(key)
+        self._reading.written([key])
+        if key in self._under_way:
+            self._overruled[key] = None
+        else:
+            self._remove(key)
+
+    def withdraw(self, key: DeliveryKey, reason: str) -> None:
+        """The destination does not want it after all; one under way ends as it will."""
+        if self._keeper.lease is not None and key not in self._under_way:
+            self._reading.ended(key)
+            self._settler.add(Outcome(key, "filtered", 0, self._clock.now(), reason=reason))
+            self._remove(key)
+
+    def _remove(self, key: DeliveryKey) -> None:
+        self._times.forget(key)
+        for lane, window in self._windows.items():
+            queue = window.remove(key)
+            if queue is not None:
+                self._mark(lane, queue)
+            self._want_more(window)
 
     def pause(self) -> None:
         self.paused = True
 
     def resume(self) -> None:
         self.paused = False
-        self._wake(everybody=True)
+        self._sleepers.wake(everybody=True)
 
     async def run(self) -> None:
-        """Until cancelled. Never raises by itself but for a defect."""
+        """Until cancelled. Never raises by itself but for a defect; then it begins anew."""
+        self._keeper.doubt()
+        self._under_way.clear()
+        self._overruled.clear()
+        self.link.not_tried()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keeper.run())
             group.create_task(self._settler.run())
@@ -147,9 +178,9 @@ class Pump:
                 group.create_task(self._polling.run())
 
     async def stop(self) -> None:
-        """Finish what is under way, at most ten seconds, write it down, and let go."""
+        """Finish what is under way, at most ten seconds with letting go, and write it down."""
         self._stopping = True
-        self._wake(everybody=True)
+        self._sleepers.wake(everybody=True)
         try:
             async with asyncio.timeout(STOP_LIMIT_S):
                 if self._workers:
@@ -163,9 +194,9 @@ class Pump:
     def _begin(self) -> None:
         """This node has the destination (again): whatever was in memory may be stale, read everything anew."""
         self._windows = {lane: LaneWindow() for lane in Lane}
-        busy = set(self._under_way.values())
+        self._times.forget_all()
         self._schedule = Schedule()
-        self._schedule.occupy(busy)
+        self._schedule.occupy(self._under_way.values())
         self._reading.want()
 
     # Workers
@@ -174,10 +205,11 @@ class Pump:
         while not self._stopping:
             due = self._next()
             if due is None:
-                await self._sleep()
+                await self._sleepers.sleep()
             else:
                 if self._schedule.ready():
-                    self._wake()
+                    self._sleepers.wake()
+                self._sleepers.set_timer()
                 await self._settler.room()
                 await self._attempt(due)
 
@@ -200,19 +232,20 @@ class Pump:
         due = self._windows[lane].head(queue)
         if due is None:
             return None
-        wall = self._clock.now()
-        if wall - due.event.accepted_at > timedelta(seconds=self.retry.expire_s):
-            self._expire(due, wall)
+        if self._times.age_s(due.event.accepted_at) > self.retry.expire_s:
+            self._expire(due)
             return None
-        if due.due_at is not None and due.due_at > wall:
-            self._schedule.wait(lane, queue, now + (due.due_at - wall).total_seconds())
+        at = self._times.due_at(due)
+        if at is not None and at > now:
+            self._schedule.wait(lane, queue, at)
             return None
+        self._times.forget(due.key)
         return due
 
-    def _expire(self, due: Due, wall: datetime) -> None:
+    def _expire(self, due: Due) -> None:
         hours = self.retry.expire_s / 3600
         reason = f"not delivered within {hours:g} h" + (f"; last: {self.link.reason}" if self.link.reason else "")
-        self._end(due, "expired", due.attempts, wall, reason=reason)
+        self._end(due, "expired", due.attempts, reason=reason)
 
     async def _attempt(self, due: Due) -> None:
         attempt = Attempt(self._clock, self._parts.store.photos, due.key.event_seq)
@@ -225,51 +258,73 @@ class Pump:
             self._failed(due, attempt, str(error), error.after_s)
         except Rejected as error:
             self._rejected(due, attempt, str(error))
+        except StoreUnavailable:
+            self._store_failed(due)
         except TimeoutError:
             self._failed(due, attempt, f"no end within {ATTEMPT_LIMIT_S:g} s", None)
         except Exception as error:  # noqa: BLE001 - a defect in one destination must not stop its other deliveries
-            self._defect(error)
+            self._news.defect(error)
             self._failed(due, attempt, f"internal error: {type(error).__name__}", None)
         else:
             self._delivered(due, attempt, receipt)
         finally:
             self._under_way.pop(due.key, None)
             self._schedule.release(due.queue)
-            self._wake()
+            self._reopen(due)
+            self._sleepers.wake()
+
+    def _reopen(self, due: Due) -> None:
+        """What was decided by hand while it was under way takes its place, unless the station has taken it."""
+        if due.key in self._overruled:
+            newer = self._overruled.pop(due.key)
+            self._remove(due.key)
+            self._reading.written([due.key])
+            if newer is not None:
+                self.requeue(newer)
 
     def _delivered(self, due: Due, attempt: Attempt, receipt: Receipt) -> None:
         self._link_worked()
         self._record(AttemptMade(self.name, "delivered"))
-        self._end(due, "delivered", due.attempts + 1, self._clock.now(), attempt, receipt)
+        self._overruled.pop(due.key, None)
+        self._end(due, "delivered", due.attempts + 1, attempt, receipt)
 
     def _rejected(self, due: Due, attempt: Attempt, reason: str) -> None:
         self._link_worked()
         self._record(AttemptMade(self.name, "refused"))
         self._record(DeliverySetAside(self.name, str(due.key), reason))
-        self._end(due, "rejected", due.attempts + 1, self._clock.now(), attempt, reason=reason)
+        self._end(due, "rejected", due.attempts + 1, attempt, reason=reason)
 
     def _failed(self, due: Due, attempt: Attempt, reason: str, after_s: float | None) -> None:
         now = self._clock.now()
         self._record(AttemptMade(self.name, "retry"))
-        self._note_failure(lambda at: self.link.failed(at, reason), reason)
-        pause_s = after_s if after_s is not None else delay_s(self.retry, due.attempts + 1, self._chance())
+        self._news.failed(reason)
+        usual_s = delay_s(self.retry, due.attempts + 1, self._parts.randomness.random())
+        pause_s = usual_s if after_s is None else min(max(SHORTEST_ASKED_S, after_s), LONGEST_WAIT_S)
         later = replace(due, attempts=due.attempts + 1, due_at=now + timedelta(seconds=pause_s))
-        self._settler.add(
-            Outcome(due.key, "retrying", later.attempts, now, later.due_at, reason=reason, exchanges=_of(attempt))
-        )
+        self._note(Outcome(due.key, "retrying", later.attempts, now, later.due_at, reason=reason), attempt)
         self._again(later)
 
     def _link_down(self, due: Due, attempt: Attempt, reason: str) -> None:
         now = self._clock.now()
         self._record(AttemptMade(self.name, "unreachable"))
-        self._note_failure(lambda at: self.link.unreachable(at, reason, self._chance()), reason)
+        self._news.unreachable(reason)
         state: DeliveryState = "retrying" if due.attempts else "pending"
-        self._settler.add(Outcome(due.key, state, due.attempts, now, due.due_at, reason=reason, exchanges=_of(attempt)))
+        self._note(Outcome(due.key, state, due.attempts, now, due.due_at, reason=reason), attempt)
         self._again(due)
 
+    def _store_failed(self, due: Due) -> None:
+        """Its photos could not be read: neither the station's fault nor an attempt."""
+        self.link.not_tried()
+        self._again(replace(due, due_at=self._clock.now() + timedelta(seconds=STORE_PAUSE_S)))
+
     def _again(self, due: Due) -> None:
-        """Back to the head of its queue, where `_ready` sees when it may go."""
-        if self._windows[due.lane].replace(due):
+        """Back to the head of its queue, with what is known now; there `_ready` sees when it may go."""
+        window = self._windows[due.lane]
+        current = window.get(due.key)
+        if current is not None:
+            again = replace(due, event=current.event)
+            window.replace(again)
+            self._times.due_at(again)
             self._schedule.mark(due.lane, due.queue, first=True)
 
     def _end(
@@ -277,110 +332,62 @@ class Pump:
         due: Due,
         state: DeliveryState,
         attempts: int,
-        at: datetime,
         attempt: Attempt | None = None,
         receipt: Receipt | None = None,
         reason: str = "",
     ) -> None:
         """A delivery has its final state; what stands behind it comes up."""
+        at = self._clock.now()
         host, answer = (receipt.host, receipt.answer) if receipt else ("", "")
-        exchanges = _of(attempt) if attempt else ()
-        self._settler.add(Outcome(due.key, state, attempts, at, None, host, answer, reason=reason, exchanges=exchanges))
+        self._reading.ended(due.key)
+        self._note(Outcome(due.key, state, attempts, at, None, host, answer, reason=reason), attempt)
         self._record(DeliveryEnded(self.name, state, (at - due.event.accepted_at).total_seconds()))
         window = self._windows[due.lane]
-        head = window.head(due.queue)
-        if head is not None and head.key == due.key and window.drop_head(due.queue):
-            self._schedule.mark(due.lane, due.queue)
+        queue = window.remove(due.key)
+        if queue is not None:
+            self._schedule.mark(due.lane, queue)
+        self._times.forget(due.key)
+        self._want_more(window)
+
+    def _note(self, outcome: Outcome, attempt: Attempt | None) -> None:
+        """To be written down, unless something else was decided by hand meanwhile."""
+        if outcome.key not in self._overruled:
+            exchanges = tuple(attempt.exchanges) if attempt else ()
+            self._settler.add(replace(outcome, exchanges=exchanges))
+
+    def _want_more(self, window: LaneWindow) -> None:
         if window.wants_load() or window.wants_refill():
             self._reading.want()
 
-    # The link
+    def _written(self, dealt_with: Sequence[Outcome], written: Sequence[Outcome]) -> None:
+        self._reading.written(outcome.key for outcome in dealt_with)
+        self._parts.settled(written)
 
     def _link_worked(self) -> None:
-        blocked, announced = self.link.blocked, self.link.announced
-        down_s = self.link.worked(self._clock.monotonic())
-        if down_s is not None:
-            self._record(DestinationCameUp(self.name, round(down_s, 3)))
-        if announced:
-            self.link.announced = False
-            self._parts.link_changed(self.name, "")
-        if blocked:
-            self._wake(everybody=True)
-
-    def _note_failure(self, fail: Callable[[float], None], reason: str) -> None:
-        was_down = self.link.down_since is not None
-        fail(self._clock.monotonic())
-        if not was_down and self.link.down_since is not None:
-            self._record(DestinationWentDown(self.name, reason))
-        if self.link.failures >= ANNOUNCE_AFTER and not self.link.announced:
-            self.link.announced = True
-            self._parts.link_changed(self.name, reason)
-        if self._polling is not None:
-            self._polling.link_changed()
-
-    def _defect(self, error: Exception) -> None:
-        trace = "".join(traceback.format_exception(error))
-        self._record(TaskFailed(f"destination {self.name}", f"{type(error).__name__}: {error}", trace, 0.0))
-
-    def _chance(self) -> float:
-        return self._parts.randomness.random()
+        if self._news.worked():
+            self._sleepers.wake(everybody=True)
 
     def _may_work(self) -> bool:
         return not self.paused and not self._stopping and self._keeper.lease is not None
 
-    async def _poll(self) -> None:
-        attempt = Attempt(self._clock, self._parts.store.photos, 0)
-        try:
-            async with asyncio.timeout(ATTEMPT_LIMIT_S):
-                await self.destination.supervise(attempt)
-        except (LinkDown, TryLater, Rejected, TimeoutError) as error:
-            reason = str(error) or "no answer to supervision"
-            self._record(AttemptMade(self.name, "unreachable"))
-            self._note_failure(lambda at: self.link.unreachable(at, reason, self._chance()), reason)
-        except Exception as error:  # noqa: BLE001 - a defect in supervision must not stop deliveries
-            self._defect(error)
-            self.link.unreachable(self._clock.monotonic(), "internal error", self._chance())
-        else:
-            self._record(AttemptMade(self.name, "supervised"))
-            self._link_worked()
-        self._wake()
+    def _mark(self, lane: Lane, queue: str) -> None:
+        self._schedule.mark(lane, queue)
+        self._sleepers.wake()
 
-    def _mark(self, lane: Lane, queues: Sequence[str]) -> None:
+    def _loaded(self, lane: Lane, queues: Sequence[str]) -> None:
         for queue in queues:
             self._schedule.mark(lane, queue)
         if queues:
-            self._wake(everybody=True)
+            self._sleepers.wake(everybody=True)
 
-    # Sleeping and waking
-
-    async def _sleep(self) -> None:
-        """Until something may be ready: a delivery, a waiting queue's time, a probe's time."""
-        sleeper = asyncio.get_running_loop().create_future()
-        self._sleepers.append(sleeper)
-        self._set_timer()
-        try:
-            await sleeper
-        finally:
-            if sleeper in self._sleepers:
-                self._sleepers.remove(sleeper)
-
-    def _set_timer(self) -> None:
-        at = self.link.next_try() if self.link.blocked else self._schedule.next_due()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if at is not None and not self.paused and self._keeper.lease is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(at, loop.time()), self._wake)
-
-    def _wake(self, everybody: bool = False) -> None:
-        while self._sleepers:
-            sleeper = self._sleepers.pop()
-            if not sleeper.done():
-                sleeper.set_result(None)
-                if not everybody:
-                    return
-
-
-def _of(attempt: Attempt) -> tuple[Exchange, ...]:
-    return tuple(attempt.exchanges)
+    def _next_look(self) -> float | None:
+        """When there may be something to do that nobody will tell of: a waiting queue's time, a probe's time."""
+        if not self._may_work():
+            return None
+        due = self._schedule.next_due()
+        if not self.link.blocked:
+            return due
+        probe = self.link.next_try()
+        if probe is None or self._schedule.ready():
+            return probe
+        return None if due is None else max(probe, due)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from tocsin.engine.contracts import Taken
 
 MOST = 200_000
+REACH = timedelta(minutes=15)
+"""The longest window a source may ask for."""
 
 
 class _Said(NamedTuple):
@@ -24,14 +26,14 @@ class Repeats:
     def earlier(self, key: bytes, window_s: float, now: datetime) -> "asyncio.Future[Taken] | None":
         """The answer to the same key within the window, perhaps still under way."""
         said = self._said.get(key)
-        if said is None or now - said.at > timedelta(seconds=window_s):
+        if said is None or abs(now - said.at) > timedelta(seconds=window_s):  # after a clock was set back, doubled
             return None
         return said.taken
 
     def remember(self, key: bytes, at: datetime, taken: "asyncio.Future[Taken]") -> None:
         self._said[key] = _Said(at, taken)
         self._said.move_to_end(key)
-        while len(self._said) > MOST:
+        while len(self._said) > MOST or abs(at - next(iter(self._said.values())).at) > REACH:
             self._said.popitem(last=False)
 
     def forget(self, key: bytes, taken: "asyncio.Future[Taken]") -> None:

@@ -79,6 +79,8 @@ def _source_refusal(wanted: Filter, event: Event) -> str:
 def _actor_refusal(wanted: Filter, event: Event) -> str:
     if event.kind != "motion" or (wanted.actors is None and wanted.min_confidence <= 0):
         return ""
+    if event.classification == "pending":  # stations.md 1.4: classify first, then filter; late is sent, never dropped
+        return ""
     listed = [actor for actor in event.actors if wanted.actors is None or _listed(wanted.actors, actor.cls)]
     if wanted.actors is not None and not listed:
         return f"filter.actors: motion without {' or '.join(sorted(wanted.actors))}"
@@ -94,11 +96,14 @@ def _listed(actors: frozenset[str], cls: str) -> bool:
 def judge(route: Route, event: Event, lineage: Sequence[str]) -> Verdict:
     """One destination's verdict on one event."""
     reason = _own_state(route, event) or refusal(route.filter, event, lineage)
-    if reason:
-        return Verdict(route.name, False, reason)
+    return Verdict(route.name, False, reason) if reason else unfiltered(route, event)
+
+
+def unfiltered(route: Route, event: Event) -> Verdict:
+    """The verdict past the filter: whether the destination can say the event at all, and where it would go."""
     addressed = route.address(event)
     if addressed.unsupported:
-        return Verdict(route.name, False, addressed.unsupported)
+        return Verdict(route.name, False, addressed.unsupported, addressed)
     return Verdict(route.name, True, "", addressed)
 
 

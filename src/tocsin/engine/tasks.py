@@ -49,7 +49,7 @@ class Supervised:
             began = self._clock.monotonic()
             try:
                 await self._work()
-                return
+                raise RuntimeError("it ended by itself")
             except Exception as error:  # noqa: BLE001 - the top of a supervised task
                 if self._clock.monotonic() - began > QUIET_S:
                     pause_s = FIRST_PAUSE_S
