@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -52,6 +52,7 @@ from tocsin.telemetry.record import Recorder
 __all__ = ["DestinationStatus", "Gateway", "GatewayParts", "Member"]
 
 REPEATS_REACH = timedelta(minutes=15)
+T = TypeVar("T")
 LOOK_EVERY_S = 1.0
 STOP_LIMIT_S = 1.0
 """For the last words and what is on its way to the disk; the pumps have their own."""
@@ -246,11 +247,7 @@ class Gateway:
         if not verdict.yes or fresh.state == "rejected":
             return False
         numbered = await self.intake.numbered(fresh, verdict.addressed)
-        try:
-            due = await self.store.resubmit(key, numbered, self.clock.now())
-        except StoreUnavailable:
-            self._doubt()
-            raise
+        due = await self._sure(self.store.resubmit(key, numbered, self.clock.now()))
         if due is None:
             return False
         self._pumps[key.destination].requeue(due)
@@ -260,7 +257,7 @@ class Gateway:
 
     async def discard(self, key: DeliveryKey, who: str) -> bool:
         """Close a delivery by hand. False if it has ended already."""
-        done = await self.store.discard(key, f"discarded by {who}", self.clock.now())
+        done = await self._sure(self.store.discard(key, f"discarded by {who}", self.clock.now()))
         if done:
             if key.destination in self._pumps:
                 self._pumps[key.destination].forget(key)
@@ -339,6 +336,14 @@ class Gateway:
 
     def _doubt(self) -> None:
         self._in_doubt = True
+
+    async def _sure(self, change: Awaitable[T]) -> T:
+        """A change to what is owed whose answer does not come may be on disk or not: the pumps must look."""
+        try:
+            return await change
+        except StoreUnavailable:
+            self._doubt()
+            raise
 
     async def _look(self) -> None:
         """What nobody tells: that the store writes again, that another node accepted something, that time passes."""
