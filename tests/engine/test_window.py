@@ -121,3 +121,52 @@ def test_a_commit_during_a_reading_is_found_by_the_next() -> None:
     fill(window, disk)
     assert window.head("b") == missed
     assert not window.behind
+
+
+def test_opened_again_while_the_lane_is_read_it_is_in_memory_once() -> None:
+    window, disk = LaneWindow(), Disk()
+    for _ in range(10):
+        disk.commit("a")
+    window.requeue(disk.open[5])
+    fill(window, disk)
+    assert len(window) == 10
+    sent: list[Due] = []
+    for _ in range(12):
+        serve(window, disk, "a", sent)
+    assert sorted(one.key.event_seq for one in sent) == list(range(1, 11))
+
+
+def test_opened_again_with_another_address_it_leaves_its_old_queue() -> None:
+    window, disk = LaneWindow(), Disk()
+    one = disk.commit("old")
+    fill(window, disk)
+    assert window.requeue(due(one.key.event_seq, "new")) == "new"
+    assert (window.head("old"), len(window)) == (None, 1)
+
+
+def test_what_has_ended_is_passed_over_and_reading_goes_on_behind_it() -> None:
+    window, disk = LaneWindow(), Disk()
+    for _ in range(12):
+        disk.commit("a")
+    ended = {disk.open[seq].key for seq in range(1, 11)}
+    for _ in range(3):
+        window.load(disk.read(window.cursor, 5, without=window.left_out()), 5, ended)
+    assert not window.behind
+    head = window.head("a")
+    assert head is not None
+    assert head.key.event_seq == 11
+    assert len(window) == 2
+
+
+def test_removing_a_head_names_the_queue_that_comes_up() -> None:
+    window, disk = LaneWindow(), Disk()
+    first, second = disk.commit("a"), disk.commit("a")
+    fill(window, disk)
+    assert window.remove(second.key) is None
+    assert window.remove(first.key) is None
+    third, _ = disk.commit("a"), disk.commit("a")
+    fill(window, disk)
+    window.look()
+    disk.open.pop(1), disk.open.pop(2)
+    fill(window, disk)
+    assert window.remove(third.key) == "a"

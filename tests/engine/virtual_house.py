@@ -56,7 +56,7 @@ async def virtual_house(
     members = [
         Member(one, "scripted", "", retry=retry or Retry(), hold_s=hold_s, wants_photos=True) for one in stations
     ]
-    given = GatewayParts(kept, clock, random.Random(1), occurrences.append, any_picture, **parts)
+    given = GatewayParts(kept, clock, random.Random(parts.get("node", "")), occurrences.append, any_picture, **parts)
     gateway = Gateway("test", given, members)
     await gateway.start()
     work = asyncio.create_task(gateway.run(announce=False))

@@ -1,0 +1,75 @@
+"""Who is silent for too long is declared lost once, and restored by the next valid message (dc09.md 11)."""
+
+import asyncio
+
+from tests.engine.conftest import ScriptedStation
+from tests.engine.virtual_house import SetClock, VirtualHouse, virtual_house, virtually
+
+from tocsin.engine.contracts import Supervised
+from tocsin.model.event import Address
+
+PANEL = Supervised("9280", 60.0, address=Address("9280"), area="Depot")
+
+
+def told(station: ScriptedStation) -> list[str]:
+    return [due.event.kind for due in station.seen if due.event.kind.startswith("supervision")]
+
+
+def watch(house: VirtualHouse) -> None:
+    house.gateway.supervision.watch("panels", [PANEL])
+
+
+def test_lost_after_interval_and_allowance_and_restored_by_the_next_sign() -> None:
+    async def main(clock: SetClock) -> None:
+        station = ScriptedStation()
+        async with virtual_house(clock, station) as h:
+            watch(h)
+            await asyncio.sleep(89)
+            assert told(station) == []
+            await asyncio.sleep(3)
+            assert told(station) == ["supervision_lost"]
+            assert [(source, state.up) for source, state in h.gateway.sources()] == [("panels", False)]
+            await asyncio.sleep(3600)
+            h.gateway.supervision.heard("panels", "9280")
+            h.gateway.supervision.heard("panels", "9280")
+            await asyncio.sleep(1)
+            assert told(station) == ["supervision_lost", "supervision_restored"]
+            lost = station.seen[0].event
+            assert (lost.address, lost.place.area, lost.source) == (Address("9280"), "Depot", "gateway")
+
+    virtually(main)
+
+
+def test_life_signs_keep_it_and_strangers_do_not() -> None:
+    async def main(clock: SetClock) -> None:
+        station = ScriptedStation()
+        async with virtual_house(clock, station) as h:
+            watch(h)
+            for _ in range(100):
+                await asyncio.sleep(80)
+                h.gateway.supervision.heard("panels", "9280")
+            assert told(station) == []
+            h.gateway.supervision.heard("panels", "1111")
+            h.gateway.supervision.heard("others", "9280")
+            await asyncio.sleep(95)
+            assert told(station) == ["supervision_lost"]
+
+    virtually(main)
+
+
+def test_a_clock_that_is_set_loses_nobody() -> None:
+    async def main(clock: SetClock) -> None:
+        from datetime import timedelta
+
+        station = ScriptedStation()
+        async with virtual_house(clock, station) as h:
+            watch(h)
+            await asyncio.sleep(10)
+            clock.put_forward = timedelta(days=400)
+            await asyncio.sleep(10)
+            assert told(station) == []
+            clock.put_forward = timedelta(days=-400)
+            await asyncio.sleep(75)
+            assert told(station) == ["supervision_lost"]
+
+    virtually(main)
