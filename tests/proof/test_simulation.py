@@ -100,8 +100,8 @@ def lanes_ignored(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def newest_first(monkeypatch: pytest.MonkeyPatch) -> str:
-    def turned(self: LaneWindow, found: Sequence[Due], asked: int) -> list[str]:
-        heads = real(self, found, asked)
+    def turned(self: LaneWindow, found: Sequence[Due], asked: int, *ended: Any) -> list[str]:
+        heads = real(self, found, asked, *ended)
         for queue in self._queues.values():
             queue.items.reverse()
         return heads

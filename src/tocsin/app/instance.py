@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tocsin.store.sqlite import sync_directory
+
 LOCK_NAME = "tocsin.lock"
 
 
@@ -15,7 +17,10 @@ class AlreadyRunning(Exception):
 @contextmanager
 def only_one(data_dir: Path) -> Iterator[None]:
     """Hold the folder. Raises AlreadyRunning, OSError when the folder cannot be made or written."""
+    missing = [folder for folder in (data_dir, *data_dir.parents) if not folder.exists()]
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    for folder in missing:
+        sync_directory(folder.parent)  # else a power cut takes the new folder with all that is in it
     with (data_dir / LOCK_NAME).open("a+") as file:
         _lock(file.fileno(), data_dir)
         file.seek(0)
