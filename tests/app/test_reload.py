@@ -110,3 +110,17 @@ async def test_a_first_start_with_its_port_in_use_ends_with_the_reason(tmp_path:
         written(file, taken.getsockname()[1])
         with pytest.raises(OSError, match="in use"):
             await run._Process(load(file)).run()
+
+
+async def test_what_a_person_paused_stays_paused_over_a_reload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    file = tmp_path / "tocsin.toml"
+    hook = '[[destinations]]\nname = "hook"\ntype = "webhook"\nurl = "http://127.0.0.1:9/"\n'
+    written(file, unused_tcp_port)
+    file.write_text(file.read_text(encoding="utf-8") + hook, encoding="utf-8")
+    async with process(file, monkeypatch) as seen:
+        await seen.served[0].pause("hook", "eva")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await seen.until(lambda: len(seen.served) == 2)
+        assert seen.served[1].live_state("hook")[0] == "paused"

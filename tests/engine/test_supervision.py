@@ -6,6 +6,7 @@ from tests.engine.conftest import ScriptedStation
 from tests.engine.virtual_house import SetClock, VirtualHouse, virtual_house, virtually
 
 from tocsin.engine.contracts import Supervised
+from tocsin.engine.standing import Standing
 from tocsin.model.event import Address
 
 PANEL = Supervised("9280", 60.0, address=Address("9280"), area="Depot")
@@ -71,5 +72,20 @@ def test_a_clock_that_is_set_loses_nobody() -> None:
             clock.put_forward = timedelta(days=-400)
             await asyncio.sleep(75)
             assert told(station) == ["supervision_lost"]
+
+    virtually(main)
+
+
+def test_what_was_told_before_a_reload_is_ended_after_it() -> None:
+    async def main(clock: SetClock) -> None:
+        station = ScriptedStation()
+        async with virtual_house(clock, station) as h:
+            watch(h)
+            h.gateway.carry_on(Standing(down=frozenset({"arc"}), lost=frozenset({("panels", "9280")})))
+            await asyncio.sleep(200)
+            h.gateway.supervision.heard("panels", "9280")
+            await asyncio.sleep(1)
+            assert told(station) == ["supervision_restored"]
+            assert h.gateway.standing() == Standing()
 
     virtually(main)

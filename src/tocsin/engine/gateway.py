@@ -30,11 +30,12 @@ from tocsin.engine.contracts import (
 )
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.expiries import Expiries
-from tocsin.engine.hub import Change, Hub
+from tocsin.engine.hub import Change, Hub, delivery_changed, event_kept
 from tocsin.engine.intake import Door, IntakeParts, PhotoCheck
 from tocsin.engine.pump import Pump
 from tocsin.engine.retention import RetentionAges, keep_pruning
 from tocsin.engine.routing import Filter, Route, Verdict, destination_device, owed, unfiltered
+from tocsin.engine.standing import Standing
 from tocsin.engine.status import DestinationStatus, link_state, status
 from tocsin.engine.supervision import SupervisionWatch
 from tocsin.engine.surroundings import PumpParts
@@ -108,21 +109,9 @@ class Gateway:
         self.devices = DeviceBook(parts.store, areas or AreaTree(), devices)
         self._routes = {name: self._route(member) for name, member in self._members.items()}
         new_id = UlidSource(lambda: int(parts.clock.now().timestamp() * 1000), parts.randomness.getrandbits)
-        self.intake = Door(
-            IntakeParts(
-                parts.store,
-                parts.clock,
-                new_id,
-                parts.record,
-                self.devices,
-                parts.photo_check,
-                self._kept,
-                self._owes,
-                self._missed,
-                self._doubt,
-            ),
-            list(self._routes.values()),
-        )
+        given = (parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check)
+        told = (self._kept, self._owes, self._missed, self._doubt)
+        self.intake = Door(IntakeParts(*given, *told), list(self._routes.values()))
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
         self._amendments = Amendments(
@@ -182,6 +171,21 @@ class Gateway:
     async def aclose(self) -> None:
         """Close the destinations' connections, after `run` has ended."""
         await asyncio.gather(*(member.destination.aclose() for member in self._members.values()))
+
+    def standing(self) -> Standing:
+        """For the gateway that follows after a reload."""
+        return Standing(
+            frozenset(name for name, pump in self._pumps.items() if pump.paused),
+            frozenset(name for name, pump in self._pumps.items() if pump.link.announced),
+            self.supervision.lost(),
+        )
+
+    def carry_on(self, standing: Standing) -> None:
+        """Between `start` and `run`."""
+        for name, pump in self._pumps.items():
+            pump.paused = name in standing.paused
+            pump.link.announced = name in standing.down
+        self.supervision.carry_on(standing.lost)
 
     # What people and programs ask
 
@@ -298,34 +302,13 @@ class Gateway:
             return Addressed(problem=f"internal error in finding the address: {type(error).__name__}")
 
     def _pump(self, member: Member) -> Pump:
-        parts = self._parts
-        return Pump(
-            member.destination,
-            member.retry,
-            PumpParts(
-                parts.store,
-                parts.clock,
-                parts.randomness,
-                parts.record,
-                parts.node,
-                parts.lease_ttl_s,
-                self._link_changed,
-                self._settled,
-            ),
-        )
+        parts, told = self._parts, (self._link_changed, self._settled)
+        surroundings = (parts.store, parts.clock, parts.randomness, parts.record, parts.node, parts.lease_ttl_s)
+        return Pump(member.destination, member.retry, PumpParts(*surroundings, *told))
 
     def _kept(self, accepted: Accepted) -> None:
         if self.hub.watched:
-            event = accepted.event
-            data = {
-                "seq": accepted.seq,
-                "kind": event.kind,
-                "state": event.state,
-                "device_id": event.device_id,
-                "area": event.place.area,
-                "destinations": [one.destination for one in accepted.owed if one.state != "filtered"],
-            }
-            self.hub.publish(Change("event", event.id, data))
+            self.hub.publish(event_kept(accepted))
 
     def _owes(self, due: Due) -> None:
         self._pumps[due.key.destination].offer(due)
@@ -370,8 +353,7 @@ class Gateway:
                 self._publish_delivery(outcome.key, outcome.state, outcome.reason)
 
     def _publish_delivery(self, key: DeliveryKey, state: str, reason: str = "") -> None:
-        data = {"destination": key.destination, "event_seq": key.event_seq, "state": state, "reason": reason}
-        self.hub.publish(Change("delivery", str(key), data))
+        self.hub.publish(delivery_changed(key, state, reason))
 
     def _link_changed(self, name: str, reason: str) -> None:
         self._announcer.destination_changed(name, reason)

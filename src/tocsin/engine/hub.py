@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from tocsin.model.delivery import DeliveryKey
+from tocsin.store.contract import Accepted
+
 Topic = Literal["event", "delivery", "device", "destination", "missed"]
 LONGEST_QUEUE = 1000
 
@@ -17,6 +20,24 @@ class Change(Struct, frozen=True):
     topic: Topic
     id: str
     data: dict[str, Any]
+
+
+def event_kept(accepted: Accepted) -> Change:
+    event = accepted.event
+    data = {
+        "seq": accepted.seq,
+        "kind": event.kind,
+        "state": event.state,
+        "device_id": event.device_id,
+        "area": event.place.area,
+        "destinations": [one.destination for one in accepted.owed if one.state != "filtered"],
+    }
+    return Change("event", event.id, data)
+
+
+def delivery_changed(key: DeliveryKey, state: str, reason: str) -> Change:
+    data = {"destination": key.destination, "event_seq": key.event_seq, "state": state, "reason": reason}
+    return Change("delivery", str(key), data)
 
 
 class _Reader:

@@ -167,10 +167,7 @@ class Door:
         return taken
 
     async def _keep(self, fresh: Sequence[_Numbered], now: datetime) -> dict[int, Taken]:
-        pictured = [(place, submission.photos) for place, submission in fresh if submission.photos]
-        vetted = await asyncio.gather(*(self._vet(photos) for _, photos in pictured))
-        photos = {place: good for (place, _), (good, _) in zip(pictured, vetted, strict=True)}
-        refused = {place: bad for (place, _), (_, bad) in zip(pictured, vetted, strict=True)}
+        photos, refused = await self._pictures(fresh)
         arrivals: list[Arrival] = []
         for n, (place, submission) in enumerate(fresh, 1):
             arrivals.append(await self._arrival(submission, photos.get(place, ()), now))
@@ -193,6 +190,20 @@ class Door:
                 submission.warnings,
             )
         return answers
+
+    async def _pictures(
+        self, fresh: Sequence[_Numbered]
+    ) -> tuple[dict[int, list[Photo]], dict[int, list[PhotoRefused]]]:
+        """Those to keep and those refused, by place in the batch."""
+        pictured = [(place, submission.photos) for place, submission in fresh if submission.photos]
+        if not pictured:
+            return {}, {}
+        vetted = await asyncio.gather(*(self._vet(photos) for _, photos in pictured))
+        places = [place for place, _ in pictured]
+        return (
+            {place: good for place, (good, _) in zip(places, vetted, strict=True)},
+            {place: refused for place, (_, refused) in zip(places, vetted, strict=True)},
+        )
 
     async def _vet(self, pictures: Sequence[PhotoIn]) -> tuple[list[Photo], list[PhotoRefused]]:
         """A broken picture costs the picture, never the alarm."""

@@ -49,6 +49,15 @@ class SupervisionWatch:
             self._record(SupervisionRestored(source, subject))
             self._changed(source, one.subject, True)
 
+    def lost(self) -> frozenset[tuple[str, str]]:
+        """Source and subject of whoever is declared lost."""
+        return frozenset(key for key, one in self._watched.items() if one.lost)
+
+    def carry_on(self, lost: frozenset[tuple[str, str]]) -> None:
+        """These were declared lost before a reload; their next message restores them."""
+        for key, one in self._watched.items():
+            one.lost = key in lost
+
     def states(self) -> list[tuple[str, SourceState]]:
         return [
             (one.source, SourceState(one.subject.subject, not one.lost, one.last_heard))

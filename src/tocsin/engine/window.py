@@ -23,17 +23,12 @@ _NONE: frozenset[DeliveryKey] = frozenset()
 class _Queue:
     """One line in which order is kept. `last`: the newest seq taken in. `skips` counts what was left on disk."""
 
-    __slots__ = ("items", "last", "more", "skips")
+    __slots__ = ("items", "last", "skips")
 
     def __init__(self) -> None:
         self.items: deque[Due] = deque()
         self.last = 0
-        self.more = False
         self.skips = 0
-
-    def skip(self) -> None:
-        self.more = True
-        self.skips += 1
 
 
 class LaneWindow:
@@ -43,6 +38,8 @@ class LaneWindow:
         self._queues: dict[str, _Queue] = {}
         self._held: dict[int, str] = {}
         """Every seq in memory with its queue: nothing is ever in memory twice."""
+        self._more: dict[str, _Queue] = {}
+        """The queues with more on disk."""
         self._seen = 0
         self.cursor = 0
         self.behind = True
@@ -73,10 +70,9 @@ class LaneWindow:
 
     def left_out(self) -> list[str]:
         """Queues to leave out of the lane's reading: they are read for themselves."""
-        names = [name for name, queue in self._queues.items() if queue.more]
-        for name in names:
-            self._queues[name].skip()
-        return names
+        for queue in self._more.values():
+            queue.skips += 1
+        return list(self._more)
 
     def load(self, found: Sequence[Due], asked: int, ended: Container[DeliveryKey] = _NONE) -> list[str]:
         """Deliveries read after `cursor`, oldest first, `asked` at most; those in `ended` are passed over. Returns
@@ -96,9 +92,7 @@ class LaneWindow:
 
     def wants_refill(self) -> list[tuple[str, int, int]]:
         """Queues that ran empty with more on disk: name, seq to read after, and a mark to hand back to `refill`."""
-        return [
-            (name, queue.last, queue.skips) for name, queue in self._queues.items() if queue.more and not queue.items
-        ]
+        return [(name, queue.last, queue.skips) for name, queue in self._more.items() if not queue.items]
 
     def refill(self, name: str, found: Sequence[Due], mark: int, ended: Container[DeliveryKey] = _NONE) -> bool:
         """Deliveries of one queue read after its last. True if the queue has a head now."""
@@ -108,7 +102,7 @@ class LaneWindow:
             if due.key not in ended:
                 self._append(queue, due)
         if not found and queue.skips == mark:
-            queue.more = False
+            del self._more[name]
             self._forget_if_done(name, queue)
         return bool(queue.items)
 
@@ -173,9 +167,10 @@ class LaneWindow:
             queue = self._queues[due.queue] = _Queue()
         if seq <= queue.last:
             return None
-        if queue.more or len(queue.items) >= PER_QUEUE:
+        if due.queue in self._more or len(queue.items) >= PER_QUEUE:
             queue.last = queue.last or seq - 1
-            queue.skip()
+            queue.skips += 1
+            self._more[due.queue] = queue
             return None
         self._append(queue, due)
         queue.last = seq
@@ -188,5 +183,5 @@ class LaneWindow:
 
     def _forget_if_done(self, name: str, queue: _Queue) -> None:
         """A queue read ahead of the lane is remembered until the lane has come as far."""
-        if not queue.items and not queue.more and queue.last <= self.cursor:
+        if not queue.items and name not in self._more and queue.last <= self.cursor:
             del self._queues[name]
