@@ -48,7 +48,7 @@ def test_no_room_or_file_has_a_name_that_says_nothing(word: str) -> None:
 
 
 def test_nothing_is_left_open() -> None:
-    marks = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+    marks = re.compile(r"\b(TODO|FIXME|XXX|raise NotImplementedError)\b")
     found = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in SOURCES

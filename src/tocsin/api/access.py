@@ -122,7 +122,7 @@ class Doorkeeper:
             self._refuse_guessers(peer)
             self._note_failure(peer)
             challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
-            raise Problem(401, "This token is not known here. [[api]] tokens lists the known ones.", headers=challenge)
+            raise Problem(401, "This token is not known here. [api] tokens lists the known ones.", headers=challenge)
         return token
 
     def _find(self, wanted: bytes) -> Token | None:

@@ -61,7 +61,8 @@ def not_found(what: str) -> Problem:
 
 
 def unavailable(reason: str) -> Problem:
-    detail = f"{reason or 'Nothing can be kept at the moment.'} Nothing of this request was kept: send it again."
+    why = (reason or "nothing can be kept at the moment").rstrip(".")
+    detail = f"{why}. Nothing of this request was kept: send it again."
     return Problem(503, detail, headers={"retry-after": str(RETRY_AFTER_S)})
 
 

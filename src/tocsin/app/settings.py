@@ -35,7 +35,7 @@ class GatewaySettings(Settings):
 
     name: Name = Field("tocsin", description="Name of this gateway, as stations and pages show it.")
     data_dir: str = Field("data", description="Folder of the SQLite store.")
-    database: Secret | None = Field(None, description="postgresql://… instead of SQLite: several nodes share it.")
+    database: Secret | None = Field(None, description="postgresql://… instead of SQLite.")
     public_url: str = Field("", pattern=r"^(https?://[^\s]+)?$", description="How browsers reach it, for event links.")
     time_zone: TimeZone = Field("UTC", description="Time zone of areas that have none of their own.")
 
