@@ -26,8 +26,11 @@ def install(packages: list[str]) -> str:
     if os.geteuid() != 0:
         return "not root; install them with: sudo apt-get install " + " ".join(packages)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages]):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+    for command in (
+        ["apt-get", "update", "-q"],
+        ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
+    ):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
         if done.returncode:
             return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "apt-get failed"
     return ""
