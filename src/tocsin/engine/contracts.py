@@ -135,7 +135,11 @@ class Destination(Protocol):
     """Seconds of silence after which `supervise` is called; None: this type or setting has no supervision."""
 
     def address(self, event: Event, device: Device | None) -> Addressed:
-        """Where this event would go. Pure: no I/O, no clock."""
+        """Where this event would go. Pure: no I/O, no clock.
+
+        May look at the event's kind, state, code, source, address and place only: the answer is remembered for events
+        that are alike in these (engine/plans.py).
+        """
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
         """The exact bytes that would go out now. Raises Rejected when the event cannot be expressed."""

@@ -23,12 +23,14 @@ class DeviceBook:
         self.areas = areas
         self._devices = {device.id: replace(device, origin=ORIGIN_CONFIG) for device in configured}
         self._places: dict[tuple[str, str], Place] = {}
+        self.version = 0
+        """Rises with every change."""
 
     async def load(self) -> None:
         """Read what was kept. A device that the configuration names stays as the configuration says."""
         for device in await self._store.devices():
             self._devices.setdefault(device.id, device)
-        self._places.clear()
+        self._changed()
 
     def get(self, device_id: str) -> Device | None:
         return self._devices.get(device_id)
@@ -45,7 +47,7 @@ class DeviceBook:
         kept = replace(device, updated_at=now)
         await self._store.put_device(kept)
         self._devices[kept.id] = kept
-        self._places.clear()
+        self._changed()
         return kept
 
     async def delete(self, device_id: str) -> bool:
@@ -53,8 +55,12 @@ class DeviceBook:
         self._refuse_configured(device_id)
         gone = await self._store.delete_device(device_id)
         self._devices.pop(device_id, None)
-        self._places.clear()
+        self._changed()
         return gone
+
+    def _changed(self) -> None:
+        self._places.clear()
+        self.version += 1
 
     def place(self, device_id: str, area: str = "") -> Place:
         """What is known of where an event happened: the device's facts, or only the area the source named."""

@@ -20,12 +20,12 @@ from tocsin.engine.contracts import (
 )
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.numbers import Numbers
+from tocsin.engine.plans import Planned, Plans, planned
 from tocsin.engine.repeats import Repeats
-from tocsin.engine.routing import Route, Verdict, judge, owed, unfiltered
+from tocsin.engine.routing import Route, Verdict, held, judge, unfiltered, waits
 from tocsin.model.delivery import DeliveryKey, Due, Owed
 from tocsin.model.event import Event, Photo
 from tocsin.model.ids import ulid
-from tocsin.model.kinds import lane_of
 from tocsin.store.contract import Accepted, Arrival, Store, StoreUnavailable
 from tocsin.telemetry.occurrences import EventAccepted, TaskFailed
 from tocsin.telemetry.record import Recorder
@@ -73,6 +73,7 @@ class Door:
         self._store = parts.store
         self._routes = tuple(routes)
         self._numbers = Numbers(parts.store)
+        self._plans = Plans(self._routes, parts.devices)
         self._repeats = Repeats()
         self._keeping: set[asyncio.Task[dict[int, Taken]]] = set()
         self._last_told = 0
@@ -234,34 +235,39 @@ class Door:
     async def _arrival(self, submission: Submission, photos: Sequence[Photo], now: datetime) -> Arrival:
         given = submission.event
         event = self.complete(replace(given, id=given.id or self._parts.new_id(), accepted_at=now, photos=len(photos)))
+        shares = self._only(event, submission.only) if submission.only else self._plans.of(event)
         return Arrival(
             event,
             photos,
-            [await self._owed(route, event, verdict) for route, verdict in self._verdicts(event, submission.only)],
+            [self._owed_now(share, event) or await self._owed(share, event) for share in shares],
             submission.digest,
             _alternate_id(event, submission.digest) if submission.digest else "",
             submission.repeat_key,
         )
 
-    def _verdicts(self, event: Event, only: str) -> list[tuple[Route, Verdict]]:
-        if only:
-            chosen = [route for route in self._routes if route.name == only]
-            return [(route, unfiltered(route, event)) for route in chosen]
-        lineage = self._parts.devices.areas.lineage(event.place.area)
-        return [(route, judge(route, event, lineage)) for route in self._routes]
+    def _only(self, event: Event, name: str) -> list[Planned]:
+        """A test: to one destination, past its filter."""
+        return [planned(route, unfiltered(route, event), event) for route in self._routes if route.name == name]
 
-    async def _owed(self, route: Route, event: Event, verdict: Verdict) -> Owed:
-        if not verdict.yes:
-            return Owed(route.name, lane_of(event.kind), "filtered", reason=verdict.reason)
-        found = owed(route, verdict, event)
-        return await self.numbered(found, verdict.addressed)
+    def _owed_now(self, share: Planned, event: Event) -> Owed | None:
+        """What one destination is owed; None when a block of numbers must be reserved first."""
+        found = share.owed
+        if share.scope:
+            number = self._numbers.at_hand(share.scope)
+            if not number:
+                return None
+            found = Owed(found.destination, found.lane, "pending", found.address, found.queue, number)
+        return held(share.route, event, found) if found.state == "pending" and waits(share.route, event) else found
+
+    async def _owed(self, share: Planned, event: Event) -> Owed:
+        found = replace(share.owed, number=await self._numbers.take(share.scope))
+        return held(share.route, event, found) if waits(share.route, event) else found
 
     async def numbered(self, found: Owed, addressed: Addressed) -> Owed:
         """With the destination's running number, if it keeps one."""
         if not addressed.counter or found.state == "rejected":
             return found
-        number = await self._numbers.take(f"{found.destination}/{addressed.counter}")
-        return replace(found, number=number)
+        return replace(found, number=await self._numbers.take(f"{found.destination}/{addressed.counter}"))
 
     def _tell(self, accepted: Accepted) -> None:
         event = accepted.event

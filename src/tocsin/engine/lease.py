@@ -32,6 +32,11 @@ class LeaseKeeper:
         """The last one held, even if it has run out; its epoch tells the store whether somebody else has it now."""
 
     @property
+    def held(self) -> bool:
+        """Whether it was held when last looked at; once it has run out, taking it anew begins anew."""
+        return self._lease is not None
+
+    @property
     def lease(self) -> Lease | None:
         """The lease if it still lasts; a node that was frozen past its end stops by itself."""
         if self._lease is not None and self._lasts <= self._clock.monotonic():

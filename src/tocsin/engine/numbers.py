@@ -1,6 +1,7 @@
 """Running numbers, given out from blocks that the store reserved for ever: a restart never gives one twice."""
 
 from collections import deque
+from collections.abc import Iterator
 
 from tocsin.store.contract import Store
 
@@ -12,15 +13,23 @@ class Numbers:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._blocks: dict[str, deque[range]] = {}
+        self._blocks: dict[str, deque[Iterator[int]]] = {}
+
+    def at_hand(self, scope: str) -> int:
+        """The next number of a counter if one is reserved, else 0."""
+        blocks = self._blocks.get(scope)
+        while blocks:
+            number = next(blocks[0], 0)
+            if number:
+                return number
+            blocks.popleft()
+        return 0
 
     async def take(self, scope: str) -> int:
         """The next number of a counter, from 1. Raises StoreUnavailable."""
-        blocks = self._blocks.setdefault(scope, deque())
-        if not blocks:
+        number = self.at_hand(scope)
+        while not number:
             first = await self._store.reserve(scope, BLOCK)
-            blocks.append(range(first, first + BLOCK))
-        block = blocks.popleft()
-        if len(block) > 1:
-            blocks.appendleft(block[1:])
-        return block[0]
+            self._blocks.setdefault(scope, deque()).append(iter(range(first, first + BLOCK)))
+            number = self.at_hand(scope)
+        return number

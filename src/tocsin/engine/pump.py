@@ -79,7 +79,7 @@ class Pump:
 
     def offer(self, due: Due) -> None:
         """A delivery that was just committed."""
-        if self._keeper.lease is None:
+        if not self._keeper.held:
             return
         window = self._windows[due.lane]
         queue = window.offer(due)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin.engine.contracts import Addressed
 from tocsin.model.delivery import Owed
@@ -121,14 +122,22 @@ def destination_device(name: str) -> str:
 
 def owed(route: Route, verdict: Verdict, event: Event) -> Owed:
     """What a yes becomes in the outbox: pending, held for late additions, or set aside without an address."""
+    found = owed_at_once(route, verdict, event)
+    return held(route, event, found) if found.state == "pending" and waits(route, event) else found
+
+
+def owed_at_once(route: Route, verdict: Verdict, event: Event) -> Owed:
+    """The same, without waiting for anything."""
     addressed = verdict.addressed
     lane = lane_of(event.kind)
     if addressed.problem:
         return Owed(route.name, lane, state="rejected", reason=addressed.problem)
-    if waits(route, event):
-        due_at = event.accepted_at + timedelta(seconds=route.hold_s)
-        return Owed(route.name, lane, "held", addressed.address, addressed.queue, due_at=due_at)
     return Owed(route.name, lane, "pending", addressed.address, addressed.queue)
+
+
+def held(route: Route, event: Event, pending: Owed) -> Owed:
+    """The same delivery, waiting for late additions."""
+    return replace(pending, state="held", due_at=event.accepted_at + timedelta(seconds=route.hold_s))
 
 
 def waits(route: Route, event: Event) -> bool:
