@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b, sha256
 from typing import NamedTuple
 
@@ -25,7 +26,6 @@ from tocsin.engine.repeats import Repeats
 from tocsin.engine.routing import Route, Verdict, held, judge, unfiltered, waits
 from tocsin.model.delivery import DeliveryKey, Due, Owed
 from tocsin.model.event import Event, Photo
-from tocsin.model.ids import ulid
 from tocsin.store.contract import Accepted, Arrival, Store, StoreUnavailable
 from tocsin.telemetry.occurrences import EventAccepted, TaskFailed
 from tocsin.telemetry.record import Recorder
@@ -301,5 +301,9 @@ def _scoped(source: str, key: bytes) -> bytes:
 
 def _alternate_id(event: Event, digest: bytes) -> str:
     """The id an event gets when another has taken its own: the same each time the same content comes."""
-    what = f"{event.source}\x00{event.device_id}\x00{event.id}\x00".encode() + digest
-    return ulid(0, int.from_bytes(blake2b(what, digest_size=10).digest()))
+    return f"{event.id[:150]}~{_origin(event.source, event.device_id)}{digest.hex()}"
+
+
+@lru_cache(maxsize=10_000)
+def _origin(source: str, device_id: str) -> str:
+    return blake2b(f"{source}\x00{device_id}".encode(), digest_size=6).hexdigest()

@@ -23,11 +23,12 @@ class Link:
         self._last_try = 0.0
         self._next_try = 0.0
         self._probing = False
+        self.hurried = False
 
     def worked(self, now: float) -> float | None:
         """An exchange succeeded. Seconds it was down, if this ends an outage."""
         down_s = None if self.down_since is None else now - self.down_since
-        self.failures, self.reason, self.blocked, self._probing = 0, "", False, False
+        self.failures, self.reason, self.blocked, self._probing, self.hurried = 0, "", False, False, False
         self.down_since, self.contacted, self.last_contact = None, True, now
         return down_s
 
@@ -50,6 +51,7 @@ class Link:
 
     def _fail(self, now: float, reason: str) -> None:
         self.failures += 1
+        self.hurried = False
         self.reason = reason
         self._last_try = now
 
@@ -71,8 +73,9 @@ class Link:
         self._probing = False
 
     def alarm(self, now: float) -> None:
-        """A fresh alarm does not wait for a long back-off to pass."""
+        """A fresh alarm does not wait for a long back-off to pass; until the next failure, one alarm is enough."""
         if self.blocked:
+            self.hurried = True
             self._next_try = min(self._next_try, max(now, self._last_try + ALARM_PROBE_S))
 
     def next_try(self) -> float | None:

@@ -1,4 +1,4 @@
-"""What routing decided for events of the same make, remembered: most of a device's events differ in time and text only."""
+"""What routing decided for events of the same make, remembered: most of them differ in time and text only."""
 
 from collections.abc import Sequence
 

@@ -85,7 +85,7 @@ class Pump:
         queue = window.offer(due)
         if due.due_at is not None and due.key in window:
             self._times.due_at(due)
-        if due.lane is Lane.ALARM and self.link.blocked:
+        if due.lane is Lane.ALARM and self.link.blocked and not self.link.hurried:
             self.link.alarm(self._clock.monotonic())
             self._sleepers.wake()
         if queue is not None:
