@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from tocsin.app import building
+from tocsin.app.exposure import exposure_warnings
 from tocsin.app.instance import AlreadyRunning, only_one
 from tocsin.app.loading import load
 from tocsin.app.notify import notify
@@ -43,7 +44,8 @@ def run(file: Path, json_log: bool = False) -> int:
     except AlreadyRunning as error:
         print(error, file=sys.stderr)
     except OSError as error:
-        print(f"cannot start: {error}", file=sys.stderr)
+        reason = error.strerror if error.strerror and error.filename is None else error
+        print(f"cannot start: {reason}", file=sys.stderr)
     except StoreError as error:
         print(f"cannot open the store: {error}", file=sys.stderr)
     return 1
@@ -73,6 +75,7 @@ class _Process:
         self._metrics = Metrics()
         self._record: Recorder = LoggedMetrics(self._metrics)
         self._session_key = os.urandom(32)
+        self._warn(loaded)
         self._stopping = asyncio.Event()
         self._next: Configuration | None = None
         self._proved: Configuration | None = None
@@ -144,9 +147,20 @@ class _Process:
         if self._store is None or not self._store.writable():
             self._record(Trouble("configuration", "not taken over: the store cannot write now; reload again later"))
             return
+        self._warn(loaded)
         self._record(Notice("configuration", "read; it is being taken over"))
         self._next = new
         self._wake.set()
+
+    def _warn(self, loaded: Loaded) -> None:
+        """What the configuration leaves open, and which entries were left out."""
+        warned = [*loaded.problems]
+        if loaded.settings is not None and loaded.document is not None:
+            warned += exposure_warnings(loaded.document, loaded.settings)
+        for problem in warned:
+            self._record(Trouble("configuration", str(problem)))
+        for name in loaded.left_out:
+            self._record(Trouble("configuration", f"{name} is left out: it has problems and says on_start_error"))
 
 
 @asynccontextmanager
