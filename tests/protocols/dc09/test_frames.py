@@ -197,3 +197,25 @@ def test_every_frame_of_a_speaking_peer_is_found(frames: list[bytes], garbage: b
 def test_any_bytes_give_frames_or_drops(data: bytes) -> None:
     assert all(isinstance(each, RawFrame | Dropped) for each in FrameReader().feed(b"\n" + data))
     assert isinstance(read_datagram(data), RawFrame | Dropped)
+
+
+SOUND = st.binary(max_size=30).map(lambda rest: b'"' + rest)
+
+
+@given(SOUND, st.booleans(), st.sampled_from(["", "length", "checksum", "end", "more", "short"]), st.integers(10, 60))
+@settings(max_examples=300)
+def test_a_frame_that_comes_alone_is_read_as_in_pieces(body: bytes, binary: bool, damage: str, limit: int) -> None:
+    frame = wrap(body, binary)
+    frame = {
+        "length": frame.replace(b"0", b"1", 1),
+        "checksum": frame[:2] + b"0" + frame[3:],
+        "end": frame[:-1] + b"\n",
+        "more": frame + frame,
+        "short": frame[:-1],
+    }.get(damage, frame)
+    whole, pieces = FrameReader(limit), FrameReader(limit)
+    found = whole.feed(frame) + whole.feed(E1.frame)
+    assert found == [each for at in range(len(frame)) for each in pieces.feed(frame[at : at + 1])] + pieces.feed(
+        E1.frame
+    )
+    assert (whole.broken, whole.pending) == (pieces.broken, pieces.pending)

@@ -278,3 +278,47 @@ def test_an_encrypted_link_test() -> None:
 def test_the_same_message_from_a_lower_case_panel_is_the_same_account() -> None:
     lower = Message("SIA-DCS", "0001", "6f01", data=b"x")
     assert repeat_key(lower) == repeat_key(replace(lower, account="6F01"))
+
+
+HEADS = st.sampled_from(
+    [
+        b'"SIA-DCS"%bR1L0#6F01[',
+        b'"ADM-CID"%bL0#6f01[',
+        b'"SIA-DCS"%bL#6F01[',
+        b'"NULL"%b#6F01[',
+        b'"SIA-DCS"%bA6F01[',
+        b'"*SIA-DCS"%bL0#6F01[',
+        b'"SIA-PUL"%bL0#6F01[',
+        b'"ACK"%b#6F01[',
+        b'"SIA-DCS"%b[',
+        b'"SIA-DCS"%b#6F01|[',
+    ]
+)
+INSIDE = st.sampled_from([b"#6F01|", b"#6f01|", b"#1|", b"#6F01", b"|", b""])
+ENDINGS = st.sampled_from([b"]", b"][SNorth]", b"", b"]x", b"]_08:15:30,03-04-2026", b"][V]_99:15:30,03-04-2026"])
+NUMBERS = st.sampled_from([b"0000", b"0042", b"9999", b"12", b"00421", b"004[", "²²".encode(), b""])
+
+
+@given(HEADS, NUMBERS, INSIDE, st.binary(max_size=12), ENDINGS, st.booleans(), st.sampled_from([PLAIN, SECRET]))
+@settings(max_examples=400)
+def test_a_header_met_before_changes_no_verdict(
+    head: bytes, number: bytes, inside: bytes, rest: bytes, ending: bytes, binary_crc: bool, rule: AccountRule
+) -> None:
+    now, randomness = TIME, random.Random(5)
+    accounts = AccountTable([(None, None, account, rule) for account in ("6F01", "A6F01", "")])
+    receiver = Receiver(accounts)
+    for text in (b"#6F01|NBA1]", b"#A6F01|NBA1]", b"]"):
+        receiver.judge(body(head % b"0001" + text), now, randomness)
+    asked = RawFrame(head % number + inside + rest + ending, binary_crc)
+    assert receiver.judge(asked, now, random.Random(7)) == Receiver(accounts).judge(asked, now, random.Random(7))
+
+
+def test_headers_that_are_remembered_are_bounded() -> None:
+    class Anybody:
+        def find(self, receiver: str | None, prefix: str | None, account: str) -> AccountRule:
+            return PLAIN
+
+    receiver = Receiver(Anybody())
+    for n in range(9000):
+        assert isinstance(receiver.judge(body(b'"SIA-DCS"0001L0#%d[]' % n), TIME, random.Random(1)), Take)
+    assert 0 < len(receiver._lines) <= 4096

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tocsin.model.event import Code
 from tocsin.model.kinds import KINDS
@@ -67,3 +68,19 @@ def test_a_link_that_was_cut_at_a_blank_is_a_link() -> None:
     link = "https://a.example/" + "a" * 1005
     (event,) = panel_events("SIA-DCS", b"#6F01|NBA1", [("V", f"{link} and more".encode())], "6F01")
     assert (event.url, event.text) == (link, "")
+
+
+SAID = st.sampled_from(["", "^text^", "^ä\x07 ^", "^", "^a^b^", "^" + "x" * 1100 + "^"])
+NUMBERS = st.sampled_from(["", "0", "17", "0007", "1A", "2:3"])
+MODIFIERS = st.sampled_from(["", "ri1/", "id3/", "id3/ri1/", "ti10:11/", "ti10:11:12/id2/ri03/", "ri1", "zz9/"])
+SIA_CODES = st.sampled_from(["BA", "BR", "OP", "CL", "OG", "JP", "RP", "ZZ", "ba", "BJ"])
+
+
+@given(st.sampled_from(["#6F01|", "#6f01|", "#1234|", "", "#|"]), MODIFIERS, SIA_CODES, NUMBERS, SAID)
+@settings(max_examples=400)
+def test_the_usual_message_reads_like_any(inner: str, modifiers: str, code: str, number: str, said: str) -> None:
+    """Extended data that says nothing takes the general way."""
+    data = f"{inner}N{modifiers}{code}{number}{said}".encode()
+    (usual,) = panel_events("SIA-DCS", data, [], "6F01")
+    (general,) = panel_events("SIA-DCS", data, [("Z", b"")], "6F01")
+    assert usual == replace(general, extended=())

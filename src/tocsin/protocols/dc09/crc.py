@@ -13,13 +13,15 @@ def _sixteen_shifts(register: int) -> int:
     return register
 
 
-def _table() -> tuple[int, ...]:
-    """What two bytes of message make of every register value. CRC is linear, so sixteen values give them all."""
+def _table() -> "array[int]":
+    """What two bytes of message make of every register value. CRC is linear, so sixteen values give them all. An array
+    stays in the processor's cache where a tuple of as many numbers does not.
+    """
     table = [0]
     for bit in range(16):
         shifted = _sixteen_shifts(1 << bit)
         table += [entry ^ shifted for entry in table]
-    return tuple(table)
+    return array("H", table)
 
 
 _TABLE = _table()

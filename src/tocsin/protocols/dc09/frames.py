@@ -63,6 +63,11 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[RawFrame | Dropped]:
         """What the stream holds so far; a frame that is not complete waits for the next call."""
+        if not (self._rest or self._junk or self._broken):
+            whole = _whole(data, self._limit)
+            if whole is not None:
+                self._speaks, self._junk_named, self._junk_start = True, False, b""
+                return [whole]
         found: list[RawFrame | Dropped] = []
         buffer = self._rest + data if self._rest else data
         position = 0
@@ -142,6 +147,19 @@ class FrameReader:
         return 0
 
 
+def _whole(data: bytes, limit: int) -> RawFrame | None:
+    """The frame where `data` is one sound frame with a checksum in characters and nothing else, as nearly always."""
+    head = _HEAD.match(data)
+    if head is None or head[1] is None or len(data) > limit:
+        return None
+    quote, end = head.end() - 1, len(data) - 1
+    length = int(head[3], 16)
+    if end - quote != length or length < _SHORTEST_BODY or data.find(b"\r") != end:
+        return None
+    body = data[quote:end]
+    return RawFrame(body) if crc16_arc(body) == int(head[1], 16) else None
+
+
 def _possible_head(buffer: bytes, position: int) -> int:
     """Where a head could still begin, given that none is complete."""
     line = buffer.find(b"\n", max(position, len(buffer) - _HEAD_LENGTH + 1))
@@ -165,5 +183,6 @@ def wrap(body: bytes, binary_crc: bool = False) -> bytes:
     if len(body) > LONGEST_BODY:
         raise TooLong(f"the message has {len(body)} bytes; DC-09 carries {LONGEST_BODY} at most")
     crc = crc16_arc(body)
-    said = crc.to_bytes(2, "big") if binary_crc else b"%04X" % crc
-    return b"\n%b%04X%b\r" % (said, len(body), body)
+    if binary_crc:
+        return b"\n%b%04X%b\r" % (crc.to_bytes(2, "big"), len(body), body)
+    return b"\n%04X%04X%b\r" % (crc, len(body), body)

@@ -112,7 +112,7 @@ def read_payload(head: Header, raw: RawFrame, key: bytes | None = None) -> Messa
     if head.encrypted:
         data, blocks, stamp = _clear_parts(raw.body[head.start :], key)
     else:
-        data, blocks, stamp = _plain_parts(raw.body, head.start)
+        data, blocks, stamp = plain_parts(raw.body, head.start)
     timestamp = read_time(stamp) if stamp else None
     if head.encrypted and timestamp is None and read_time(stamp, day_first=True) is None:
         raise WrongKey(_NOT_A_MESSAGE)
@@ -124,14 +124,14 @@ def read_payload(head: Header, raw: RawFrame, key: bytes | None = None) -> Messa
         head.receiver,
         head.encrypted,
         data,
-        _extended(blocks) if blocks else (),
+        extended_data(blocks) if blocks else (),
         timestamp,
         stamp,
         head.marked,
     )
 
 
-def _plain_parts(body: bytes, start: int) -> tuple[bytes, bytes, bytes]:
+def plain_parts(body: bytes, start: int) -> tuple[bytes, bytes, bytes]:
     """Data, blocks, timestamp. Never fails: an alarm that is badly formed is still an alarm (dc09.md 12, rule 7)."""
     match = _PLAIN.match(body, start)
     if match:
@@ -156,7 +156,7 @@ def _clear_parts(secret: bytes, key: bytes | None) -> tuple[bytes, bytes, bytes]
     return match[1] or b"", match[2], match[3]
 
 
-def _extended(blocks: bytes) -> tuple[Extended, ...]:
+def extended_data(blocks: bytes) -> tuple[Extended, ...]:
     return tuple([Extended(chr(block[0]) if block else "", block[1:]) for block in blocks[1:-1].split(b"][")])
 
 

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from tocsin.protocols.dc09.cipher import Randomness, make_pad
 from tocsin.protocols.dc09.errors import KeyMissing, Unreadable, WrongKey
-from tocsin.protocols.dc09.frames import RawFrame
-from tocsin.protocols.dc09.message import Header, Message, header, read_payload
+from tocsin.protocols.dc09.frames import RawFrame, wrap
+from tocsin.protocols.dc09.message import Header, Message, extended_data, header, plain_parts, read_payload
 from tocsin.protocols.dc09.replies import ACK_PAD, ack, duh, nak
 from tocsin.protocols.dc09.timestamps import AHEAD, BEHIND, in_window, read_time
 
@@ -41,6 +41,8 @@ EVENTS = frozenset(
 )
 _FAILURES_PER_MINUTE = 10
 _MINUTE = timedelta(minutes=1)
+_MOST_LINES = 4096
+_SEQ_DIGITS = 4
 
 AnswerReason = Literal[
     "unreadable", "unknown_token", "unknown_account", "plain_refused", "no_key", "wrong_key", "time_window"
@@ -131,16 +133,54 @@ class Silence(Struct, frozen=True):
     account: str = ""
 
 
+class _Line(Struct, frozen=True):
+    """What all plain messages of one header have in common but their number. `tail` is the header behind the number;
+    `inner` is how their data begins when it names the same account.
+    """
+
+    head: Header
+    rule: AccountRule
+    tail: bytes
+    inner: bytes
+    address: bytes
+
+
 class Receiver:
-    """Judges frames for a set of accounts. Its only memory is how often decryption failed of late."""
+    """Judges frames for a set of accounts, whose rules do not change while it lives. It remembers how often decryption
+    failed of late, and the headers of plain messages it took.
+    """
 
     def __init__(self, accounts: Accounts, failures_per_minute: int = _FAILURES_PER_MINUTE) -> None:
         self._accounts = accounts
         self._most_failures = failures_per_minute
         self._failures: dict[str, tuple[datetime, int]] = {}
+        self._lines: dict[bytes, _Line] = {}
 
     def judge(self, raw: RawFrame, now: datetime, randomness: Randomness) -> Take | Answer | Silence:
         """`now` is aware. Whether the message repeats one that was taken is the store's to say."""
+        body = raw.body
+        quote, bracket = body.find(b'"', 1), body.find(b"[")
+        after = quote + 1 + _SEQ_DIGITS
+        seq = body[quote + 1 : after]
+        known = body[: quote + 1] + body[after:bracket]
+        line = self._lines.get(known)
+        if line is not None and after <= bracket and seq.isdigit():
+            take = _take_plain(line, seq, raw, bracket + 1)
+            if take is not None:
+                return take
+        verdict = self._judge(raw, now, randomness)
+        if line is None and isinstance(verdict, Take) and _is_plain(verdict):
+            self._remember(known, raw, verdict.rule, body[after:bracket])
+        return verdict
+
+    def _remember(self, known: bytes, raw: RawFrame, rule: AccountRule, tail: bytes) -> None:
+        if len(self._lines) >= _MOST_LINES:
+            self._lines.clear()
+        head = header(raw)
+        inner = f"#{head.account}|".encode()
+        self._lines[known] = _Line(head, rule, tail, inner, _address(head).encode())
+
+    def _judge(self, raw: RawFrame, now: datetime, randomness: Randomness) -> Take | Answer | Silence:
         try:
             head = header(raw)
         except Unreadable:
@@ -198,6 +238,33 @@ def _sent_at(message: Message, rule: AccountRule) -> datetime | None:
     return read_time(message.timestamp_raw, rule.zone, rule.day_first)
 
 
+def _is_plain(take: Take) -> bool:
+    """Whether messages with the same header can be taken by `_take_plain`."""
+    message, rule = take.message, take.rule
+    as_standard = rule.zone is UTC and not rule.day_first and not rule.check_plain_time
+    return as_standard and not message.encrypted and message.token in ("SIA-DCS", "ADM-CID")
+
+
+def _take_plain(line: _Line, seq: bytes, raw: RawFrame, start: int) -> Take | None:
+    """What `_judge` makes of a message in a header it has taken before; None where there is more to look at."""
+    head = line.head
+    data, blocks, stamp = plain_parts(raw.body, start)
+    sent_at = read_time(stamp) if stamp else None
+    if not data.startswith(line.inner) or (stamp and sent_at is None):
+        return None
+    address = (head.account, head.prefix, head.receiver)
+    extended = extended_data(blocks) if blocks else ()
+    number = seq.decode()
+    message = Message(head.token, number, *address, False, data, extended, sent_at, stamp, head.marked)
+    if extended:
+        key = repeat_key(message)
+    else:
+        said = b"%b/%b/%b" % (line.address, seq, head.token.encode())
+        key = blake2b(b"%d:%b%d:%b" % (len(said), said, len(data), data), digest_size=16).digest()
+    reply = wrap(b'"ACK"%b%b[]' % (seq, line.tail), raw.binary_crc)
+    return Take(message, line.rule, reply, key, False, head.account, sent_at)
+
+
 def _take(message: Message, rule: AccountRule, reply: bytes, sent_at: datetime | None) -> Take:
     link_test = message.token in LINK_TESTS
     inner = inner_account(message)
@@ -230,11 +297,14 @@ def inner_account(message: Message) -> str:
 
 def repeat_key(message: Message) -> bytes:
     """Equal for a message and its retransmissions, which have another pad and time (dc09.md 13.3)."""
-    address = f"{_folded(message.receiver)}/{_folded(message.prefix)}/{message.account.upper()}"
-    parts = [f"{address}/{message.seq}/{message.token}".encode(), message.data]
+    parts = [f"{_address(message)}/{message.seq}/{message.token}".encode(), message.data]
     if message.extended:
         parts += [each.letter.encode() + each.value for each in message.extended]
     return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=16).digest()
+
+
+def _address(of: Message | Header) -> str:
+    return f"{_folded(of.receiver)}/{_folded(of.prefix)}/{of.account.upper()}"
 
 
 def _duh_to_nobody(raw: RawFrame) -> bytes:

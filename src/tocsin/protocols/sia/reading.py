@@ -40,12 +40,20 @@ def read(data: bytes | str) -> SiaData:
     return _plain(text) or _general(text)
 
 
+def plain(text: str) -> tuple[str, ...] | None:
+    """The parts of a block of the plain shape, empty where absent: account, time, user, area, code, number, text. None
+    for every other block.
+    """
+    found = _PLAIN.match(text)
+    return None if found is None else found.groups("")
+
+
 def _plain(text: str) -> SiaData | None:
     """What `_general` makes of a block of the plain shape, in one step; None for every other block."""
-    found = _PLAIN.match(text)
+    found = plain(text)
     if found is None:
         return None
-    account, clock, user, area, code, number, told = found.groups("")
+    account, clock, user, area, code, number, told = found
     modifiers = (("ti", clock), ("id", user), ("ri", area))
     event = SiaEvent(
         code=code,
