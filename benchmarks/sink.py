@@ -52,7 +52,7 @@ class Station(asyncio.Protocol):
                 seen.events += 1
                 seen.last = time.time()
                 seen.first = seen.first or seen.last
-                if seen.watch and not seen.watched_at and seen.watch in message.data:
+                if seen.watch and not seen.watched_at and seen.watch in found.body:
                     seen.watched_at = seen.last
             self._transport.write(ack(message, datetime.now(UTC)))
 
