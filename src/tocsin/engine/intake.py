@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -25,7 +26,7 @@ from tocsin.engine.plans import Planned, Plans, planned
 from tocsin.engine.repeats import Repeats
 from tocsin.engine.routing import Route, Verdict, held, judge, unfiltered, waits
 from tocsin.model.delivery import DeliveryKey, Due, Owed
-from tocsin.model.event import Event, Photo
+from tocsin.model.event import Event, Photo, Place
 from tocsin.store.contract import Accepted, Arrival, Store, StoreUnavailable
 from tocsin.telemetry.occurrences import EventAccepted, TaskFailed
 from tocsin.telemetry.record import Recorder
@@ -99,11 +100,14 @@ class Door:
 
     def complete(self, event: Event) -> Event:
         """The event with what the gateway knows of its device."""
-        devices = self._parts.devices
-        place = devices.place(event.device_id, event.place.area)
-        known = not event.device_id or event.address is not None or event.device_id in devices
-        flags = event.flags if known else (*event.flags, "unknown_device")
-        return replace(event, place=place, flags=flags)
+        return replace(event, place=self._place(event), flags=self._flags(event))
+
+    def _place(self, event: Event) -> Place:
+        return self._parts.devices.place(event.device_id, event.place.area)
+
+    def _flags(self, event: Event) -> tuple[str, ...]:
+        known = not event.device_id or event.address is not None or event.device_id in self._parts.devices
+        return event.flags if known else (*event.flags, "unknown_device")
 
     async def accept(self, submission: Submission) -> Taken:
         (taken,) = await self.accept_many([submission])
@@ -120,7 +124,7 @@ class Door:
             raise IntakeClosed(str(error)) from error
 
     async def _accept(self, submissions: Sequence[Submission]) -> list[Taken]:
-        now = self._parts.clock.now()
+        now, new_future = self._parts.clock.now(), asyncio.get_running_loop().create_future
         answers: list[asyncio.Future[Taken] | None] = [None] * len(submissions)
         fresh: list[_Numbered] = []
         promised: Promised = {}
@@ -131,7 +135,7 @@ class Door:
                 if earlier is not None:
                     answers[place] = earlier
                     continue
-                promise: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+                promise: asyncio.Future[Taken] = new_future()
                 answers[place] = promise
                 self._repeats.remember(key, now, promise)
                 promised[place] = (key, promise)
@@ -186,11 +190,17 @@ class Door:
                 accepted.event.id,
                 accepted.seq,
                 accepted.duplicate,
-                tuple(one.destination for one in accepted.owed if one.state != "filtered"),
+                tuple([one.destination for one in accepted.owed if one.state != "filtered"]),
                 tuple(refused.get(place, ())),
                 submission.warnings,
             )
+        self._count(kept)
         return answers
+
+    def _count(self, kept: Sequence[Accepted]) -> None:
+        counts = Counter([(one.event.source, one.event.kind) for one in kept if not one.duplicate])
+        for (source, kind), count in counts.items():
+            self._parts.record(EventAccepted(source, kind, count))
 
     async def _pictures(
         self, fresh: Sequence[_Numbered]
@@ -234,7 +244,14 @@ class Door:
 
     async def _arrival(self, submission: Submission, photos: Sequence[Photo], now: datetime) -> Arrival:
         given = submission.event
-        event = self.complete(replace(given, id=given.id or self._parts.new_id(), accepted_at=now, photos=len(photos)))
+        event = replace(
+            given,
+            id=given.id or self._parts.new_id(),
+            accepted_at=now,
+            photos=len(photos),
+            place=self._place(given),
+            flags=self._flags(given),
+        )
         shares = self._only(event, submission.only) if submission.only else self._plans.of(event)
         return Arrival(
             event,
@@ -279,7 +296,6 @@ class Door:
         for one in accepted.owed:
             if one.state in ("pending", "held"):
                 self._parts.owes(due_of(accepted.seq, event, one))
-        self._parts.record(EventAccepted(event.source, event.kind))
         self._parts.kept(accepted)
 
 

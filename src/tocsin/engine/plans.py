@@ -34,6 +34,8 @@ class Plans:
 
     def of(self, event: Event) -> Sequence[Planned]:
         """Every destination's share of an event."""
+        if not self._routes:
+            return ()
         if event.kind == "motion" and self._looks_at_actors:
             return self._plan(event)
         if self._version != self._devices.version or len(self._made) >= MOST:

@@ -44,7 +44,7 @@ class Metrics:
         self.restarts = Counter("tocsin_task_failures", "Supervised tasks that failed", ["task"], registry=r)
         self._labelled: dict[tuple[str, ...], Counter | Histogram] = {}
         self._moves: dict[type[Occurrence], Callable[..., None]] = {
-            seen.EventAccepted: lambda o: self._count(self.accepted, o.source, o.kind),
+            seen.EventAccepted: lambda o: self._count(self.accepted, o.source, o.kind, amount=o.count),
             seen.EventRefused: lambda o: self._count(self.refused, o.source, o.reason),
             seen.FrameDropped: lambda o: self._count(self.refused, o.source, o.reason),
             seen.AttemptMade: lambda o: self._count(self.attempts, o.destination, o.result),
@@ -69,13 +69,13 @@ class Metrics:
         """The exposition format."""
         return generate_latest(self.registry)
 
-    def _count(self, counter: Counter, *labels: str) -> None:
+    def _count(self, counter: Counter, *labels: str, amount: int = 1) -> None:
         key = (str(id(counter)), *labels)
         child = self._labelled.get(key)
         if child is None:
             child = self._labelled[key] = counter.labels(*labels)
         assert isinstance(child, Counter)
-        child.inc()
+        child.inc(amount)
 
     def _delivery_ended(self, ended: seen.DeliveryEnded) -> None:
         self._count(self.deliveries, ended.destination, ended.outcome)

@@ -13,6 +13,7 @@ class EventAccepted(Occurrence, frozen=True):
     level: ClassVar[Level] = "none"
     source: str
     kind: str
+    count: int = 1
 
 
 class EventRefused(Occurrence, frozen=True):

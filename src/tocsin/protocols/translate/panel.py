@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,7 @@ from tocsin.protocols.translate.position import location
 
 _LINK = re.compile(r"(?:https?|ftps?|rtsps?)://[^\s\"<>]{1,2000}\Z", re.ASCII | re.IGNORECASE)
 _LONGEST_TEXT = 1024
+_code = lru_cache(maxsize=4096)(Code)
 _NONE_GROUP, _NONE_ZONE = "00", "000"
 _CONTACT_ID, _SIA = "ADM-CID", "SIA-DCS"
 
@@ -154,7 +156,7 @@ def _usual(data: bytes, account: str) -> PanelEvent | None:
         account=account,
         kind=meaning.kind,
         state=meaning.state,
-        code=Code(code, None, number or None, of_user),
+        code=_code(code, None, number or None, of_user),
         area=area or (number if counts == "area" else "") or None,
         zone=(number or None) if counts not in ("user", "area") else None,
         user=user or (number if of_user else ""),

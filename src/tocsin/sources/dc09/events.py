@@ -1,6 +1,7 @@
 """From a message that was taken to what the intake gets. Pure."""
 
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -11,6 +12,9 @@ from tocsin.model.event import NOWHERE, Address, Event, Place
 from tocsin.protocols.dc09.receiver import AccountRule, AccountTable, Take
 from tocsin.protocols.translate import PanelEvent, panel_events
 from tocsin.sources.dc09.settings import AccountSettings, Dc09SourceSettings
+
+_address = lru_cache(maxsize=4096)(Address)
+"""Panels say the same few addresses again and again."""
 
 
 class Panel(Struct, frozen=True):
@@ -96,7 +100,7 @@ def _event(source: str, said: PanelEvent, take: Take, panel: Panel, now: datetim
         state=said.state,
         device_id=panel.device_id,
         place=panel.place,
-        address=Address(said.account, said.area, said.zone, message.receiver, message.prefix),
+        address=_address(said.account, said.area, said.zone, message.receiver, message.prefix),
         code=said.code,
         text=_text(said),
         url=said.url,
@@ -117,5 +121,7 @@ def _occurred(said: PanelEvent, now: datetime) -> tuple[datetime, tuple[str, ...
 
 
 def _text(said: PanelEvent) -> str:
+    if not (said.site or said.label or said.files):
+        return said.text
     files = f"files: {', '.join(said.files)}" if said.files else ""
     return "; ".join(part for part in (said.site, said.label, said.text, files) if part)

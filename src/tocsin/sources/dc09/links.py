@@ -51,6 +51,7 @@ class StreamLink(asyncio.Protocol):
         self._ended = False
         self._transport: Any = None
         self._idle_s = source.settings.idle
+        self._heard = False
         self._last = source.clock.monotonic()
         self.peer = ""
 
@@ -70,6 +71,9 @@ class StreamLink(asyncio.Protocol):
         return self._busy and self._transport.get_extra_info("sslcontext") is None
 
     def idle(self, now: float) -> bool:
+        """Asked at every sweep, which is when something heard counts as heard."""
+        if self._heard:
+            self._heard, self._last = False, now
         return not self._busy and now - self._last > self._idle_s
 
     def abort(self) -> None:
@@ -77,7 +81,7 @@ class StreamLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         source, answers = self._source, []
-        self._last = source.clock.monotonic()
+        self._heard = True
         for frame in self._reader.feed(data):
             found = source.judge(frame, self.peer)
             if isinstance(found, bytes):
