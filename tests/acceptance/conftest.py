@@ -22,6 +22,20 @@ def free_port() -> int:
         return port
 
 
+async def listening(port: int) -> None:
+    """Until somebody listens on the port: a source opens its own in its own time."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                return
+
+
 class Program:
     """`tocsin run` with a configuration in a folder of its own."""
 

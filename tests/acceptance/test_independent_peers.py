@@ -17,7 +17,7 @@ from my_dc09_spt.dc09_spt import dc09_spt
 from PIL import Image
 from pysiaalarm import CommunicationsProtocol, SIAAccount, SIAEvent
 from pysiaalarm.aio import SIAClient
-from tests.acceptance.conftest import Program, free_port
+from tests.acceptance.conftest import Program, free_port, listening
 
 from tocsin.engine.clock import LoopClock
 from tocsin.standins import smtp, webhook
@@ -152,6 +152,7 @@ async def test_panel_and_detector_to_every_station(tmp_path: Path, program: Call
     async with desk(tmp_path) as one:
         tocsin = program(_configured(one))
         async with tocsin.running():
+            await listening(one.ports["PANELS"])
             await asyncio.to_thread(_independent_panel, one.ports["PANELS"])
             form = aiohttp.FormData()
             seen = [{"class": "person", "confidence": 0.93}]
