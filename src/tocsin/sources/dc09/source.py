@@ -22,6 +22,8 @@ from tocsin.transports.tls import server_context
 HANDSHAKE_DEADLINE_S = 10.0
 SWEEP_S = 5.0
 BACKLOG = 1024
+BATCHES_AT_ONCE = 2
+"""One on its way to the disk while the next is made ready; more would only be smaller."""
 BATCH_LIMIT = 1000
 """Links whose messages go to the disk together."""
 
@@ -45,6 +47,7 @@ class Dc09Source:
         self._peers: Counter[str] = Counter()
         self._waiting: list[tuple[Asker, Sequence[Taking]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._batches_under_way = 0
         self._last_heard: dict[str, datetime] = {}
 
     async def run(self, intake: Intake) -> None:
@@ -124,19 +127,28 @@ class Dc09Source:
                 del self._peers[link.peer]
 
     def hand_over(self, asker: Asker, takings: Sequence[Taking]) -> None:
-        """Keep these messages, then let the asker send their replies. What all links bring in one turn of the loop
-        goes to the disk together.
+        """Keep these messages, then let the asker send their replies. What all links bring in one turn of the loop, or
+        while others are on their way to the disk, goes there together.
         """
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._start_batch)
         self._waiting.append((asker, takings))
+        if len(self._waiting) == 1 and self._batches_under_way < BATCHES_AT_ONCE:
+            asyncio.get_running_loop().call_soon(self._start_batch)
 
     def _start_batch(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
-            task = asyncio.get_running_loop().create_task(self._batch(batch))
+        if self._waiting and self._batches_under_way < BATCHES_AT_ONCE:
+            self._batches_under_way += 1
+            task = asyncio.get_running_loop().create_task(self._batches())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _batches(self) -> None:
+        """Until nothing is waiting. What comes after the last look starts anew, so the count ends here, not with the task."""
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
+                await self._batch(batch)
+        finally:
+            self._batches_under_way -= 1
 
     async def _batch(self, batch: Sequence[tuple[Asker, Sequence[Taking]]]) -> None:
         replies = await self._keep([taking for _, takings in batch for taking in takings])
