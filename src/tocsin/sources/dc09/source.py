@@ -142,7 +142,9 @@ class Dc09Source:
             task.add_done_callback(self._tasks.discard)
 
     async def _batches(self) -> None:
-        """Until nothing is waiting. What comes after the last look starts anew, so the count ends here, not with the task."""
+        """Until nothing is waiting. The count ends here and not with the task: what comes after the last look starts
+        anew.
+        """
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
