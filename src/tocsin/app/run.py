@@ -160,7 +160,9 @@ class _Process:
         for problem in warned:
             self._record(Trouble("configuration", str(problem)))
         for name in loaded.left_out:
-            self._record(Trouble("configuration", f"{name} is left out: it has problems and says on_start_error"))
+            self._record(
+                Trouble("configuration", f"{name} is left out: it has problems and says on_start_error = disable")
+            )
 
 
 @asynccontextmanager

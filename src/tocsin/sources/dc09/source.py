@@ -48,6 +48,7 @@ class Dc09Source:
         self._waiting: list[tuple[Asker, Sequence[Taking]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._batches_under_way = 0
+        self._called = False
         self._last_heard: dict[str, datetime] = {}
 
     async def run(self, intake: Intake) -> None:
@@ -85,9 +86,11 @@ class Dc09Source:
             udp.close()
         for link in list(self._links):
             link.abort()
+        self._waiting.clear()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._batches_under_way = 0  # a task cancelled before its first step has not counted itself out
 
     async def _sweep(self) -> None:
         """Close connections that have been silent for too long (dc09.md 14)."""
@@ -131,10 +134,15 @@ class Dc09Source:
         while others are on their way to the disk, goes there together.
         """
         self._waiting.append((asker, takings))
-        if len(self._waiting) == 1 and self._batches_under_way < BATCHES_AT_ONCE:
+        self._call_for_batch()
+
+    def _call_for_batch(self) -> None:
+        if self._waiting and not self._called and self._batches_under_way < BATCHES_AT_ONCE:
+            self._called = True
             asyncio.get_running_loop().call_soon(self._start_batch)
 
     def _start_batch(self) -> None:
+        self._called = False
         if self._waiting and self._batches_under_way < BATCHES_AT_ONCE:
             self._batches_under_way += 1
             task = asyncio.get_running_loop().create_task(self._batches())
@@ -142,15 +150,14 @@ class Dc09Source:
             task.add_done_callback(self._tasks.discard)
 
     async def _batches(self) -> None:
-        """Until nothing is waiting. The count ends here and not with the task: what comes after the last look starts
-        anew.
-        """
+        """Until nothing is waiting. What comes after the last look, or is left by a batch that failed, starts anew."""
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
                 await self._batch(batch)
         finally:
             self._batches_under_way -= 1
+            self._call_for_batch()
 
     async def _batch(self, batch: Sequence[tuple[Asker, Sequence[Taking]]]) -> None:
         replies = await self._keep([taking for _, takings in batch for taking in takings])
