@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tocsin.destinations.email.addressing import address_of, is_mail_address, recipients_of
-from tocsin.destinations.email.format import Letter, mail, message_id, subject
+from tocsin.destinations.email.addressing import address_of, recipients_of
+from tocsin.destinations.email.format import Letter, mail, subject
+from tocsin.destinations.mailing.message import message_id
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Address, Event, Location, Photo, Place
 
@@ -129,10 +130,10 @@ def test_the_html_escapes_and_links_only_to_the_web(make_event: Callable[..., Ev
 @pytest.mark.parametrize("event_id", ["01J8ZQ5C7Q0000000000000001", "a:b@c.d", "x" * 200, "<>\r\n"])
 def test_message_ids_are_stable_and_well_formed(make_event: Callable[..., Event], event_id: str) -> None:
     event = make_event(id=event_id)
-    identity = message_id(event, "people", "gw@example.net")
+    identity = message_id(event.id, "people", "gw@example.net")
     assert re.fullmatch(r"<[A-Za-z0-9_-]{1,64}\.people@example\.net>", identity)
-    assert identity == message_id(make_event(id=event_id, text="other"), "people", "gw@example.net")
-    assert identity != message_id(event, "others", "gw@example.net")
+    assert identity == message_id(make_event(id=event_id, text="other").id, "people", "gw@example.net")
+    assert identity != message_id(event.id, "others", "gw@example.net")
     assert parsed(event)["Message-ID"] == identity
 
 
@@ -155,20 +156,6 @@ def test_any_text_leaves_the_mail_whole(name: str, area: str, text: str, url: st
     assert list(message.keys())[:7] == ["From", "To", "Subject", "Date", "Message-ID", "X-Event-ID", "Auto-Submitted"]
     assert message["Subject"] == subject(event)
     assert "\nWhen: 2024-05-30 19:20:00 (UTC)\n" in content(message, "plain")
-
-
-@pytest.mark.parametrize(
-    ("text", "valid"),
-    [
-        ("guard@example.net", True), ("a.b+c@sub.example.net", True), ("x@localhost", True), ("", False),
-        ("guard", False), ("@example.net", False), ("a..b@example.net", False), (".a@example.net", False),
-        ("a@-x.net", False), ("a@example.net\r\nRCPT TO:<b@x>", False), ("a b@example.net", False),
-        ("<a@example.net>", False), ("a@example.net,b@example.net", False), ("ä@example.net", False),
-        ("a@[192.0.2.1]", False), (f"{'a' * 65}@example.net", False), (f"a@{'b.' * 130}net", False),
-    ],
-)  # fmt: skip
-def test_mail_addresses(text: str, valid: bool) -> None:
-    assert is_mail_address(text) is valid
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,12 @@
 """Who gets the mail about an event (stations.md 2). Pure."""
 
-import re
 from collections.abc import Sequence
 
+from tocsin.destinations.mailing.recipients import first_wrong
 from tocsin.engine.contracts import ORIGIN_DEFAULT, ORIGIN_DEVICE, ORIGIN_TAG, Addressed
 from tocsin.model.device import Device
 from tocsin.model.event import Event
 from tocsin.protocols.addressing import Recipients, find
-
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*\Z")
-
-
-def is_mail_address(text: str) -> bool:
-    """A plain ASCII addr-spec without quoting, comments or address literals, within RFC 5321's lengths."""
-    return bool(_ADDRESS.match(text)) and len(text.partition("@")[0]) <= 64 and len(text) <= 254
 
 
 def recipients_of(address: str) -> tuple[str, ...]:
@@ -41,7 +32,7 @@ def address_of(event: Event, device: Device | None, name: str, default: Sequence
 
 
 def _addressed(event: Event, recipients: Sequence[str], origin: str, warning: str) -> Addressed:
-    wrong = next((one for one in recipients if not is_mail_address(one)), None)
+    wrong = first_wrong(recipients)
     if wrong is not None:
         return Addressed(origin=origin, problem=f"{wrong!r} from {origin} is no mail address", warning=warning)
     account = event.address.account if event.address else ""
