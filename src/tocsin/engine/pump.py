@@ -283,7 +283,8 @@ class Pump:
         usual_s = delay_s(self.retry, due.attempts + 1, self._parts.randomness.random())
         pause_s = usual_s if after_s is None else min(max(SHORTEST_ASKED_S, after_s), LONGEST_WAIT_S)
         later = replace(due, attempts=due.attempts + 1, due_at=now + timedelta(seconds=pause_s))
-        self._note(Outcome(due.key, "retrying", later.attempts, now, later.due_at, reason=reason), attempt)
+        exchanges = tuple(attempt.exchanges)
+        self._note(Outcome(due.key, "retrying", later.attempts, now, later.due_at, reason=reason, exchanges=exchanges))
         self._again(later)
 
     def _link_down(self, due: Due, attempt: Attempt, reason: str) -> None:
@@ -291,7 +292,8 @@ class Pump:
         self._record(AttemptMade(self.name, "unreachable"))
         self._news.unreachable(reason)
         state: DeliveryState = "retrying" if due.attempts else "pending"
-        self._note(Outcome(due.key, state, due.attempts, now, due.due_at, reason=reason), attempt)
+        exchanges = tuple(attempt.exchanges)
+        self._note(Outcome(due.key, state, due.attempts, now, due.due_at, reason=reason, exchanges=exchanges))
         self._again(due)
 
     def _store_failed(self, due: Due) -> None:
@@ -322,7 +324,8 @@ class Pump:
         at = self._clock.now()
         host, answer = (receipt.host, receipt.answer) if receipt else ("", "")
         self._reading.ended(due.key)
-        self._note(Outcome(due.key, state, attempts, at, None, host, answer, reason=reason), attempt)
+        exchanges = tuple(attempt.exchanges) if attempt else ()
+        self._note(Outcome(due.key, state, attempts, at, None, host, answer, reason, exchanges))
         self._record(DeliveryEnded(self.name, state, (at - due.event.accepted_at).total_seconds()))
         window = self._windows[due.lane]
         queue = window.remove(due.key)
@@ -331,11 +334,10 @@ class Pump:
         self._times.forget(due.key)
         self._want_more(window)
 
-    def _note(self, outcome: Outcome, attempt: Attempt | None) -> None:
+    def _note(self, outcome: Outcome) -> None:
         """To be written down, unless something else was decided by hand meanwhile."""
         if outcome.key not in self._overruled:
-            exchanges = tuple(attempt.exchanges) if attempt else ()
-            self._settler.add(replace(outcome, exchanges=exchanges))
+            self._settler.add(outcome)
 
     def _want_more(self, window: LaneWindow) -> None:
         if window.wants_load() or window.wants_refill():

@@ -52,6 +52,7 @@ class Dc09Destination:
         self._record = surroundings.record
         self._hosts = settings.endpoints()
         self._default = settings.default_address()
+        self._options = dc09_format.options(settings)
         self.supervision_s = settings.supervision if self._default else None
         self._lines = Lines(settings, surroundings.network, surroundings.clock)
         self._exchanges = Exchanges(settings, surroundings)
@@ -136,7 +137,7 @@ class Dc09Destination:
         if where is None:
             raise Rejected(f"{due.address!r} in the outbox is no DC-09 address")
         try:
-            return dc09_format.event_message(self._settings, due.event, where, due.number)
+            return dc09_format.event_message(self._settings, due.event, where, due.number, self._options)
         except (Dc09Error, Unsendable) as error:
             raise Rejected(str(error)) from error
 
