@@ -63,8 +63,7 @@ async def files_of(
     """The pictures as they go out, oldest first, byte for byte as they came unless one had to be made smaller.
 
     Never raises for a picture and never takes longer than 15 s: what cannot be had is left out and noted, and what
-    cannot become a clip or a sheet goes out as single pictures. `zone` and `address` are the event's at the station, for
-    names.
+    cannot become a clip or a sheet goes out as single pictures. `zone` and `address` at the station are for names.
     """
     if not settings.sends_files:
         return Files()
