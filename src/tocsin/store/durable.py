@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from tocsin.model.contact import Condition, Contact, ContactRecord
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Outcome, Owed
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
@@ -20,7 +21,7 @@ from tocsin.store.contract import (
     StoredEvent,
 )
 from tocsin.store.engines import Engine
-from tocsin.store.plans import accepting, amending, keeping, lists, owning, pruning, settling
+from tocsin.store.plans import accepting, amending, contacting, keeping, lists, owning, pruning, settling
 from tocsin.store.rows import kibibytes, prepare
 from tocsin.store.steps import Operation
 
@@ -74,7 +75,7 @@ class DurableStore:
             raise ValueError(f"cannot reserve {count} numbers of {scope!r}")
         return int(await self._write(owning.reserve, owning.Reservation(scope, count)))
 
-    async def recent_repeats(self, source: str, since: datetime) -> Sequence[tuple[bytes, datetime]]:
+    async def recent_repeats(self, source: str, since: datetime) -> Sequence[tuple[bytes, datetime, int]]:
         return await self._engine.read(lists.recent_repeats(source, since))
 
     async def photos(self, event_seq: int) -> Sequence[Photo]:
@@ -134,6 +135,16 @@ class DurableStore:
 
     async def delete_device(self, device_id: str) -> bool:
         return bool(await self._write(keeping.delete_device, device_id))
+
+    async def contact_record(self) -> ContactRecord:
+        return await self._engine.read(contacting.record())
+
+    async def note_contacts(self, contacts: Sequence[Contact], listened_s: float | None) -> None:
+        noting = contacting.Noting(contacts, listened_s)
+        await self._engine.write(Operation(contacting.note, noting, 1 + len(contacts)))
+
+    async def put_conditions(self, conditions: Sequence[Condition]) -> None:
+        await self._engine.write(Operation(contacting.put_conditions, conditions, len(conditions)))
 
     async def audit(self, entry: AuditEntry) -> None:
         await self._write(keeping.audit, entry)

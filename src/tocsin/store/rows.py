@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
+from tocsin.model.contact import Condition, Contact
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Owed
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
@@ -172,6 +173,28 @@ def device_body(device: Device) -> str:
 
 def device_of(row: Row) -> Device:
     return _decode_device(row[0])
+
+
+def contact_row(contact: Contact) -> Row:
+    return (
+        plain(contact.device_id),
+        round(contact.heard_on * 1000),
+        optional_microseconds(contact.heard_at),
+        contact.battery,
+    )
+
+
+def contact_of(row: Row) -> Contact:
+    device_id, heard_on, heard_at, battery = row
+    return Contact(device_id, heard_on / 1000, optional_instant(heard_at), battery)
+
+
+def condition_row(condition: Condition) -> Row:
+    return (plain(condition.device_id), condition.matter, condition.state, condition.n)
+
+
+def condition_of(row: Row) -> Condition:
+    return Condition(*row)
 
 
 def audit_row(entry: AuditEntry) -> Row:

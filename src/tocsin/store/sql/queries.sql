@@ -70,7 +70,7 @@ SELECT o.lane, o.pending, e.accepted_at FROM (
 ) o JOIN events e ON e.seq = o.oldest;
 
 -- recent_repeats: what a source recognises repeats by
-SELECT repeat_key, accepted_at FROM events
+SELECT repeat_key, accepted_at, seq FROM events
 WHERE source = ? AND accepted_at >= ? AND repeat_key IS NOT NULL ORDER BY accepted_at;
 
 -- devices: all devices
@@ -125,3 +125,12 @@ SELECT count(*), coalesce(max(n), 0) FROM (SELECT n FROM audit WHERE at < ? ORDE
 
 -- drop_audit: old entries
 DELETE FROM audit WHERE at < ? AND n <= ?;
+
+-- listened: how long the gateway has listened in all, in milliseconds
+SELECT value FROM meta WHERE name = 'listened_ms';
+
+-- contacts [4]: when each device was last heard
+SELECT device_id, heard_on, heard_at, battery FROM contacts ORDER BY device_id;
+
+-- conditions [4]: what was told last of each device
+SELECT device_id, matter, state, n FROM conditions ORDER BY device_id, matter;
