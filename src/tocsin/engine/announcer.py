@@ -5,7 +5,7 @@ event.
 import asyncio
 from collections import deque
 
-from tocsin.engine.contracts import Clock, Intake, IntakeClosed, Submission
+from tocsin.engine.contracts import Clock, Intake, IntakeClosed, Submission, Supervised
 from tocsin.engine.routing import GATEWAY, destination_device
 from tocsin.model.event import Address, Event, Place
 from tocsin.model.kinds import Kind
@@ -45,6 +45,15 @@ class Announcer:
             self.say("destination_down", f"Destination {name} cannot be reached: {reason}", destination_device(name))
         else:
             self.say("destination_up", f"Destination {name} is reachable again", destination_device(name))
+
+    def supervision_changed(self, source: str, subject: Supervised, restored: bool) -> None:
+        """A source hears a subject again, or no more."""
+        where = ("", subject.address, subject.area)
+        if restored:
+            self.say("supervision_restored", f"{subject.subject} is heard again", *where)
+        else:
+            text = f"nothing heard from {subject.subject} on {source} for more than {subject.interval_s:g} s"
+            self.say("supervision_lost", text, *where)
 
     def event(
         self, kind: Kind, text: str, device_id: str = "", address: Address | None = None, area: str = ""

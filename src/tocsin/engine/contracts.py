@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from tocsin.model.contact import Condition
 from tocsin.model.delivery import Due, Exchange, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Event, Photo
@@ -211,7 +212,8 @@ class Submission(Struct, frozen=True):
 
     `digest` is of the content as submitted, and is given exactly when the id came from the source. `repeat_key` with
     `repeat_window_s` lets a source without ids recognise repeats (dc09.md 13.3). `only` names the one destination
-    that gets the event, past its filter (a test). `warnings` go back with the answer.
+    that gets the event, past its filter (a test). `warnings` go back with the answer. `condition` is kept with the
+    event that tells it.
     """
 
     event: Event
@@ -221,6 +223,7 @@ class Submission(Struct, frozen=True):
     repeat_window_s: float = 0.0
     only: str = ""
     warnings: tuple[str, ...] = ()
+    condition: Condition | None = None
 
 
 class Intake(Protocol):

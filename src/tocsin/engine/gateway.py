@@ -14,6 +14,7 @@ from tocsin.engine.amending import Amendments
 from tocsin.engine.announcer import Announcer
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.backoff import Retry
+from tocsin.engine.contacts import ContactParts, ContactRules, Contacts
 from tocsin.engine.contracts import (
     Addressed,
     Clock,
@@ -25,7 +26,6 @@ from tocsin.engine.contracts import (
     Source,
     SourceState,
     Submission,
-    Supervised,
     Taken,
 )
 from tocsin.engine.devices import DeviceBook
@@ -83,6 +83,7 @@ class GatewayParts(NamedTuple):
     node: str = "tocsin"
     lease_ttl_s: float = 3600.0
     retention: RetentionAges = RetentionAges()
+    contacts: ContactRules = ContactRules()
     shared: bool = False
     """Other nodes accept events into the same store."""
 
@@ -119,7 +120,8 @@ class Gateway:
         )
         self._expiries = Expiries()
         self._in_doubt = False
-        self.supervision = SupervisionWatch(parts.clock, parts.record, self._supervision_changed)
+        self.supervision = SupervisionWatch(parts.clock, parts.record, self._announcer.supervision_changed)
+        self.contacts = Contacts(ContactParts(self.devices, self.intake, self._announcer.event, self.hub), parts)
         self._sources: list[Source] = []
         self._tasks: list[SupervisedTask] = []
 
@@ -130,6 +132,7 @@ class Gateway:
     async def start(self) -> None:
         """Read what was kept; afterwards the intake may be used. Raises StoreUnavailable."""
         await self.devices.load()
+        await self.contacts.load()
         since = self.clock.now() - REPEATS_REACH
         await self.intake.remember({source.name: since for source in self._sources})
         for source in self._sources:
@@ -141,6 +144,7 @@ class Gateway:
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
             ("supervision", "task", self.supervision.run),
+            ("contacts", "task", self.contacts.run),
             ("announcements", "task", self._announcer.run),
             ("looking", "task", self._look),
             ("retention", "task", lambda: keep_pruning(self.store, self.clock, self._parts.retention)),
@@ -166,7 +170,7 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_S):
                 await self.intake.kept()
-        await asyncio.gather(*(pump.stop() for pump in self._pumps.values()))
+        await asyncio.gather(self.contacts.aclose(), *(pump.stop() for pump in self._pumps.values()))
 
     async def aclose(self) -> None:
         """Close the destinations' connections, after `run` has ended."""
@@ -307,6 +311,7 @@ class Gateway:
         return Pump(member.destination, member.retry, PumpParts(*surroundings, *told))
 
     def _kept(self, accepted: Accepted) -> None:
+        self.contacts.kept(accepted.event)
         if self.hub.watched:
             self.hub.publish(event_kept(accepted))
 
@@ -365,15 +370,6 @@ class Gateway:
     def _publish_state(self, name: str) -> None:
         state, why = self.live_state(name)
         self.hub.publish(Change("destination", name, {"state": state, "reason": why}))
-
-    def _supervision_changed(self, source: str, subject: Supervised, restored: bool) -> None:
-        if restored:
-            self._announcer.say(
-                "supervision_restored", f"{subject.subject} is heard again", "", subject.address, subject.area
-            )
-        else:
-            text = f"nothing heard from {subject.subject} on {source} for more than {subject.interval_s:g} s"
-            self._announcer.say("supervision_lost", text, "", subject.address, subject.area)
 
     async def _status(self, name: str) -> DestinationStatus:
         member = self._members[name]

@@ -88,9 +88,9 @@ class Door:
     async def remember(self, sources: Mapping[str, datetime]) -> None:
         """After a start: what each source said since then, so that its repeats are still known."""
         for source, since in sources.items():
-            for key, at in await self._store.recent_repeats(source, since):
+            for key, at, seq in await self._store.recent_repeats(source, since):
                 taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
-                taken.set_result(Taken("", 0, True, ()))
+                taken.set_result(Taken("", seq, True, ()))
                 self._repeats.remember(_scoped(source, key), at, taken)
 
     def explain(self, event: Event) -> list[Verdict]:
@@ -260,6 +260,7 @@ class Door:
             submission.digest,
             _alternate_id(event, submission.digest) if submission.digest else "",
             submission.repeat_key,
+            submission.condition,
         )
 
     def _only(self, event: Event, name: str) -> list[Planned]:

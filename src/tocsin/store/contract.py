@@ -219,8 +219,8 @@ class Store(Protocol):
 
     async def contact_record(self) -> ContactRecord: ...
 
-    async def note_contacts(self, contacts: Sequence[Contact], listened_s: float | None) -> None:
-        """These devices were heard; `listened_s` None: another node keeps count of the listening time."""
+    async def note_contacts(self, contacts: Sequence[Contact], gone: Sequence[str], listened_s: float | None) -> None:
+        """These devices were heard, those are gone; `listened_s` None: another node counts the listening time."""
 
     async def put_conditions(self, conditions: Sequence[Condition]) -> None:
         """What devices themselves have told of their connection or battery."""

@@ -139,9 +139,9 @@ class DurableStore:
     async def contact_record(self) -> ContactRecord:
         return await self._engine.read(contacting.record())
 
-    async def note_contacts(self, contacts: Sequence[Contact], listened_s: float | None) -> None:
-        noting = contacting.Noting(contacts, listened_s)
-        await self._engine.write(Operation(contacting.note, noting, 1 + len(contacts)))
+    async def note_contacts(self, contacts: Sequence[Contact], gone: Sequence[str], listened_s: float | None) -> None:
+        noting = contacting.Noting(contacts, gone, listened_s)
+        await self._engine.write(Operation(contacting.note, noting, 1 + len(contacts) + len(gone)))
 
     async def put_conditions(self, conditions: Sequence[Condition]) -> None:
         await self._engine.write(Operation(contacting.put_conditions, conditions, len(conditions)))

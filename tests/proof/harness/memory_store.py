@@ -223,7 +223,9 @@ class MemoryStore:
     async def contact_record(self) -> ContactRecord:
         return ContactRecord(self._listened_s, tuple(self._contacts.values()), tuple(self._conditions.values()))
 
-    async def note_contacts(self, contacts: Sequence[Contact], listened_s: float | None) -> None:
+    async def note_contacts(self, contacts: Sequence[Contact], gone: Sequence[str], listened_s: float | None) -> None:
+        for device_id in gone:
+            self._contacts.pop(device_id, None)
         for one in contacts:
             before = self._contacts.get(one.device_id, one)
             if one.heard_on >= before.heard_on:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from tocsin.model.contact import Condition, Contact, ContactRecord
-from tocsin.store.rows import condition_of, condition_row, contact_of, contact_row
+from tocsin.store.rows import condition_of, condition_row, contact_of, contact_row, plain
 from tocsin.store.steps import Bulk, Query, Steps, each
 
 
@@ -13,6 +13,7 @@ class Noting(Struct, frozen=True):
     """`listened_s` None: another node keeps count."""
 
     contacts: Sequence[Contact]
+    gone: Sequence[str]
     listened_s: float | None
 
 
@@ -25,6 +26,8 @@ def write_conditions(conditions: Iterable[Condition]) -> Bulk:
 def _note(noting: Noting) -> Steps[None]:
     last = {one.device_id: one for one in noting.contacts}
     yield Bulk("note_contacts", [contact_row(last[device_id]) for device_id in sorted(last)])
+    for device_id in noting.gone:
+        yield Query("drop_contact", (plain(device_id),))
     if noting.listened_s is not None:
         yield Query("put_meta", ("listened_ms", str(round(noting.listened_s * 1000))))
 

@@ -132,5 +132,8 @@ SELECT value FROM meta WHERE name = 'listened_ms';
 -- contacts [4]: when each device was last heard
 SELECT device_id, heard_on, heard_at, battery FROM contacts ORDER BY device_id;
 
+-- drop_contact: the device is gone
+DELETE FROM contacts WHERE device_id = ?;
+
 -- conditions [4]: what was told last of each device
 SELECT device_id, matter, state, n FROM conditions ORDER BY device_id, matter;
