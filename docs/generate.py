@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from tocsin.api.settings import ApiSettings, ConsoleSettings
-from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
+from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, LivenessSettings, RetentionSettings
 from tocsin.cli.main import app
 from tocsin.config.fields import AesKey, Duration, Secret, Settings
 from tocsin.destinations.registry import DESTINATION_TYPES
@@ -43,6 +43,7 @@ def configuration() -> str:
         ("[api]", ApiSettings),
         ("[console]", ConsoleSettings),
         ("[retention]", RetentionSettings),
+        ("[liveness]", LivenessSettings),
         ("[[areas]]", AreaSettings),
         ("[[devices]]", DeviceSettings),
     ):

@@ -1,7 +1,7 @@
 """Devices: what is known, and what the API adds to it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 import msgspec
@@ -16,7 +16,8 @@ from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import DeviceWriter, Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
 from tocsin.config.fields import parse_duration
-from tocsin.model.device import Device
+from tocsin.model.contact import Status
+from tocsin.model.device import Device, Thresholds
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed, written
 
@@ -50,6 +51,19 @@ def meant_address(given: "AddressIn | str") -> Address:
     return listed(given) if isinstance(given, str) else given.meant()
 
 
+class ThresholdsIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """Battery levels in percent: below them the gateway reports the battery as low, and as critical."""
+
+    battery_low: Annotated[int, Meta(ge=1, le=99)]
+    battery_critical: Annotated[int, Meta(ge=0, le=98)] = 0
+
+    def meant(self) -> Thresholds:
+        """Raises Problem 422."""
+        if self.battery_critical >= self.battery_low:
+            raise Problem(422, "thresholds: battery_critical must lie below battery_low", field="thresholds")
+        return Thresholds(self.battery_low, self.battery_critical)
+
+
 class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
     """A device as written. `routine` is how often it must be heard, such as `24h`."""
 
@@ -60,11 +74,15 @@ class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
     customer_id: Short = ""
     time_zone: Annotated[str, Meta(max_length=64)] = ""
     routine: Annotated[str, Meta(max_length=30)] = ""
+    thresholds: ThresholdsIn | None = None
     addresses: Annotated[Mapping[str, AddressIn | Written], Meta(max_length=100)] = {}
 
 
 class DeviceView(Struct, frozen=True):
-    """A device. `origin`: config, api or the name of a system; `addresses` in printed form per destination."""
+    """A device. `origin`: config, api or the name of a system; `addresses` in printed form per destination. `status`:
+    online, offline (silent for too long), or unknown (no routine, or not heard yet); `battery_state`: good, low or
+    critical.
+    """
 
     id: str
     name: str
@@ -74,9 +92,14 @@ class DeviceView(Struct, frozen=True):
     customer_id: str
     time_zone: str
     routine_s: float | None
+    thresholds: Thresholds | None
     addresses: dict[str, str]
     origin: str
     updated_at: str | None
+    status: Status
+    last_contact: str | None
+    battery: int | None
+    battery_state: str
 
 
 class DevicePage(Struct, frozen=True):
@@ -87,7 +110,8 @@ class DevicePage(Struct, frozen=True):
 _devices = msgspec.json.Decoder(DeviceIn)
 
 
-def device_view(device: Device) -> DeviceView:
+def device_view(room: Room, device: Device) -> DeviceView:
+    state = room.gateway.contacts.state(device)
     return DeviceView(
         id=device.id,
         name=device.name,
@@ -97,9 +121,14 @@ def device_view(device: Device) -> DeviceView:
         customer_id=device.customer_id,
         time_zone=device.time_zone,
         routine_s=device.routine_s,
+        thresholds=device.thresholds,
         addresses={name: written(address) for name, address in device.addresses.items()},
         origin=device.origin,
         updated_at=device.updated_at.isoformat() if device.updated_at else None,
+        status=state.status,
+        last_contact=state.last_contact.isoformat() if state.last_contact else None,
+        battery=state.battery,
+        battery_state=state.battery_state,
     )
 
 
@@ -117,6 +146,7 @@ async def list_devices(
     type: Word = "",  # noqa: A002
     area: Word = "",
     system: Word = "",
+    status: Literal["", "online", "offline", "unknown"] = "",
 ) -> Response:
     wanted = {"customer_id": customer_id, "type": type, "area": area, "origin": system}
     asked = [(name, value) for name, value in wanted.items() if value]
@@ -126,14 +156,15 @@ async def list_devices(
         if device.id > cursor
         and all(getattr(device, name) == value for name, value in asked)
         and _reach(room, rights, device)
+        and (not status or room.gateway.contacts.state(device).status == status)
     ]
-    page = [device_view(device) for device in found[:limit]]
+    page = [device_view(room, device) for device in found[:limit]]
     return answer(DevicePage(page, page[-1].id if len(found) > limit else None))
 
 
 @router.get("/devices/{device_id}", **described("One device", DeviceView))
 async def get_device(device_id: DeviceId, room: TheRoom, rights: Reader) -> Response:
-    return answer(device_view(_known(room, rights, device_id)))
+    return answer(device_view(room, _known(room, rights, device_id)))
 
 
 def _known(room: Room, rights: Rights, device_id: str) -> Device:
@@ -152,7 +183,7 @@ async def put_device(device_id: DeviceId, request: Request, room: TheRoom, right
     if not _reach(room, rights, device) or (known is not None and not _reach(room, rights, known)):
         raise Problem(403, f"The token {rights.name} may not write devices of this area.", field="area")
     try:
-        return answer(device_view(await room.gateway.devices.put(device, room.now())))
+        return answer(device_view(room, await room.gateway.devices.put(device, room.now())))
     except PermissionError as error:
         raise Problem(409, f"{error}.") from None
 
@@ -181,12 +212,16 @@ def _meant(device_id: str, given: DeviceIn) -> Device:
         customer_id=given.customer_id,
         time_zone=given.time_zone,
         routine_s=_seconds(given.routine) if given.routine else None,
+        thresholds=given.thresholds.meant() if given.thresholds else None,
         addresses={name: meant_address(address) for name, address in given.addresses.items()},
     )
 
 
 def _seconds(routine: str) -> float:
     try:
-        return parse_duration(routine)
+        seconds = parse_duration(routine)
     except ValueError as error:
         raise Problem(422, f"routine: {error}", field="routine") from None
+    if not seconds:
+        raise Problem(422, "routine: it must be longer than nothing", field="routine")
+    return seconds

@@ -52,6 +52,7 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         node=f"{name}-{randomness.getrandbits(40):010x}" if shared else SINGLE_NODE,
         lease_ttl_s=SHARED_LEASE_S if shared else SINGLE_LEASE_S,
         retention=_ages(settings),
+        contacts=settings.liveness.rules(),
         shared=shared,
     )
     built = Gateway(

@@ -138,7 +138,7 @@ def _addresses(document: Document, data: Any) -> Iterator[Problem]:
 
 
 def _filter_sources(document: Document, data: Any) -> Iterator[Problem]:
-    known = _names(data, ("sources",)) | _names(data, ("api", "tokens")) | {"api"}
+    known = _names(data, ("sources",)) | _names(data, ("api", "tokens")) | {"api", "gateway"}
     for place, destination in _tables(data, ("destinations",)):
         listed = _at(destination, ("filter", "sources"))
         for index, name in enumerate(listed if isinstance(listed, list) else []):

@@ -13,6 +13,7 @@ from tocsin.app.settings import (
     Configuration,
     DeviceSettings,
     GatewaySettings,
+    LivenessSettings,
     Loaded,
     RetentionSettings,
 )
@@ -25,7 +26,7 @@ from tocsin.config.validation import validated
 
 Section = TypeVar("Section", bound=Settings)
 
-SECTIONS = ("gateway", "api", "console", "retention", "areas", "devices", "sources", "destinations")
+SECTIONS = ("gateway", "api", "console", "retention", "liveness", "areas", "devices", "sources", "destinations")
 LATER = {
     "control": "reverse control",
     "systems": "on-prem systems",
@@ -88,17 +89,19 @@ class _Loading:
         api = self._one(ApiSettings, "api")
         console = self._one(ConsoleSettings, "console")
         retention = self._one(RetentionSettings, "retention")
+        liveness = self._one(LivenessSettings, "liveness")
         areas = self._each(AreaSettings, "areas")
         devices = self._each(DeviceSettings, "devices")
         sources = self._typed(self._registries.sources, "sources")
         destinations = self._typed(self._registries.destinations, "destinations")
-        if gateway is None or api is None or console is None or retention is None:
+        if gateway is None or api is None or console is None or retention is None or liveness is None:
             return None
         return Configuration(
             gateway=self._with_defaults(gateway),
             api=api,
             console=console,
             retention=retention,
+            liveness=liveness,
             areas=tuple(areas),
             devices=tuple(devices),
             sources=tuple(sources),

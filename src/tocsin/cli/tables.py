@@ -136,6 +136,7 @@ def devices(
     area: Annotated[str, typer.Option(help="Only this area.")] = "",
     type: Annotated[str, typer.Option(help="Only this type.")] = "",  # noqa: A002
     customer: Annotated[str, typer.Option(help="Only this customer.")] = "",
+    status: Annotated[str, typer.Option(help="Only online, offline or unknown.")] = "",
     limit: Limit = 500,
 ) -> None:
     """List the devices the gateway knows.
@@ -143,12 +144,19 @@ def devices(
     Example: tocsin devices --area "North depot"
     """
     given = invocation(context)
-    items = list(given.client("read").pages("/devices", limit, area=area, type=type, customer_id=customer))
+    asked = {"area": area, "type": type, "customer_id": customer, "status": status}
+    items = list(given.client("read").pages("/devices", limit, **asked))
     if given.json:
         return print_json(items)
-    columns = ("id", "name", "type", "area", "description", "origin")
-    rows = [tuple(str(item[name]) for name in columns) for item in items]
+    names = ("id", "name", "type", "area", "description", "origin", "status")
+    columns = (*names, "last contact", "battery")
+    rows = [(*(str(item[name]) for name in names), _time(item["last_contact"]), _battery(item)) for item in items]
     return print_table(columns, rows, "no devices: [[devices]] in the configuration, or PUT /api/v1/devices/ID")
+
+
+def _battery(item: dict[str, Any]) -> str:
+    level = "" if item["battery"] is None else f"{item['battery']} %"
+    return level if item["battery_state"] == "good" else f"{level} {item['battery_state']}".strip()
 
 
 def destinations(
