@@ -213,7 +213,8 @@ class Submission(Struct, frozen=True):
     `digest` is of the content as submitted, and is given exactly when the id came from the source. `repeat_key` with
     `repeat_window_s` lets a source without ids recognise repeats (dc09.md 13.3). `only` names the one destination
     that gets the event, past its filter (a test). `warnings` go back with the answer. `condition` is kept with the
-    event that tells it.
+    event that tells it. `unanswered`: its source answers only when a station has it, so each repeat makes the window
+    begin anew.
     """
 
     event: Event
@@ -224,6 +225,7 @@ class Submission(Struct, frozen=True):
     only: str = ""
     warnings: tuple[str, ...] = ()
     condition: Condition | None = None
+    unanswered: bool = False
 
 
 class Intake(Protocol):
@@ -234,6 +236,9 @@ class Intake(Protocol):
 
     async def accept_many(self, submissions: Sequence[Submission]) -> Sequence[Taken]:
         """The same for a batch, in one transaction."""
+
+    async def all_delivered(self, taken: Sequence[Taken], within_s: float) -> bool:
+        """Whether a station has acknowledged each of these events, or no destination owes it; waits at most so long."""
 
 
 class Heard(Protocol):

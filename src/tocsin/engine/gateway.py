@@ -351,6 +351,7 @@ class Gateway:
         return self._announcer.event("trouble", text, destination_device(name))
 
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
+        self.intake.proofs.settled(outcomes)
         for outcome in outcomes:
             if outcome.state == "expired":
                 self._expiries.add(outcome.key.destination)

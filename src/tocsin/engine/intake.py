@@ -23,6 +23,7 @@ from tocsin.engine.contracts import (
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.numbers import Numbers
 from tocsin.engine.plans import Planned, Plans, planned
+from tocsin.engine.proofs import Proofs
 from tocsin.engine.repeats import Repeats
 from tocsin.engine.routing import Route, Verdict, held, judge, unfiltered, waits
 from tocsin.model.delivery import DeliveryKey, Due, Owed
@@ -76,6 +77,7 @@ class Door:
         self._numbers = Numbers(parts.store)
         self._plans = Plans(self._routes, parts.devices)
         self._repeats = Repeats()
+        self.proofs = Proofs(parts.store)
         self._keeping: set[asyncio.Task[dict[int, Taken]]] = set()
         self._last_told = 0
         self.open = True
@@ -123,6 +125,9 @@ class Door:
         except StoreUnavailable as error:
             raise IntakeClosed(str(error)) from error
 
+    async def all_delivered(self, taken: Sequence[Taken], within_s: float) -> bool:
+        return await self.proofs.all_delivered(taken, within_s)
+
     async def _accept(self, submissions: Sequence[Submission]) -> list[Taken]:
         now, new_future = self._parts.clock.now(), asyncio.get_running_loop().create_future
         answers: list[asyncio.Future[Taken] | None] = [None] * len(submissions)
@@ -134,6 +139,8 @@ class Door:
                 earlier = self._repeats.earlier(key, submission.repeat_window_s, now)
                 if earlier is not None:
                     answers[place] = earlier
+                    if submission.unanswered:
+                        self._repeats.said_again(key, now)
                     continue
                 promise: asyncio.Future[Taken] = new_future()
                 answers[place] = promise

@@ -344,7 +344,7 @@ async def test_a_port_that_is_taken_is_an_error(receiving: Any) -> None:
     gw = await receiving()
     again = type(gw.source)(
         gw.source.settings.model_copy(update={"listen": f"127.0.0.1:{gw.port}"}),
-        type("Around", (), {"clock": gw.source.clock, "randomness": None, "record": print, "heard": print})(),
+        type("Around", (), {"clock": gw.source.clock, "randomness": None, "record": print, "heard": print, "contact": print})(),
     )
     with pytest.raises(OSError, match="address already in use"):
         await again.run(gw.intake)

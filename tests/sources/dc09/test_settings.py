@@ -23,7 +23,12 @@ def test_the_registry_knows_it() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"acknowledge": "delivered"}, 'acknowledge = "delivered" is not available'),
+        ({"acknowledge": "later"}, "'stored' or 'delivered'"),
+        ({"acknowledge": "delivered", "delivered_within": "2m"}, "less than or equal to 60"),
+        (
+            {"acknowledge": "delivered", "accounts": [{"account": "6F01", "repeat_window": "10s"}]},
+            "a repeat_window of at least 60s",
+        ),
         ({"listen": "7001"}, "host:port"),
         ({"accounts": [{"account": 9280}]}, "valid string"),
         ({"accounts": [{"account": "92-80"}]}, "pattern"),

@@ -3,14 +3,15 @@
 import zoneinfo
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from tocsin.config.fields import AesKey, Duration, Settings
 from tocsin.config.supervision import Interval
 from tocsin.model.event import Address
-from tocsin.sources.settings import ListenTlsSettings, SourceSettings, refused
+from tocsin.sources.settings import ListenTlsSettings, SourceSettings
 
 LONGEST_REPEAT_WINDOW_S = 900.0
+LEAST_WINDOW_DELIVERED_S = 60.0
 
 
 def _known_zone(name: str) -> str:
@@ -64,16 +65,20 @@ class Dc09SourceSettings(SourceSettings):
     tls: ListenTlsSettings | None = Field(None, description="Absent: plain TCP and UDP.")
     accounts: list[AccountSettings] = Field([], description="The panels that may report.")
     unknown_accounts: Literal["refuse", "accept"] = Field("refuse", description="What other accounts are told.")
-    acknowledge: str = Field("stored", description="When a panel is told that its event was taken.")
     max_connections: int = Field(10_000, ge=1, le=100_000, description="Connections at once.")
     max_connections_per_peer: int = Field(1_000, ge=1, le=100_000, description="Connections of one IP address at once.")
     idle: Duration = Field(120.0, ge=10, description="Close silent connections; at least 3 x the panel's supervision.")
 
-    @field_validator("acknowledge")
-    @classmethod
-    def _stored_only(cls, value: str) -> str:
-        refused("acknowledge", value, "stored", "panels are acknowledged when their event is on disk")
-        return value
+    @model_validator(mode="after")
+    def _repeats_are_known(self) -> "Dc09SourceSettings":
+        """A panel that is not answered repeats; every repeat must be known as one."""
+        short = [one.subject for one in self.accounts if one.repeat_window < LEAST_WINDOW_DELIVERED_S]
+        if self.acknowledge == "delivered" and short:
+            raise ValueError(
+                f'acknowledge = "delivered" needs a repeat_window of at least {LEAST_WINDOW_DELIVERED_S:g}s, so that a '
+                f"panel that repeats is understood; shorter: {', '.join(short)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _each_once(self) -> "Dc09SourceSettings":
