@@ -46,13 +46,21 @@ class Announcer:
         else:
             self.say("destination_up", f"Destination {name} is reachable again", destination_device(name))
 
+    def path_changed(self, destination: str, path: str, reason: str) -> None:
+        """Told to that destination too: its other path still stands."""
+        if reason:
+            self.say("supervision_lost", f"path {path} of destination {destination} is lost: {reason}")
+        else:
+            self.say("supervision_restored", f"path {path} of destination {destination} is back")
+
     def supervision_changed(self, source: str, subject: Supervised, restored: bool) -> None:
         """A source hears a subject again, or no more."""
         where = ("", subject.address, subject.area)
+        who = f"{subject.subject}, {subject.path} path," if subject.path else subject.subject
         if restored:
-            self.say("supervision_restored", f"{subject.subject} is heard again", *where)
+            self.say("supervision_restored", f"{who} is heard again", *where)
         else:
-            text = f"nothing heard from {subject.subject} on {source} for more than {subject.interval_s:g} s"
+            text = f"nothing heard from {who} on {source} for more than {subject.interval_s:g} s"
             self.say("supervision_lost", text, *where)
 
     def event(

@@ -182,6 +182,27 @@ class Prompt(Destination, Protocol):
         """
 
 
+class Path(Struct, frozen=True):
+    """One way to a station that is proved by itself, every `poll_s`; by its host."""
+
+    name: str
+    poll_s: float
+
+
+@runtime_checkable
+class ManyPaths(Destination, Protocol):
+    """A destination whose paths are each proved, also those that carry nothing at the moment (EN 50136)."""
+
+    def paths(self) -> Sequence[Path]:
+        """The first one first. Empty: only the destination as a whole is supervised."""
+
+    def proved_at(self, path: str) -> float | None:
+        """When anything was last answered over it, monotonic."""
+
+    async def prove(self, path: str, attempt: Attempt) -> Receipt:
+        """One supervision exchange over this path and no other. Raises LinkDown."""
+
+
 class PhotoIn(Struct, frozen=True):
     """A photo as it came in: not yet looked at."""
 
@@ -248,13 +269,20 @@ class Heard(Protocol):
 
 
 class Supervised(Struct, frozen=True):
-    """Something a source must hear from: silent for `interval_s` plus `allowance_s`, it is lost (dc09.md 11)."""
+    """Something a source must hear from: silent for `interval_s` plus `allowance_s`, it is lost (dc09.md 11).
+
+    `path` names it for people where a panel has two. `first` is the subject of the first path: while that is lost,
+    this one may be silent for `alone_s` only.
+    """
 
     subject: str
     interval_s: float
     allowance_s: float = 30.0
     address: Address | None = None
     area: str = ""
+    path: str = ""
+    first: str = ""
+    alone_s: float = 0.0
 
 
 class SourceState(Struct, frozen=True):

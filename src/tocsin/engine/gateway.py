@@ -32,6 +32,7 @@ from tocsin.engine.devices import DeviceBook
 from tocsin.engine.expiries import Expiries
 from tocsin.engine.hub import Change, Hub, delivery_changed, event_kept
 from tocsin.engine.intake import Door, IntakeParts, PhotoCheck
+from tocsin.engine.path_watch import path_watches
 from tocsin.engine.pump import Pump
 from tocsin.engine.retention import RetentionAges, keep_pruning
 from tocsin.engine.routing import Filter, Route, Verdict, destination_device, owed, unfiltered
@@ -115,6 +116,8 @@ class Gateway:
         self.intake = Door(IntakeParts(*given, *told), list(self._routes.values()))
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
+        destinations = [member.destination for member in members]
+        self._paths = path_watches(destinations, self._pumps, self._pump_parts(), self._announcer.path_changed)
         self._amendments = Amendments(
             parts.store, self.intake, self.devices.areas, self._routes, self._pumps, self._event_amended
         )
@@ -142,6 +145,7 @@ class Gateway:
         """Everything that goes on by itself, until cancelled. `announce`: this is a start, not a reload."""
         works: list[tuple[str, str, Callable[[], Any]]] = [
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
+            *self._paths.works(),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
             ("supervision", "task", self.supervision.run),
             ("contacts", "task", self.contacts.run),
@@ -182,6 +186,7 @@ class Gateway:
             frozenset(name for name, pump in self._pumps.items() if pump.paused),
             frozenset(name for name, pump in self._pumps.items() if pump.link.announced),
             self.supervision.lost(),
+            self._paths.lost(),
         )
 
     def carry_on(self, standing: Standing) -> None:
@@ -190,6 +195,7 @@ class Gateway:
             pump.paused = name in standing.paused
             pump.link.announced = name in standing.down
         self.supervision.carry_on(standing.lost)
+        self._paths.carry_on(standing.paths)
 
     # What people and programs ask
 
@@ -306,9 +312,12 @@ class Gateway:
             return Addressed(problem=f"internal error in finding the address: {type(error).__name__}")
 
     def _pump(self, member: Member) -> Pump:
+        return Pump(member.destination, member.retry, self._pump_parts())
+
+    def _pump_parts(self) -> PumpParts:
         parts, told = self._parts, (self._link_changed, self._settled)
         surroundings = (parts.store, parts.clock, parts.randomness, parts.record, parts.node, parts.lease_ttl_s)
-        return Pump(member.destination, member.retry, PumpParts(*surroundings, *told))
+        return PumpParts(*surroundings, *told)
 
     def _kept(self, accepted: Accepted) -> None:
         self.contacts.kept(accepted.event)
@@ -375,7 +384,8 @@ class Gateway:
     async def _status(self, name: str) -> DestinationStatus:
         member = self._members[name]
         state = self.live_state(name)
-        return await status(member.destination, member.type, member.title, member.insecure, state, self.store)
+        found = await status(member.destination, member.type, member.title, member.insecure, state, self.store)
+        return replace(found, paths=self._paths.states(name))
 
     async def _changed(self, name: str, who: str, action: str) -> None:
         await self._audit(who, action, name)

@@ -120,7 +120,7 @@ class Dc09Source:
         return [SourceState(subject, True, at) for subject, at in heard if subject not in watched]
 
     def supervised(self) -> Sequence[Supervised]:
-        return [_supervised(account) for account in self.settings.accounts if account.supervision]
+        return [_supervised(account, self.settings) for account in self.settings.accounts if account.supervision]
 
     # What the links ask for
 
@@ -182,7 +182,8 @@ class Dc09Source:
         """Replies now; those that wait for a station each in their own time, and nobody waits behind them."""
         now = [each for each in answers if isinstance(each, bytes)]
         if len(now) == len(answers):
-            return asker.answered(now)
+            asker.answered(now)
+            return
         asker.answered(now, len(answers) - len(now))
         for each in [each for each in answers if isinstance(each, Kept)]:
             task = asyncio.get_running_loop().create_task(self._answer_late(asker, each))
@@ -265,10 +266,14 @@ class Dc09Source:
         self._record(TaskFailed(f"source {self.name}", f"{type(error).__name__}: {error}", trace, 0.0))
 
 
-def _supervised(account: AccountSettings) -> Supervised:
+def _supervised(account: AccountSettings, settings: Dc09SourceSettings) -> Supervised:
     address = Address(account.account, receiver=account.receiver, prefix=account.prefix)
-    interval_s = account.supervision or 0.0
-    return Supervised(account.subject, interval_s, account.supervision_allowance, address, account.area)
+    interval_s, first = account.supervision or 0.0, ""
+    alone_s = interval_s
+    if account.path == "second":
+        first, interval_s = settings.first_path(account), account.second_interval or interval_s
+    heard = (account.supervision_allowance, address, account.area)
+    return Supervised(account.subject, interval_s, *heard, path=account.path or "", first=first, alone_s=alone_s)
 
 
 def build(settings: Dc09SourceSettings, surroundings: SourceSurroundings) -> Dc09Source:
