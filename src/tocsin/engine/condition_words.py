@@ -19,15 +19,14 @@ def restored_words(device: Device) -> Said:
     return "connection_restored", f"{_name(device)} is heard again"
 
 
-def battery_words(before: Battery, after: Battery, level: int, thresholds: Thresholds, device: Device) -> Said:
-    """Only the first fall below the threshold is `battery_low`; that it became critical afterwards is told as text."""
+def battery_words(after: Battery, level: int, thresholds: Thresholds, device: Device) -> Said:
+    """There is no kind for critical: the text says it (stations.md 1.3 has none either)."""
     of_device = f"battery of {_name(device)} at {level} %"
     if after == "good":
         return "battery_restored", f"{of_device}, good again"
     if after == "low":
         return "battery_low", f"{of_device}, below {thresholds.battery_low} %"
-    critical = f"{of_device}, critical: below {thresholds.battery_critical} %"
-    return ("battery_low" if before == "good" else "info"), critical
+    return "battery_low", f"{of_device}, critical: below {thresholds.battery_critical} %"
 
 
 def _name(device: Device) -> str:

@@ -27,7 +27,7 @@ from tocsin.engine.silences import Silences
 from tocsin.model.contact import Condition, Contact, ContactRecord, Status
 from tocsin.model.device import Device, Thresholds
 from tocsin.model.event import Event
-from tocsin.model.kinds import Kind
+from tocsin.model.kinds import Kind, State
 from tocsin.store.contract import Store, StoreUnavailable
 
 LOOK_EVERY_S = 1.0
@@ -170,8 +170,9 @@ class Contacts:
             return
         told: Event | None = None
         if own is None and level is not None and thresholds is not None:
-            words = battery_words(before, after, level, thresholds, device)
-            told = replace(self._event(*words, device.id), battery=level)
+            words = battery_words(after, level, thresholds, device)
+            state: State = "still" if before == "low" and after == "critical" else "new"
+            told = replace(self._event(*words, device.id), battery=level, state=state)
         one.battery = self._conditions.change(one.battery, after, told)
         self._publish(device)
 
