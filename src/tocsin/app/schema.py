@@ -8,13 +8,14 @@ from pydantic.json_schema import models_json_schema
 
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.loading import EntryType, Registries
-from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
+from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, LivenessSettings, RetentionSettings
 
 _ONE: dict[str, type[BaseModel]] = {
     "gateway": GatewaySettings,
     "api": ApiSettings,
     "console": ConsoleSettings,
     "retention": RetentionSettings,
+    "liveness": LivenessSettings,
 }
 _MANY: dict[str, type[BaseModel]] = {"areas": AreaSettings, "devices": DeviceSettings}
 

@@ -71,6 +71,6 @@ def second_interval(value: object) -> float | None:
     return category.second_s if category else None
 
 
-Interval = Annotated[float, BeforeValidator(parse_interval)]
-Poll = Annotated[float, BeforeValidator(parse_poll)]
-SecondPoll = Annotated[float, BeforeValidator(parse_second_poll)]
+Interval = Annotated[float, BeforeValidator(parse_interval, json_schema_input_type=str)]
+Poll = Annotated[float, BeforeValidator(parse_poll, json_schema_input_type=str)]
+SecondPoll = Annotated[float, BeforeValidator(parse_second_poll, json_schema_input_type=str)]
