@@ -10,7 +10,7 @@ Said = tuple[Kind, str]
 
 
 def lost_words(device: Device, heard_at: datetime | None) -> Said:
-    since = f"since {heard_at:%Y-%m-%d %H:%M} UTC" if heard_at else "since it is expected"
+    since = f"since {heard_at:%Y-%m-%d %H:%M} UTC" if heard_at else "since it was set up"
     every = f"; expected every {_duration(device.routine_s)}" if device.routine_s else ""
     return "connection_lost", f"nothing heard from {_name(device)} {since}{every}"
 

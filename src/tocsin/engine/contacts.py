@@ -6,6 +6,7 @@ A sign of life costs a look-up and is written down in batches. What stations are
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -29,10 +30,14 @@ from tocsin.model.device import Device, Thresholds
 from tocsin.model.event import Event
 from tocsin.model.kinds import Kind, State
 from tocsin.store.contract import Store, StoreUnavailable
+from tocsin.telemetry.occurrences import TaskFailed
+from tocsin.telemetry.record import Recorder
 
 LOOK_EVERY_S = 1.0
 WRITE_EVERY_S = 30.0
 """What a kill forgets: so much longer may a device be silent then, and so much older its last contact is shown."""
+
+CLOSE_LIMIT_S = 2.0
 
 
 class ContactRules(Struct, frozen=True):
@@ -51,6 +56,8 @@ class Outside(Protocol):
     def store(self) -> Store: ...
     @property
     def clock(self) -> Clock: ...
+    @property
+    def record(self) -> Recorder: ...
     @property
     def contacts(self) -> ContactRules: ...
     @property
@@ -100,6 +107,7 @@ class Contacts:
     def __init__(self, parts: ContactParts, outside: Outside) -> None:
         self._store = outside.store
         self._clock = outside.clock
+        self._record = outside.record
         self._rules = outside.contacts
         self._devices, intake, self._event, self._hub = parts
         self._listening = Listening(self._clock.monotonic, lambda: intake.open and self._store.writable())
@@ -123,7 +131,15 @@ class Contacts:
     # What comes in
 
     def kept(self, event: Event) -> None:
-        """The event is on disk. The gateway's own are no sign of life, nor is what another says to be lost."""
+        """The event is on disk."""
+        try:
+            self._kept(event)
+        except Exception as error:  # noqa: BLE001 - a defect here must not make the source believe it was not kept
+            trace = "".join(traceback.format_exception(error))
+            self._record(TaskFailed("contacts", f"{type(error).__name__}: {error}", trace, 0.0))
+
+    def _kept(self, event: Event) -> None:
+        """The gateway's own events are no sign of life, nor is what another says to be lost."""
         device = self._device(event.device_id) if event.device_id and event.source != GATEWAY else None
         if device is None or event.kind == "connection_lost":
             return
@@ -185,9 +201,10 @@ class Contacts:
     # Which devices there are
 
     def _device(self, device_id: str) -> Device | None:
-        if self._version != self._devices.version:
+        device = self._devices.get(device_id)
+        if device is not None and (device_id not in self._known or device_id in self._gone):
             self._look_at_devices()
-        return self._devices.get(device_id)
+        return device
 
     def _look_at_devices(self) -> None:
         """After the start, and after each change of the devices."""
@@ -274,6 +291,8 @@ class Contacts:
     def look(self) -> None:
         """Declare lost whoever has been silent for too long."""
         now = self._listening.look()
+        if self._version != self._devices.version:
+            self._look_at_devices()
         if self._decides():
             for device_id in self._silences.overdue(now):
                 device, one = self._device(device_id), self._known[device_id]
@@ -307,7 +326,9 @@ class Contacts:
 
     async def aclose(self) -> None:
         """Write what is left, and let another node decide."""
-        await self.write()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_LIMIT_S):
+                await self.write()
         if self._keeper is not None:
             await self._keeper.release()
 
