@@ -33,7 +33,8 @@ from tocsin.store.contract import Store, StoreUnavailable
 from tocsin.telemetry.occurrences import TaskFailed
 from tocsin.telemetry.record import Recorder
 
-LOOK_EVERY_S = 1.0
+LEAST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
+"""Between two looks at who is silent."""
 WRITE_EVERY_S = 30.0
 """What a kill forgets: so much longer may a device be silent then, and so much older its last contact is shown."""
 
@@ -162,7 +163,7 @@ class Contacts:
         return DeviceState(_status(device, one), one.contact.heard_at, one.contact.battery, one.battery.state)
 
     def _heard(self, device: Device, one: _Known, at: datetime, level: int | None = None, told: bool = False) -> None:
-        before, now = one.contact, self._listening.seconds
+        before, now = one.contact, self._listening.look()
         self._note(one, Contact(device.id, now, at, before.battery if level is None else level))
         self._silences.heard(device.id, now)
         if one.lost:
@@ -286,7 +287,12 @@ class Contacts:
                 with contextlib.suppress(StoreUnavailable):
                     await self._look_at_others()
             self.look()
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._pause_s())
+
+    def _pause_s(self) -> float:
+        due = self._silences.next_due()
+        pause_s = LONGEST_PAUSE_S if due is None else due - self._listening.seconds
+        return min(max(pause_s, LEAST_PAUSE_S), LONGEST_PAUSE_S)
 
     def look(self) -> None:
         """Declare lost whoever has been silent for too long."""
@@ -309,6 +315,7 @@ class Contacts:
 
     async def write(self) -> None:
         """Signs of life to the disk; if it cannot be now, the next time."""
+        self._listening.look()
         if not self._known:
             return
         unwritten, self._unwritten = self._unwritten, {}

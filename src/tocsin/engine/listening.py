@@ -25,9 +25,9 @@ class Listening:
         self.seconds = max(self.seconds, seconds)
 
     def look(self) -> float:
-        """Count what has passed; only where it could hear from one look to the next."""
-        now, able = self._monotonic(), self._able()
-        if self._looked_at is not None and able and self._was_able:
+        """Count what has passed since the last look, if anybody could be heard then."""
+        now = self._monotonic()
+        if self._looked_at is not None and self._was_able:
             self.seconds += min(now - self._looked_at, LONGEST_STEP_S)
-        self._looked_at, self._was_able = now, able
+        self._looked_at, self._was_able = now, self._able()
         return self.seconds

@@ -46,6 +46,10 @@ class Silences:
                 self._wait(who, due)
         return found
 
+    def next_due(self) -> float | None:
+        """Nobody is overdue before."""
+        return self._queue[0][0] if self._queue else None
+
     def _wait(self, who: str, due: float) -> None:
         self._waiting[who] = due
         heapq.heappush(self._queue, (due, who))
