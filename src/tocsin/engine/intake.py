@@ -24,11 +24,13 @@ from tocsin.engine.devices import DeviceBook
 from tocsin.engine.numbers import Numbers
 from tocsin.engine.plans import Planned, Plans, planned
 from tocsin.engine.repeats import Repeats
+from tocsin.engine.routine import KIND as ROUTINE
+from tocsin.engine.routine import RoutineChecks, Sent
 from tocsin.engine.routing import Route, Verdict, held, judge, unfiltered, waits
 from tocsin.model.delivery import DeliveryKey, Due, Owed
 from tocsin.model.event import Event, Photo, Place
 from tocsin.store.contract import Accepted, Arrival, Store, StoreUnavailable
-from tocsin.telemetry.occurrences import EventAccepted, TaskFailed
+from tocsin.telemetry.occurrences import DeliveriesFiltered, EventAccepted, TaskFailed
 from tocsin.telemetry.record import Recorder
 
 MOST_PHOTOS = 20
@@ -75,6 +77,7 @@ class Door:
         self._routes = tuple(routes)
         self._numbers = Numbers(parts.store)
         self._plans = Plans(self._routes, parts.devices)
+        self._routine = RoutineChecks(parts.devices)
         self._repeats = Repeats()
         self._keeping: set[asyncio.Task[dict[int, Taken]]] = set()
         self._last_told = 0
@@ -174,8 +177,9 @@ class Door:
     async def _keep(self, fresh: Sequence[_Numbered], now: datetime) -> dict[int, Taken]:
         photos, refused = await self._pictures(fresh)
         arrivals: list[Arrival] = []
+        checks: Sent = {}
         for n, (place, submission) in enumerate(fresh, 1):
-            arrivals.append(await self._arrival(submission, photos.get(place, ()), now))
+            arrivals.append(await self._arrival(submission, photos.get(place, ()), now, checks))
             if n % AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
         try:
@@ -201,6 +205,9 @@ class Door:
         counts = Counter([(one.event.source, one.event.kind) for one in kept if not one.duplicate])
         for (source, kind), count in counts.items():
             self._parts.record(EventAccepted(source, kind, count))
+        filtered = Counter([owed.destination for one in kept for owed in one.owed if owed.state == "filtered"])
+        for destination, count in filtered.items():
+            self._parts.record(DeliveriesFiltered(destination, count))
 
     async def _pictures(
         self, fresh: Sequence[_Numbered]
@@ -242,7 +249,7 @@ class Door:
         good, refused = await self._vet(pictures)
         return [replace(photo, n=first + place) for place, photo in enumerate(good)], refused
 
-    async def _arrival(self, submission: Submission, photos: Sequence[Photo], now: datetime) -> Arrival:
+    async def _arrival(self, submission: Submission, photos: Sequence[Photo], now: datetime, checks: Sent) -> Arrival:
         given = submission.event
         event = replace(
             given,
@@ -253,6 +260,9 @@ class Door:
             flags=self._flags(given),
         )
         shares = self._only(event, submission.only) if submission.only else self._plans.of(event)
+        if event.kind == ROUTINE and not submission.only:
+            # One with an id of its own may be a repeat: then it does not go, and must not hold back another.
+            shares = self._routine.thinned(event, shares, {} if submission.digest else checks)
         return Arrival(
             event,
             photos,
@@ -293,6 +303,8 @@ class Door:
         if accepted.duplicate:
             return
         self._last_told = accepted.seq
+        if event.kind == ROUTINE:
+            self._routine.kept(event, accepted.owed)
         for one in accepted.owed:
             if one.state in ("pending", "held"):
                 self._parts.owes(due_of(accepted.seq, event, one))
