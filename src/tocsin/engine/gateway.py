@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
@@ -15,7 +14,6 @@ from tocsin.engine.announcer import Announcer
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.backoff import Retry
 from tocsin.engine.contracts import (
-    Addressed,
     Clock,
     Destination,
     IntakeClosed,
@@ -30,11 +28,13 @@ from tocsin.engine.contracts import (
 )
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.expiries import Expiries
+from tocsin.engine.guarded import guarded
 from tocsin.engine.hub import Change, Hub, delivery_changed, event_kept
 from tocsin.engine.intake import Door, IntakeParts, PhotoCheck
 from tocsin.engine.pump import Pump
 from tocsin.engine.retention import RetentionAges, keep_pruning
 from tocsin.engine.routing import Filter, Route, Verdict, destination_device, owed, unfiltered
+from tocsin.engine.sheet import Sheet
 from tocsin.engine.standing import Standing
 from tocsin.engine.status import DestinationStatus, link_state, status
 from tocsin.engine.supervision import SupervisionWatch
@@ -47,7 +47,6 @@ from tocsin.model.event import Actor, Event
 from tocsin.model.ids import UlidSource
 from tocsin.model.kinds import Classification
 from tocsin.store.contract import Accepted, AuditEntry, Store, StoredEvent, StoreUnavailable
-from tocsin.telemetry.occurrences import TaskFailed
 from tocsin.telemetry.record import Recorder
 
 __all__ = ["DestinationStatus", "Gateway", "GatewayParts", "Member"]
@@ -108,6 +107,8 @@ class Gateway:
         self._members = {member.destination.name: member for member in members}
         self.devices = DeviceBook(parts.store, areas or AreaTree(), devices)
         self._routes = {name: self._route(member) for name, member in self._members.items()}
+        asked = [(self._routes[name], guarded(one.destination, parts.record)) for name, one in self._members.items()]
+        self.sheet = Sheet(self.devices, parts.clock, asked)
         new_id = UlidSource(lambda: int(parts.clock.now().timestamp() * 1000), parts.randomness.getrandbits)
         given = (parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check)
         told = (self._kept, self._owes, self._missed, self._doubt)
@@ -282,24 +283,14 @@ class Gateway:
     # What goes on inside
 
     def _route(self, member: Member) -> Route:
-        destination = member.destination
+        address = guarded(member.destination, self._parts.record)
         return Route(
-            destination.name,
+            member.destination.name,
             member.filter,
-            lambda event: self._address(destination, event),
+            lambda event: address(event, self.devices.get(event.device_id)),
             member.hold_s,
             member.wants_photos,
         )
-
-    def _address(self, destination: Destination, event: Event) -> Addressed:
-        """A defect in one destination must not keep the event from the others: it is set aside with what is wrong."""
-        try:
-            return destination.address(event, self.devices.get(event.device_id))
-        except Exception as error:  # noqa: BLE001 - see above
-            trace = "".join(traceback.format_exception(error))
-            what = f"{type(error).__name__}: {error}"
-            self._parts.record(TaskFailed(f"destination {destination.name}", what, trace, 0.0))
-            return Addressed(problem=f"internal error in finding the address: {type(error).__name__}")
 
     def _pump(self, member: Member) -> Pump:
         parts, told = self._parts, (self._link_changed, self._settled)

@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from tocsin.model.delivery import Delivery, DeliveryKey, DeliveryState, Due, Exchange, Outcome, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
 
@@ -207,12 +207,19 @@ class Store(Protocol):
 
     async def last_delivered(self, destination: str) -> Delivery | None: ...
 
-    # Devices and audit
+    # Areas, devices and audit
     async def devices(self) -> Sequence[Device]: ...
 
     async def put_device(self, device: Device) -> None: ...
 
     async def delete_device(self, device_id: str) -> bool: ...
+
+    async def areas(self) -> Sequence[Area]: ...
+
+    async def delete_area(self, name: str) -> bool: ...
+
+    async def keep(self, areas: Sequence[Area], devices: Sequence[Device]) -> None:
+        """Write many, all of them or none. No name and no id may be given twice."""
 
     async def audit(self, entry: AuditEntry) -> None: ...
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Outcome, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
 from tocsin.store.contract import (
@@ -134,6 +134,17 @@ class DurableStore:
 
     async def delete_device(self, device_id: str) -> bool:
         return bool(await self._write(keeping.delete_device, device_id))
+
+    async def areas(self) -> Sequence[Area]:
+        return await self._engine.read(lists.areas())
+
+    async def delete_area(self, name: str) -> bool:
+        return bool(await self._write(keeping.delete_area, name))
+
+    async def keep(self, areas: Sequence[Area], devices: Sequence[Device]) -> None:
+        await self._engine.write(
+            Operation(keeping.keep, keeping.Inventory(areas, devices), 1 + len(areas) + len(devices))
+        )
 
     async def audit(self, entry: AuditEntry) -> None:
         await self._write(keeping.audit, entry)

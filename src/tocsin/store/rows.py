@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
 from tocsin.store.contract import Arrival, AuditEntry, StoredEvent
@@ -18,6 +18,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_device = msgspec.json.Decoder(Device).decode
+_decode_area = msgspec.json.Decoder(Area).decode
 _ID_FIELD = len(b'{"id":,')
 LONGEST_TEXT = 32_768
 """Characters kept of one side of an exchange."""
@@ -172,6 +173,18 @@ def device_body(device: Device) -> str:
 
 def device_of(row: Row) -> Device:
     return _decode_device(row[0])
+
+
+def device_row(device: Device) -> Row:
+    return (device.id, device_body(device))
+
+
+def area_row(area: Area) -> Row:
+    return (plain(area.name), _encode(area).decode())
+
+
+def area_of(row: Row) -> Area:
+    return _decode_area(row[0])
 
 
 def audit_row(entry: AuditEntry) -> Row:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey, Due, Exchange, Outcome, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
 from tocsin.store.contract import (
@@ -49,6 +49,7 @@ class MemoryStore:
         self._counters: dict[str, int] = {}
         self._leases: dict[str, Lease] = {}
         self._devices: dict[str, Device] = {}
+        self._areas: dict[str, Area] = {}
         self._audit: list[AuditEntry] = []
 
     async def open(self) -> None: ...
@@ -214,6 +215,16 @@ class MemoryStore:
 
     async def delete_device(self, device_id: str) -> bool:
         return self._devices.pop(device_id, None) is not None
+
+    async def areas(self) -> Sequence[Area]:
+        return list(self._areas.values())
+
+    async def delete_area(self, name: str) -> bool:
+        return self._areas.pop(name, None) is not None
+
+    async def keep(self, areas: Sequence[Area], devices: Sequence[Device]) -> None:
+        self._areas |= {area.name: area for area in areas}
+        self._devices |= {device.id: device for device in devices}
 
     async def audit(self, entry: AuditEntry) -> None:
         self._audit.append(entry)

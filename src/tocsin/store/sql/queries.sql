@@ -82,6 +82,12 @@ INSERT INTO devices (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body
 -- delete_device: forget a device
 DELETE FROM devices WHERE id = ? RETURNING id;
 
+-- areas: all areas
+SELECT body FROM areas ORDER BY name;
+
+-- delete_area: forget an area
+DELETE FROM areas WHERE name = ? RETURNING name;
+
 -- add_audit: who did what
 INSERT INTO audit (at, who, action, subject, source_address, result) VALUES (?, ?, ?, ?, ?, ?);
 
