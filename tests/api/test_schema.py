@@ -98,6 +98,10 @@ def test_every_route_of_the_contract_is_described(server: _Server) -> None:
         "GET /devices/{device_id}",
         "PUT /devices/{device_id}",
         "DELETE /devices/{device_id}",
+        "GET /areas",
+        "PUT /areas/{name}",
+        "DELETE /areas/{name}",
+        "POST /import",
         "GET /stream",
         "POST /rpc",
     }

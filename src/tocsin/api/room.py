@@ -18,6 +18,7 @@ from tocsin.api.settings import Scope
 from tocsin.api.sse import Streams
 from tocsin.engine.gateway import Gateway
 from tocsin.store.contract import StoredEvent
+from tocsin.telemetry.record import Recorder
 
 JSON = "application/json"
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -33,6 +34,7 @@ class Room(Struct, frozen=True):
     buffers: Buffers
     streams: Streams
     closing: asyncio.Event
+    record: Recorder
 
     @property
     def access(self) -> Access:
@@ -42,9 +44,9 @@ class Room(Struct, frozen=True):
         return self.gateway.clock.now()
 
 
-def make_room(gateway: Gateway, access: Access, limits: Limits) -> Room:
+def make_room(gateway: Gateway, access: Access, limits: Limits, record: Recorder) -> Room:
     doorkeeper = Doorkeeper(access, limits.failed_tokens_per_minute, gateway.clock.monotonic)
-    return Room(gateway, doorkeeper, limits, Buffers(limits), Streams(limits.streams), asyncio.Event())
+    return Room(gateway, doorkeeper, limits, Buffers(limits), Streams(limits.streams), asyncio.Event(), record)
 
 
 def room_of(request: Request) -> Room:

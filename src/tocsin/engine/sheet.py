@@ -18,6 +18,9 @@ PROBED: tuple[Kind, ...] = (
 )
 """Kinds with which a destination is asked, until it wants one."""
 
+_FOR_ALL_KINDS = ("filter.areas", "filter.exclude_areas", "on_missing_address")
+"""Rules that do not look at the kind."""
+
 AddressAs = Callable[[Event, Device | None], Addressed]
 
 
@@ -53,6 +56,16 @@ class Sheet:
         lineage = self._devices.areas.lineage(place.area)
         return [self._entry(route, address, made, lineage, device) for route, address in self._asked]
 
+    def warnings(self, device: Device, entries: Sequence[Entry]) -> list[str]:
+        """What is wrong with a device's addresses, each sentence once, with the destinations it concerns."""
+        said: dict[str, list[str]] = {}
+        for entry in entries:
+            for text in filter(None, (entry.warning, entry.problem)):
+                said.setdefault(text, []).append(entry.destination)
+        unknown = sorted(device.addresses.keys() - {entry.destination for entry in entries})
+        lost = [f"addresses: there is no destination {name!r}" for name in unknown]
+        return [*(f"{', '.join(names)}: {text}" for text, names in said.items()), *lost]
+
     def _entry(self, route: Route, address: AddressAs, made: Event, lineage: Sequence[str], device: Device) -> Entry:
         # From wherever its events come: a filter by source says nothing about the device.
         wanted = replace(route.filter, sources=None)
@@ -73,16 +86,7 @@ class Sheet:
 def _first_yes(route: Route, made: Event, lineage: Sequence[str]) -> Verdict:
     """The verdict on the first kind the destination wants of this device; if it wants none, that on the first."""
     first = judge(route, made, lineage)
-    if first.yes or first.reason.startswith(("filter.areas", "filter.exclude_areas")):
+    if first.yes or first.reason.startswith(_FOR_ALL_KINDS):
         return first
     others = (judge(route, replace(made, kind=kind), lineage) for kind in PROBED[1:])
     return next((verdict for verdict in others if verdict.yes), first)
-
-
-def warnings_of(entries: Sequence[Entry]) -> list[str]:
-    """What is wrong with a device's addresses, each sentence once, naming the destination."""
-    said: dict[str, list[str]] = {}
-    for entry in entries:
-        for text in filter(None, (entry.warning, entry.problem)):
-            said.setdefault(text, []).append(entry.destination)
-    return [f"{', '.join(names)}: {text}" for text, names in said.items()]
