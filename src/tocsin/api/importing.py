@@ -123,13 +123,16 @@ def _areas(room: Room, rights: Rights, rows: Rows) -> Merge[Area]:
 def _devices(room: Room, rights: Rights) -> Merge[Device]:
     book = room.gateway.devices
 
+    def within(device: Device | None) -> None:
+        if device is not None and not rights.reach(book.areas, device.area, device.id):
+            raise Problem(403, f"the token {rights.name} may not write devices of this area")
+
     def take(row: Row) -> tuple[Device, Change | None] | None:
         device_id = row.get("id")
         known = book.get(device_id) if isinstance(device_id, str) else None
+        within(known)
         found = merged_device(row, known)
-        for device in (known, found[0] if found else None):
-            if device is not None and not rights.reach(book.areas, device.area, device.id):
-                raise Problem(403, f"the token {rights.name} may not write devices of this area")
+        within(found[0] if found else None)
         return found
 
     return Merge("device", take)
