@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from serving import Served, served
+from serving import AREAS, Served, served
 
 from tocsin.api.access import Access, Token, digest
 from tocsin.api.merging import Merge, merged_area, merged_device, parent_problem
@@ -19,7 +19,9 @@ from tocsin.config.fields import parse_duration
 from tocsin.destinations.dc09.destination import build
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.surroundings import Surroundings
+from tocsin.engine.areas import AreaTree
 from tocsin.engine.clock import LoopClock
+from tocsin.engine.contracts import ORIGIN_AREA
 from tocsin.engine.gateway import Member
 from tocsin.model.device import Device
 from tocsin.telemetry.occurrences import Trouble
@@ -30,8 +32,10 @@ from tocsin.transports.sockets import SocketNetwork
 async def gw(tmp_path: Path) -> AsyncIterator[Served]:
     """One DC-09 station that nobody reaches, and the devices d1 and d2 of the configuration."""
     given = {"name": "arc", "type": "dc09", "hosts": ["127.0.0.1:1"], "supervision": "off"}
-    around = Surroundings(LoopClock(), random.Random(1), SocketNetwork(), lambda _: None)
-    async with served(tmp_path, [Member(build(Dc09Settings(**given), around), "dc09", "")]) as it:
+    areas = AreaTree(AREAS)
+    around = Surroundings(LoopClock(), random.Random(1), SocketNetwork(), lambda _: None, area_address=areas.address)
+    station = Member(build(Dc09Settings(**given), around), "dc09", "")
+    async with served(tmp_path, [station], areas=areas) as it:
         yield it
 
 
@@ -74,10 +78,27 @@ async def test_an_area_lends_its_address_and_gives_it_to_the_areas_below(gw: Ser
     status, area = await call(gw, "PUT", "/areas/West", json={"parent": "North", "addresses": {"arc": "#4400"}})
     assert (status, area["origin"], area["addresses"]) == (200, "api", {"arc": "#4400"})
     _, device = await call(gw, "PUT", "/devices/cam", json={"area": "West"})
-    assert (device["destinations"][0]["address"], device["destinations"][0]["origin"]) == ("", "")
+    assert (device["destinations"][0]["address"], device["destinations"][0]["origin"]) == ("#4400", ORIGIN_AREA)
+    _, device = await call(gw, "PUT", "/devices/cam", json={"area": "North"})
+    assert device["destinations"][0]["address"] == "", "upwards only"
     assert [one["name"] for one in (await gw.get("/areas"))["items"]] == ["Depot", "North", "West", "Yard"]
     assert (await call(gw, "DELETE", "/areas/West"))[0] == 204
     assert (await call(gw, "DELETE", "/areas/West"))[0] == 404
+
+
+async def test_events_follow_a_change_of_areas_at_once(gw: Served) -> None:
+    async def address_of_next() -> str:
+        event = await gw.get(f"/events/{(await gw.post(device_id='cam'))['id']}")
+        return str(event["deliveries"][0]["address"])
+
+    await call(gw, "PUT", "/areas/West", json={"addresses": {"arc": "#4400"}})
+    await call(gw, "PUT", "/areas/Inner", json={"parent": "West"})
+    await call(gw, "PUT", "/devices/cam", json={"area": "Inner"})
+    assert await address_of_next() == "#4400"
+    await call(gw, "PUT", "/areas/West", json={"addresses": {"arc": "#4411"}})
+    assert await address_of_next() == "#4411"
+    await call(gw, "DELETE", "/areas/West")
+    assert await address_of_next() == ""
 
 
 @pytest.mark.parametrize(

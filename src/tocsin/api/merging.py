@@ -109,10 +109,11 @@ def parent_problem(area: Area, parents: Mapping[str, str]) -> str:
     """Why an area cannot lie where it says; empty when it can. `parents` as they will be."""
     if area.parent and area.parent not in parents:
         return f"parent: there is no area {area.parent!r}"
-    above = area.parent
-    for _ in parents:
+    above, passed = area.parent, set[str]()
+    while above and above not in passed:
         if above == area.name:
             return "parent: this area would lie within itself"
+        passed.add(above)
         above = parents.get(above, "")
     return ""
 

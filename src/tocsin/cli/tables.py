@@ -142,7 +142,7 @@ def devices(
     offline: Annotated[bool, typer.Option("--offline", help="Of the configuration file, without a gateway.")] = False,
     limit: Limit = 100_000,
 ) -> None:
-    """List the devices, or the address of each at every destination.
+    """List devices; --addresses: their numbers at stations.
 
     Example: tocsin devices --addresses --dest arc --csv > arc.csv
     """

@@ -147,13 +147,14 @@ async def served(
     console: bool = True,
     devices: Sequence[Device] = DEVICES,
     port: int = 0,
+    areas: AreaTree | None = None,
 ) -> AsyncIterator[Served]:
     """A running gateway at `served.url`; without members one station `arc` that takes everything."""
     occurrences: list[Occurrence] = []
     store = open_store(folder / "tocsin.db")
     await store.open()
     parts = GatewayParts(store, LoopClock(), random.Random(1), occurrences.append, any_picture)
-    gateway = Gateway("north-depot", parts, members or [member(Station("arc"))], AreaTree(AREAS), devices)
+    gateway = Gateway("north-depot", parts, members or [member(Station("arc"))], areas or AreaTree(AREAS), devices)
     await gateway.start()
     app = create_app(gateway, access or Access(), no_metrics, occurrences.append, limits)
     if console:
