@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 from tocsin.config.fields import AesKey, Duration, Settings
 from tocsin.config.supervision import Interval
 from tocsin.model.event import Address
-from tocsin.sources.settings import ListenTlsSettings, SourceSettings, refused
+from tocsin.sources.settings import Listening, ListenTlsSettings, SourceSettings, refused
 
 LONGEST_REPEAT_WINDOW_S = 900.0
 
@@ -82,3 +82,7 @@ class Dc09SourceSettings(SourceSettings):
         if twice:
             raise ValueError(f"these accounts are given twice: {', '.join(twice)}")
         return self
+
+    def listening(self) -> list[Listening]:
+        over_tcp = Listening(self.listen, "tcp")
+        return [over_tcp] if self.tls else [over_tcp, Listening(self.listen, "udp")]
