@@ -28,7 +28,7 @@ Verdict = Literal["kept", "repeat", "failed"]
 
 
 class Records:
-    """What all connections of one source share: the sites, the last record of each receiver, and the way to the disk."""
+    """What all connections of one source share: sites, the last record of each receiver, the way to the disk."""
 
     def __init__(self, settings: SurgardSourceSettings, surroundings: SourceSurroundings, intake: Intake) -> None:
         self.settings = settings
@@ -76,7 +76,7 @@ class Records:
             return "failed"
         except Refused as error:
             self._record(EventRefused(self._name, "refused", f"account {record.account}: {error}"))
-            return "failed"
+            return "kept"  # it would be refused for ever, and a NAK would stop all that stands behind it
         except Exception as error:  # noqa: BLE001 - one record must not end the connection that brings the others
             trace = "".join(traceback.format_exception(error))
             self._record(TaskFailed(f"source {self._name}", f"{type(error).__name__}: {error}", trace, 0.0))
@@ -99,13 +99,17 @@ def receiver_subject(number: str) -> str:
 
 
 class Link:
-    """Serves one connection until it ends, falls silent, or proves to be something else. Raises LinkBroken."""
+    """Serves one connection until it ends, falls silent, or proves to be something else. Raises LinkBroken.
+
+    `frames` counts what came that was a record.
+    """
 
     def __init__(self, connection: Connection, peer: str, records: Records, silence_s: float | None) -> None:
         self._connection = connection
         self._peer = peer
         self._records = records
         self._silence_s = silence_s
+        self.frames = 0
         self._ack, self._nak = _ANSWERS[records.settings.answer]
 
     async def serve(self) -> None:
@@ -130,6 +134,7 @@ class Link:
         if isinstance(found, Dropped):
             self._records.dropped(found.reason, self._peer, found.detail)
             return
+        self.frames += 1
         verdicts = [await self._records.take(raw, self._peer) for raw in found.records]
         late = self._records.clock.monotonic() - came_at > ANSWER_WITHIN_S
         answer = self._nak if "failed" in verdicts else self._ack

@@ -1,14 +1,16 @@
 """The gateway as automation software: connects to a receiver, or listens for it, and takes its records."""
 
 import asyncio
-from collections.abc import Sequence
+import traceback
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Intake, SourceState, Supervised
 from tocsin.sources.surgard.link import LINK, Link, Records, receiver_subject
 from tocsin.sources.surgard.settings import AccountSettings, SurgardSourceSettings
 from tocsin.sources.surroundings import SourceSurroundings
-from tocsin.telemetry.occurrences import FrameDropped, Notice, Trouble
+from tocsin.telemetry.occurrences import FrameDropped, Notice, TaskFailed, Trouble
 from tocsin.transports.accepting import accept
 from tocsin.transports.contract import Connection, Endpoint, LinkBroken, Unreachable
 from tocsin.transports.tls import server_context
@@ -30,7 +32,7 @@ class SurgardSource:
         self._surroundings = surroundings
         self._record = surroundings.record
         self._records: Records | None = None
-        self._links: set[asyncio.Task[None]] = set()
+        self._links: set[asyncio.Task[object]] = set()
         self._silence_s = None if settings.heartbeat is None else MISSED_HEARTBEATS * settings.heartbeat + ALLOWANCE_S
 
     async def run(self, intake: Intake) -> None:
@@ -82,7 +84,7 @@ class SurgardSource:
         full = len(self._links) >= self.settings.max_connections
         if full:
             self._record(FrameDropped(self.name, "too_many_connections", peer.host))
-        work = connection.aclose() if full else self._serve(connection, peer, records)
+        work: Coroutine[Any, Any, object] = connection.aclose() if full else self._serve(connection, peer, records)
         task = asyncio.get_running_loop().create_task(work)
         self._links.add(task)
         task.add_done_callback(self._links.discard)
@@ -90,11 +92,17 @@ class SurgardSource:
     def _stranger(self, peer: Endpoint) -> None:
         self._record(FrameDropped(self.name, "not_allowed", peer.host))
 
-    async def _serve(self, connection: Connection, peer: Endpoint, records: Records) -> None:
+    async def _serve(self, connection: Connection, peer: Endpoint, records: Records) -> bool:
+        """Until the connection ends; whether a record came over it."""
+        link = Link(connection, peer.host, records, self._silence_s)
         try:
-            await Link(connection, peer.host, records, self._silence_s).serve()
+            await link.serve()
         except LinkBroken as error:
             self._record(FrameDropped(self.name, "broken", peer.host, str(error)))
+        except Exception as error:  # noqa: BLE001 - a defect met by one connection must not end the others
+            trace = "".join(traceback.format_exception(error))
+            self._record(TaskFailed(f"source {self.name}", f"{type(error).__name__}: {error}", trace, 0.0))
+        return link.frames > 0
 
     # We connect to the receiver
 
@@ -102,18 +110,17 @@ class SurgardSource:
         """Every new connection starts at the first host; a pause follows each round without one (stations.md 8.1)."""
         pause_s, down = PAUSE_S, False
         while True:
-            begun = self._surroundings.clock.monotonic()
-            reasons = await self._round(records, down)
+            reasons = await self._round(records)
             if reasons and not down:
-                self._record(Trouble(f"source {self.name}", f"no receiver can be reached: {'; '.join(reasons)}"))
+                self._record(Trouble(f"source {self.name}", f"no receiver can be used: {'; '.join(reasons)}"))
+            if down and not reasons:
+                self._record(Notice(f"source {self.name}", "a receiver could be used again"))
             down = bool(reasons)
-            lasted_s = self._surroundings.clock.monotonic() - begun
-            pause_s = PAUSE_S if not reasons and lasted_s > LONGEST_PAUSE_S else pause_s
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S) if down else PAUSE_S
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _round(self, records: Records, was_down: bool) -> list[str]:
-        """Serve the first host that can be reached until that link ends; why none could be, if none could."""
+    async def _round(self, records: Records) -> list[str]:
+        """Serve the first host that brings a record, until that link ends; why none did, if none did."""
         reasons = []
         for host in dict.fromkeys(self.settings.endpoints()):
             try:
@@ -123,10 +130,9 @@ class SurgardSource:
             except Unreachable as error:
                 reasons.append(str(error))
                 continue
-            if was_down:
-                self._record(Notice(f"source {self.name}", f"connected to {host}"))
-            await self._serve(connection, host, records)
-            return []
+            if await self._serve(connection, host, records):
+                return []
+            reasons.append(f"{host} took the connection and sent no record")
         return reasons
 
 
