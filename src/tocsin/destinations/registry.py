@@ -9,6 +9,8 @@ from tocsin.destinations.dc09.destination import build as build_dc09
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
+from tocsin.destinations.microkey.destination import build as build_microkey
+from tocsin.destinations.microkey.settings import MicrokeySettings
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.surgard.destination import build as build_surgard
 from tocsin.destinations.surgard.settings import SurgardSettings
@@ -58,6 +60,13 @@ _TYPES = (
         "Records, answers and times are from published manuals; address in the description and codes are ours.",
         SurgardSettings,
         build_surgard,
+    ),
+    DestinationType(
+        "microkey",
+        "MicroKey (unconfirmed)",
+        "Nothing is published: Sur-Gard Contact ID records, for its receiver drivers of that family, are our choice.",
+        MicrokeySettings,
+        build_microkey,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}

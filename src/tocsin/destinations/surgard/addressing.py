@@ -2,19 +2,13 @@
 
 import re
 
+from tocsin.destinations.addresses import resolved
 from tocsin.destinations.surgard.settings import LinkedSettings
-from tocsin.engine.contracts import (
-    ORIGIN_DEFAULT,
-    ORIGIN_DEVICE,
-    ORIGIN_OWN,
-    ORIGIN_TAG,
-    Addressed,
-    printed_address,
-)
+from tocsin.engine.contracts import ORIGIN_OWN, Addressed, AreaAddress, no_area_address, printed_address
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Event
 from tocsin.protocols import contact_id
-from tocsin.protocols.addressing import find
+from tocsin.protocols.addressing import Number
 
 _PRINTED = re.compile(
     r"(?:R([0-9A-F]{1,6}))?(?:L([0-9A-Z]{1,6}))?#([0-9A-Z]{1,16})(?:\|([0-9A-Z]{1,16}))?(?:-([0-9A-Z]{1,16}))?",
@@ -35,30 +29,15 @@ def read_printed(text: str) -> Address | None:
     return Address(account, area, zone, receiver, line)
 
 
-def address(settings: LinkedSettings, notation: str, event: Event, device: Device | None) -> Addressed:
-    """The event's own number, the device's tag, the device's list, the default account: the first there is. `notation`
-    is the tag's prefix.
-    """
-    warning = ""
-    if event.address is not None:
-        return _addressed(settings, _renamed(settings, event.address), ORIGIN_OWN)
-    if device is not None:
-        found = find(device.description, notation)
-        warning = "; ".join(f"description of {device.id}: {each}" for each in found.warnings)
-        if isinstance(found.address, Address):
-            return _addressed(settings, found.address, ORIGIN_TAG, warning)
-        listed = device.addresses.get(settings.name)
-        if listed is not None:
-            return _addressed(settings, listed, ORIGIN_DEVICE, warning)
-    default = settings.default_address()
-    if default is not None:
-        return _addressed(settings, default, ORIGIN_DEFAULT, warning)
-    device_id = event.device_id or "its device"
-    problem = (
-        f"the event brings no account for {settings.name}: write {notation}:#… into the description of {device_id}, or "
-        f"set account in [[destinations]] {settings.name}"
-    )
-    return Addressed(problem=problem, warning=warning)
+def address(
+    notation: str, settings: LinkedSettings, event: Event, device: Device | None, areas: AreaAddress = no_area_address
+) -> Addressed:
+    """As everywhere (destinations/addresses.py); a panel's own account goes before all others."""
+
+    def printed(found: Number, origin: str) -> Addressed:
+        return _addressed(settings, found if isinstance(found, Address) else Address(str(found)), origin)
+
+    return resolved(notation, settings, event, device, printed, areas, own=lambda own: _renamed(settings, own))
 
 
 def _renamed(settings: LinkedSettings, own: Address) -> Address:
@@ -68,12 +47,11 @@ def _renamed(settings: LinkedSettings, own: Address) -> Address:
     return Address(account, own.area, own.zone)
 
 
-def _addressed(settings: LinkedSettings, found: Address, origin: str, warning: str = "") -> Addressed:
+def _addressed(settings: LinkedSettings, found: Address, origin: str) -> Addressed:
     problem = _problem(settings, found, origin)
     if problem:
-        return Addressed(origin=origin, problem=problem, warning=warning)
-    queue = found.account.upper()
-    return Addressed(address=printed_address(found), queue=queue, origin=origin, warning=warning)
+        return Addressed(origin=origin, problem=problem)
+    return Addressed(address=printed_address(found), queue=found.account.upper(), origin=origin)
 
 
 def _problem(settings: LinkedSettings, found: Address, origin: str) -> str:

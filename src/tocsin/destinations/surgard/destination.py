@@ -77,6 +77,7 @@ class SurgardDestination:
         self.supervision_s = settings.heartbeat or (LISTENING_PROBE_S if settings.mode == "listen" else None)
         self._settings = settings
         self._dialect = dialect
+        self._areas = surroundings.area_address
         self._network = surroundings.network
         self._clock = surroundings.clock
         self._one_at_a_time = asyncio.Lock()
@@ -84,7 +85,7 @@ class SurgardDestination:
         self._gone = False
 
     def address(self, event: Event, device: Device | None) -> Addressed:
-        found = address(self._settings, self._dialect.notation, event, device)
+        found = address(self._dialect.notation, self._settings, event, device, self._areas)
         return surgard_format.expressible(self._settings, event, found)
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
