@@ -121,6 +121,9 @@ class Host:
             await self._converse(reader, writer)
         except (ConnectionError, TimeoutError, ssl.SSLError):
             return  # the peer left
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         finally:
             self._writers.discard(writer)
             writer.close()

@@ -50,14 +50,14 @@ def test_an_answer_to_an_earlier_copy_acknowledges_no_other_record() -> None:
     assert sender.receive(ACK, 4.6) == [Ended("acknowledged", 1)]
 
 
-def test_an_answer_that_never_comes_is_waited_for_once() -> None:
+def test_an_answer_that_does_not_come_calls_for_a_new_connection() -> None:
     sender = Sender()
     sender.send(A, 0.0)
     sender.tick(4.0)
     sender.receive(ACK, 4.1)
     assert sender.send(B, 4.2) == []
     assert sender.deadline == 8.1
-    assert sender.tick(8.1) == [Transmit(B)]
+    assert sender.tick(8.1) == [Ended("unsettled", 0)]
 
 
 def test_what_comes_unasked_is_no_answer_to_what_follows() -> None:

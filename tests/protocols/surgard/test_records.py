@@ -71,9 +71,7 @@ def test_examples_are_written() -> None:
 
 def test_the_bytes_of_g2_and_of_the_heartbeat() -> None:
     assert wrap(EXAMPLES["G2"].raw) == bytes.fromhex("3530313120313837303337453133303031303034 14")
-    assert wrap(writing.heartbeat("01", "1", 1)) == bytes.fromhex(
-        "31303131" + "20" * 11 + "40" + "20" * 4 + "14"
-    )
+    assert wrap(writing.heartbeat("01", "1", 1)) == bytes.fromhex("31303131" + "20" * 11 + "40" + "20" * 4 + "14")
     assert writing.heartbeat("01", "7", 3) == b"101000           @    "
 
 

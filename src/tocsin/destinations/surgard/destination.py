@@ -138,20 +138,22 @@ class SurgardDestination:
         no host shows life, TryLater when one does and yet does not take the record.
         """
         begun, alive, tried = len(attempt.exchanges), False, set[Endpoint]()
-        line = await self.lines.standing(wait_s)
-        if line is None:
-            line = await self.lines.next(tried, attempt)
-        while line is not None:
+        standing = True
+        while line := await self._line(standing, wait_s, tried, attempt):
             known = line.proved
             word, receipt = await self._over(line, record, attempt)
             if receipt is not None:
                 return receipt
-            if not (known and word == "broken"):  # a kept link may have been dead before
-                tried.add(line.endpoint)
             alive = alive or word == "retry" or (line.proved and not known)
-            line = await self.lines.next(tried, attempt)
+            standing = known and word == "broken"  # it may have been dead before: no attempt of its host
+            if not standing:
+                tried.add(line.endpoint)
         reasons = "; ".join(dict.fromkeys(each.note for each in attempt.exchanges[begun:] if each.result != "note"))
         raise TryLater(reasons) if alive else LinkDown(reasons or "the station has closed the connection")
+
+    async def _line(self, standing: bool, wait_s: float, tried: set[Endpoint], attempt: Attempt) -> Line | None:
+        line = await self.lines.standing(wait_s) if standing else None
+        return line or await self.lines.next(tried, attempt)
 
     async def _over(self, line: Line, record: bytes, attempt: Attempt) -> tuple[str, Receipt | None]:
         """Over a new line events go only after a heartbeat was acknowledged (surgard.md 6.1)."""
@@ -190,6 +192,9 @@ class SurgardDestination:
             attempt.exchanged(host, "note" if what else "delivered", sent, answer, _remark(what, ended))
             return "delivered", Receipt(host, answer)
         await line.aclose()
+        if ended.outcome == "unsettled":
+            attempt.exchanged(host, "note", note=f"{host} still owes answers to an earlier record: connecting anew")
+            return "broken", None
         word = "retry" if ended.outcome == "refused" else "silent"
         attempt.exchanged(host, word, sent, answer, self._failure(host, what, ended))
         return word, None

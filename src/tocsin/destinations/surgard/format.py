@@ -1,6 +1,5 @@
 """An event as a Sur-Gard record, and records as people read them. Pure."""
 
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
@@ -13,6 +12,7 @@ from tocsin.protocols.codes import outbound_sia
 from tocsin.protocols.errors import Unsendable
 from tocsin.protocols.sia.writing import clean
 from tocsin.protocols.surgard import writing
+from tocsin.protocols.surgard.sender import Outcome
 from tocsin.protocols.text import ascii_of
 from tocsin.protocols.translate import DataOptions, Format, station_data
 
@@ -89,5 +89,5 @@ def shown(record: bytes) -> str:
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"<{byte:02X}>" for byte in record)
 
 
-def answer_shown(outcome: Literal["acknowledged", "silent", "refused"], ack: bytes, nak: bytes) -> str:
-    return {"acknowledged": shown(ack), "refused": shown(nak), "silent": ""}[outcome]
+def answer_shown(outcome: Outcome, ack: bytes, nak: bytes) -> str:
+    return {"acknowledged": shown(ack), "refused": shown(nak)}.get(outcome, "")

@@ -9,6 +9,9 @@ WAIT_S, ATTEMPTS = 4.0, 4
 NAK_PAUSE_S = 1.0
 
 
+Outcome = Literal["acknowledged", "silent", "refused", "unsettled"]
+
+
 class Transmit(Struct, frozen=True):
     """Send this."""
 
@@ -17,10 +20,11 @@ class Transmit(Struct, frozen=True):
 
 class Ended(Struct, frozen=True):
     """How the record fared. After anything but `acknowledged` close the connection: a late answer could otherwise
-    meet another record. `attempts` counts transmissions; `ignored` is what came in and was no answer.
+    meet another record. `unsettled`: it was not sent, since answers to the record before it are still outstanding.
+    `attempts` counts transmissions; `ignored` is what came in and was no answer.
     """
 
-    outcome: Literal["acknowledged", "silent", "refused"]
+    outcome: Outcome
     attempts: int
     ignored: bytes = b""
 
@@ -35,7 +39,7 @@ class Sender:
 
     An answer carries no number. A record that was acknowledged only after a repeat may still have answers to its
     earlier copies under way, each of which would acknowledge the next record: so the next one is held back until these
-    have come, or for one waiting time.
+    have come. If they do not come within one waiting time only a new connection is safe.
     """
 
     def __init__(self, wait_s: float = WAIT_S, attempts: int = ATTEMPTS, ack: bytes = ACK, nak: bytes = NAK) -> None:
@@ -57,11 +61,10 @@ class Sender:
         """Begin with a record, complete with its end mark. Only when none is outstanding."""
         assert self._state == "idle", "one record is outstanding at a time"
         self._data, self._attempts, self._naks, self._ignored = data, 0, 0, b""
-        if self._unanswered and now < self._settled_at:
-            self._state, self.deadline = "settling", self._settled_at
-            return []
-        self._unanswered = 0
-        return self._transmit(now)
+        if not self._unanswered:
+            return self._transmit(now)
+        self._state, self.deadline = "settling", max(now, self._settled_at)
+        return []
 
     def receive(self, data: bytes, now: float) -> list[Step]:
         """What came in means for the outstanding record; without one it is a late answer and means nothing."""
@@ -75,8 +78,8 @@ class Sender:
         if self.deadline is None or now < self.deadline:
             return []
         if self._state == "settling":
-            self._unanswered = 0
-        elif self._state == "waiting" and self._attempts >= self._most:
+            return [self._end("unsettled", now)]
+        if self._state == "waiting" and self._attempts >= self._most:
             return [self._end("silent", now)]
         return self._transmit(now)
 
@@ -124,7 +127,7 @@ class Sender:
         self._partial = b""
         return [Transmit(self._data)]
 
-    def _end(self, outcome: Literal["acknowledged", "silent", "refused"], now: float) -> Ended:
+    def _end(self, outcome: Outcome, now: float) -> Ended:
         self._state, self.deadline = "idle", None
         self._settled_at = now + self._wait_s
         return Ended(outcome, self._attempts, self._ignored)
