@@ -15,12 +15,12 @@ __all__ = ["bench", "station"]
 
 
 @pytest.fixture
-def microkey(bench: Bench) -> Bench:  # noqa: F811
+def microkey(bench: Bench) -> Bench:
     bench.type = "microkey"
     return bench
 
 
-async def test_by_itself_it_is_surgards_record_without_heartbeat(microkey: Bench, station: Software) -> None:  # noqa: F811
+async def test_by_itself_it_is_surgards_record_without_heartbeat(microkey: Bench, station: Software) -> None:
     arc, port = await station()
     destination = microkey.destination(port)
     event = microkey.event(address=Address("1234", "1", "3"))
@@ -30,7 +30,7 @@ async def test_by_itself_it_is_surgards_record_without_heartbeat(microkey: Bench
     assert destination.supervision_s is None
 
 
-async def test_own_answers_and_heartbeat(microkey: Bench, station: Software) -> None:  # noqa: F811
+async def test_own_answers_and_heartbeat(microkey: Bench, station: Software) -> None:
     arc, port = await station(name="microkey")
     arc.switches.ack, arc.switches.nak, arc.switches.nak_first = b"OK", b"NO", 1
     destination = microkey.destination(

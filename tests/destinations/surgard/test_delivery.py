@@ -213,7 +213,7 @@ async def test_a_peer_that_says_something_else(bench: Bench) -> None:
 
     server = await asyncio.start_server(web, "127.0.0.1", 0)
     destination = bench.destination(server.sockets[0].getsockname()[1], wait=0.1, attempts=1)
-    with pytest.raises(LinkDown, match="it sent 'HTTP/1.1 400 Bad Request.*which is no answer"):
+    with pytest.raises(LinkDown, match=r"it sent 'HTTP/1\.1 400 Bad Request.*which is no answer"):
         await destination.supervise(bench.attempt())
     await destination.aclose()
     server.close()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.destinations.surgard.conftest import Bench
 
 from tocsin.engine.contracts import ORIGIN_DEFAULT, ORIGIN_OWN, ORIGIN_TAG, Rejected
@@ -13,6 +14,7 @@ from tocsin.model.device import Device
 from tocsin.model.event import Address, Code, Place
 from tocsin.protocols.surgard.reading import read
 
+BY_SEVEN = Code(number="7", user_number=True)
 NINE = {"address": None, "kind": "motion"}
 
 
@@ -26,7 +28,7 @@ NINE = {"address": None, "kind": "motion"}
         ({"kind": "battery_low"}, {}, b"5011 186F01E38402017"),
         ({"kind": "aux_power_lost", "address": Address("6F01")}, {}, b"5011 186F01E30100000"),
         (
-            {"kind": "armed", "address": Address("6F01", "2"), "user": "7", "code": Code(sia="CL", number="7", user_number=True)},
+            {"kind": "armed", "address": Address("6F01", "2"), "user": "7", "code": replace(BY_SEVEN, sia="CL")},
             {},
             b"5011 186F01R40102007",
         ),
@@ -39,7 +41,7 @@ NINE = {"address": None, "kind": "motion"}
         ({}, {"line_digits": 3}, b"501001 186F01E13002017"),
         ({}, {"format": "sia2", "line_digits": 3, "zone_names": True}, b"S01001[#6F01|Nri2/BA17^North gate^]"),
         (
-            {"kind": "disarmed", "address": Address("004711", "2"), "user": "7", "code": Code(sia="OP", number="7", user_number=True)},
+            {"kind": "disarmed", "address": Address("004711", "2"), "user": "7", "code": replace(BY_SEVEN, sia="OP")},
             {"format": "sia2", "line_digits": 3},
             b"S01001[#004711|Nid7/ri2/OP7]",
         ),

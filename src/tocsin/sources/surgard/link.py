@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -101,10 +101,18 @@ def receiver_subject(number: str) -> str:
 class Link:
     """Serves one connection until it ends, falls silent, or proves to be something else. Raises LinkBroken.
 
-    `frames` counts what came that was a record.
+    `frames` counts what came that was a record; `speaks` is called at the first.
     """
 
-    def __init__(self, connection: Connection, peer: str, records: Records, silence_s: float | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        peer: str,
+        records: Records,
+        silence_s: float | None,
+        speaks: Callable[[], None],
+    ) -> None:
+        self._speaks = speaks
         self._connection = connection
         self._peer = peer
         self._records = records
@@ -135,6 +143,8 @@ class Link:
             self._records.dropped(found.reason, self._peer, found.detail)
             return
         self.frames += 1
+        if self.frames == 1:
+            self._speaks()
         verdicts = [await self._records.take(raw, self._peer) for raw in found.records]
         late = self._records.clock.monotonic() - came_at > ANSWER_WITHIN_S
         answer = self._nak if "failed" in verdicts else self._ack

@@ -32,6 +32,7 @@ class SurgardSource:
         self._surroundings = surroundings
         self._record = surroundings.record
         self._records: Records | None = None
+        self._down = False
         self._links: set[asyncio.Task[object]] = set()
         self._silence_s = None if settings.heartbeat is None else MISSED_HEARTBEATS * settings.heartbeat + ALLOWANCE_S
 
@@ -94,7 +95,7 @@ class SurgardSource:
 
     async def _serve(self, connection: Connection, peer: Endpoint, records: Records) -> bool:
         """Until the connection ends; whether a record came over it."""
-        link = Link(connection, peer.host, records, self._silence_s)
+        link = Link(connection, peer.host, records, self._silence_s, self._usable)
         try:
             await link.serve()
         except LinkBroken as error:
@@ -108,16 +109,20 @@ class SurgardSource:
 
     async def _connect(self, records: Records) -> None:
         """Every new connection starts at the first host; a pause follows each round without one (stations.md 8.1)."""
-        pause_s, down = PAUSE_S, False
+        pause_s = PAUSE_S
         while True:
             reasons = await self._round(records)
-            if reasons and not down:
+            if reasons and not self._down:
+                self._down = True
                 self._record(Trouble(f"source {self.name}", f"no receiver can be used: {'; '.join(reasons)}"))
-            if down and not reasons:
-                self._record(Notice(f"source {self.name}", "a receiver could be used again"))
-            down = bool(reasons)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S) if down else PAUSE_S
             await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S) if self._down else PAUSE_S
+
+    def _usable(self) -> None:
+        """A receiver speaks to us."""
+        if self._down:
+            self._down = False
+            self._record(Notice(f"source {self.name}", "a receiver is connected again"))
 
     async def _round(self, records: Records) -> list[str]:
         """Serve the first host that brings a record, until that link ends; why none did, if none did."""
