@@ -90,7 +90,8 @@ def _is_here(host: str) -> bool:
 def _address(document: Document, place: KeyPath, destination: Any) -> Iterator[Problem]:
     fields = type(destination).model_fields
     if "account" in fields and destination.account is None:
-        message = "no account: events that bring no address are set aside, and the station is not polled"
+        polls = ", and the station is not polled" if "supervision" in fields else ""
+        message = f"no account: events that bring no address are set aside{polls}"
         yield document.problem(place, message, 'account = "9280", as the station gave it', warn=True)
     if "to" in fields and not destination.to:
         message = "no to: events whose device names no recipient are set aside"

@@ -97,6 +97,7 @@ def test_the_bytes_of_g2_and_of_the_heartbeat() -> None:
         (b"101000           @    ", "heartbeat", {"line": "000", "loose": False}),
         (b"5FE1 981234P13001003", "contact-id", {"receiver": "FE", "code": "6130", "loose": False}),
         (b"5011 58123456E13001003", "contact-id", {"account": "123456", "loose": False}),
+        (b"5011 186f01e13001003", "contact-id", {"account": "6F01", "code": "1130", "loose": True}),
         (b"5011 181234113001003", "contact-id", {"code": "1130", "loose": True}),
         (b"5011181234E13001003", "contact-id", {"account": "1234", "line": "1", "loose": True}),
         (b"501001181234E13001003", "contact-id", {"account": "1234", "line": "001", "loose": True}),

@@ -76,9 +76,9 @@ class LinkedSettings(DestinationSettings):
         if problem:
             raise ValueError(problem)
         each_s = self.connect_timeout + 2 * self.attempts * self.wait
-        if each_s * len(self.hosts) > LONGEST_ROUND_S:
+        if each_s * max(1, len(self.hosts)) > LONGEST_ROUND_S:
             raise ValueError(
-                f"{len(self.hosts)} hosts of up to {each_s:g} s each take too long for one round "
+                f"a host may take {each_s:g} s, all {len(self.hosts)} of them too long for one round "
                 f"({LONGEST_ROUND_S:g} s): give fewer hosts, fewer attempts or a shorter wait"
             )
         return self

@@ -15,8 +15,9 @@ _REPORT = r"(?P<q>[ERP136])(?P<code>[0-9A-F]{3})(?P<group>[0-9A-F]{2})(?P<zone>[
 _TYPE = "(?:18|98|58)"
 _ACCOUNT = "(?P<account> *[0-9A-F]+)"
 _CONTACT_ID = re.compile(f"5{_HEADER} +{_TYPE}{_ACCOUNT}{_REPORT}", re.ASCII)
-# Home-made senders leave out the space, or put the account before the type (surgard.md 5.1).
+# Home-made senders write small letters, leave out the space, or put the account before the type (surgard.md 5.1).
 _LOOSE_CONTACT_ID = (
+    _CONTACT_ID,
     re.compile(f"5(?P<receiver>[0-9A-F]{{2}})(?P<line>[0-9A-Z]){_TYPE}{_ACCOUNT}{_REPORT}", re.ASCII),
     re.compile(f"5(?P<receiver>[0-9A-F]{{2}})(?P<line>[0-9A-Z]{{3}}){_TYPE}{_ACCOUNT}{_REPORT}", re.ASCII),
     re.compile(f"5{_HEADER} +{_ACCOUNT} ?{_TYPE}{_REPORT}", re.ASCII),
@@ -97,7 +98,7 @@ def _heartbeat(body: str, raw: bytes) -> Record | None:
 
 def _contact_id(body: str, raw: bytes) -> Record:
     strict = _CONTACT_ID.match(body)
-    found = strict or next((match for form in _LOOSE_CONTACT_ID if (match := form.match(body))), None)
+    found = strict or next((match for form in _LOOSE_CONTACT_ID if (match := form.match(body.upper()))), None)
     if found is None:
         return Record("unknown", raw)
     return Record(
