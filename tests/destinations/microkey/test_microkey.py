@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from tests.destinations.surgard.conftest import AT, Bench, Software, bench, station
 
 from tocsin.destinations.microkey.settings import SURGARD_FRAME, MicrokeySettings
-from tocsin.engine.contracts import Rejected
+from tocsin.engine.contracts import LinkDown, Rejected
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Place
 
@@ -43,6 +43,18 @@ async def test_own_answers_and_heartbeat(microkey: Bench, station: Software) -> 
         ("PING", "ACK"),
         ("5011 186F01E13002017", "ACK"),
     ]
+
+
+async def test_a_refused_heartbeat_is_the_links_fault_and_no_events(microkey: Bench, station: Software) -> None:
+    arc, port = await station()
+    arc.switches.nak_first = 9
+    destination = microkey.destination(port, heartbeat="20s", heartbeat_text="PING", attempts=1)
+    for asked in (
+        destination.deliver(microkey.due(destination), microkey.attempt()),
+        destination.supervise(microkey.attempt()),
+    ):
+        with pytest.raises(LinkDown, match="answers the heartbeat with NAK"):
+            await asked
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ async def test_the_station_connects_and_gets_heartbeat_and_events(bench: Bench, 
 
 
 async def test_nobody_connects(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DELIVERY_WAIT_S", 0.05)
+    monkeypatch.setattr(module, "ARRIVAL_WAIT_S", 0.05)
     destination = bench.destination(**HERE)
     with pytest.raises(LinkDown, match=r"no station is connected to 127\.0\.0\.1:0"):
         await destination.deliver(bench.due(destination), bench.attempt())
@@ -55,7 +55,7 @@ async def test_nobody_connects(bench: Bench, monkeypatch: pytest.MonkeyPatch) ->
 async def test_once_it_is_known_that_nobody_is_there_supervision_waits_for_the_station(
     bench: Bench, station: Software, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "DELIVERY_WAIT_S", 0.05)
+    monkeypatch.setattr(module, "ARRIVAL_WAIT_S", 0.05)
     destination = bench.destination(**HERE)
     with pytest.raises(LinkDown):
         await destination.supervise(bench.attempt())

@@ -202,7 +202,7 @@ def microkey(
     drop: Drop = False,
     drop_once: DropOnce = False,
 ) -> None:
-    """A MicroKey station whose receiver driver reads Sur-Gard records; nothing of it is published.
+    """A MicroKey station that reads Sur-Gard records (unconfirmed).
 
     Example: tocsin simulate microkey --listen 127.0.0.1:1025
     """

@@ -25,12 +25,10 @@ from tocsin.protocols.surgard.framing import wrap
 from tocsin.protocols.surgard.sender import Ended
 from tocsin.transports.contract import Endpoint, LinkBroken, Unreachable
 
-DELIVERY_WAIT_S = 5.0
-"""How long a delivery waits for a station that is to connect to us."""
-SUPERVISION_WAIT_S = 240.0
-"""How long supervision waits once it is known that nobody is connected: then nothing is lost by waiting, and the
-backlog goes out the moment the station is back.
-"""
+ARRIVAL_WAIT_S = 5.0
+"""How long we wait for a station that is to connect to us, before saying that it is not there."""
+LONG_WAIT_S = 240.0
+"""The same once that has been said: nothing is lost by waiting, and the backlog goes out the moment it is back."""
 CHECK_WAIT_S = 15.0
 LISTENING_PROBE_S = 30.0
 NO_ANSWER_HINT = (
@@ -94,18 +92,10 @@ class SurgardDestination:
 
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
         record = self._record(due)
-        async with self._one_at_a_time:
-            return await self._round(record, attempt, DELIVERY_WAIT_S)
+        return await self._exchange(record, attempt)
 
     async def supervise(self, attempt: Attempt) -> Receipt:
-        async with self._one_at_a_time:
-            try:
-                receipt = await self._round(b"", attempt, SUPERVISION_WAIT_S if self._gone else DELIVERY_WAIT_S)
-            except (LinkDown, TryLater) as error:
-                self._gone = True
-                raise LinkDown(str(error)) from error
-            self._gone = False
-            return receipt
+        return await self._exchange(b"", attempt)
 
     async def check(self) -> Sequence[CheckStep]:
         """Every host, or whoever connects within a quarter of a minute, as far as a heartbeat; no event is sent."""
@@ -133,6 +123,16 @@ class SurgardDestination:
 
     # One round
 
+    async def _exchange(self, record: bytes, attempt: Attempt) -> Receipt:
+        async with self._one_at_a_time:
+            try:
+                receipt = await self._round(record, attempt, LONG_WAIT_S if self._gone else ARRIVAL_WAIT_S)
+            except LinkDown:
+                self._gone = True
+                raise
+            self._gone = False
+            return receipt
+
     async def _round(self, record: bytes, attempt: Attempt, wait_s: float) -> Receipt:
         """Over the standing line, then over new ones. Without a record, only the link is proved. Raises LinkDown when
         no host shows life, TryLater when one does and yet does not take the record.
@@ -144,12 +144,12 @@ class SurgardDestination:
             word, receipt = await self._over(line, record, attempt)
             if receipt is not None:
                 return receipt
-            alive = alive or word == "retry" or (line.proved and not known)
+            alive = alive or (line.proved and (word == "retry" or not known))
             standing = known and word == "broken"  # it may have been dead before: no attempt of its host
             if not standing:
                 tried.add(line.endpoint)
         reasons = "; ".join(dict.fromkeys(each.note for each in attempt.exchanges[begun:] if each.result != "note"))
-        raise TryLater(reasons) if alive else LinkDown(reasons or "the station has closed the connection")
+        raise TryLater(reasons) if alive and record else LinkDown(reasons or "the station has closed the connection")
 
     async def _line(self, standing: bool, wait_s: float, tried: set[Endpoint], attempt: Attempt) -> Line | None:
         line = await self.lines.standing(wait_s) if standing else None
