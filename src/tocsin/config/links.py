@@ -3,9 +3,9 @@
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from tocsin.config.fields import Settings
+from tocsin.config.fields import Settings, parse_duration
 from tocsin.config.listening import is_loopback, split_listen
 
 Mode = Literal["connect", "listen"]
@@ -25,8 +25,14 @@ def _peer(text: str) -> str:
     return text
 
 
+def _off_or_duration(value: object) -> float | None:
+    return None if value == "off" else parse_duration(value)
+
+
 AllowedPeer = Annotated[str, AfterValidator(_network)]
 HostPort = Annotated[str, AfterValidator(_peer)]
+Heartbeat = Annotated[float | None, BeforeValidator(_off_or_duration, json_schema_input_type=str)]
+"""Seconds, written as a duration; None, written "off": there is none."""
 
 
 class LinkTlsSettings(Settings):

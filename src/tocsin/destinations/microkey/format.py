@@ -8,7 +8,6 @@ from tocsin.protocols.errors import Unsendable
 from tocsin.protocols.surgard import writing
 from tocsin.protocols.text import ascii_of
 
-_LETTERS = {"1": "E", "3": "R", "6": "P"}
 LONGEST = 500
 _LINE_DIGITS = 1
 
@@ -24,7 +23,7 @@ def event_record(settings: MicrokeySettings, event: Event, where: Address) -> by
         "receiver": head[:2],
         "line": head[2:],
         "account": writing.account(where.account, settings.account_width, settings.account_fill),
-        "letter": _LETTERS[said.qualifier],
+        "letter": writing.LETTERS[said.qualifier],
         "group": said.group,
     }
     record = ascii_of(settings.frame_template.render(values)).encode("ascii")

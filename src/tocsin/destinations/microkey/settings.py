@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from tocsin.destinations.surgard.settings import Heartbeat, LinkedSettings
+from tocsin.config.links import Heartbeat
+from tocsin.destinations.surgard.settings import LinkedSettings
 from tocsin.destinations.template_settings import written
 from tocsin.destinations.templates import Template
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from tocsin.config.fields import Duration, parse_duration
-from tocsin.config.links import AllowedPeer, HostPort, LinkTlsSettings, Mode, link_problem
+from tocsin.config.fields import Duration
+from tocsin.config.links import AllowedPeer, Heartbeat, HostPort, LinkTlsSettings, Mode, link_problem
 from tocsin.config.listening import ListenOrNot, split_listen
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.model.event import Address
@@ -18,11 +18,6 @@ LONGEST_ROUND_S = 280.0
 """The engine ends an attempt after 300 s."""
 
 
-def _off_or_duration(value: object) -> float | None:
-    return None if value == "off" else parse_duration(value)
-
-
-Heartbeat = Annotated[float | None, BeforeValidator(_off_or_duration, json_schema_input_type=str)]
 Account = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,16}$")]
 Receiver = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{1,2}$")]
 Line = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,3}$")]

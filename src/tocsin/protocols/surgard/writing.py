@@ -10,7 +10,8 @@ _LINE = re.compile(r"[0-9A-Z]{1,3}\Z", re.ASCII)
 _CONTACT_ID_ACCOUNT = re.compile(r" *[0-9B-F]{1,16}\Z", re.ASCII)
 _REPORT = re.compile(r"[136][0-9A-F]{3}[0-9A-F]{2}[0-9A-F]{3}\Z", re.ASCII)
 _BLOCK = re.compile(rb"#[0-9A-Za-z]{1,16}\|[^\[\]\x00-\x1f\x7f]+\Z")
-_LETTERS = {"1": "E", "3": "R", "6": "P"}
+LETTERS = {"1": "E", "3": "R", "6": "P"}
+"""Contact ID's qualifiers as Sur-Gard records write them."""
 
 
 def header(receiver: str, line: str, line_digits: int) -> str:
@@ -39,7 +40,7 @@ def contact_id(head: str, number: str, code: str, group: str, zone: str) -> byte
         raise Unsendable(f"account {number.strip()!r} cannot go into a Contact ID record: only 0 to 9 and B to F can")
     if not _REPORT.match(code + group + zone):
         raise Unsendable(f"{code} {group} {zone} is no Contact ID report")
-    return f"5{head} 18{number}{_LETTERS[code[0]]}{code[1:]}{group}{zone}".encode("ascii")
+    return f"5{head} 18{number}{LETTERS[code[0]]}{code[1:]}{group}{zone}".encode("ascii")
 
 
 def sia2(head: str, block: bytes) -> bytes:

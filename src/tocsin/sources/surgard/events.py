@@ -4,7 +4,6 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from tocsin.engine.contracts import Submission
 from tocsin.engine.submission import EARLIEST, FURTHEST_AHEAD
@@ -13,7 +12,7 @@ from tocsin.model.kinds import Kind
 from tocsin.protocols.surgard.records import Record
 from tocsin.protocols.text import decoded, printable
 from tocsin.protocols.translate import PanelEvent, panel_events
-from tocsin.sources.surgard.settings import AccountSettings, SurgardSourceSettings, account_zone
+from tocsin.sources.surgard.settings import AccountSettings, SurgardSourceSettings
 
 _RAW = "raw"
 # The two event characters of record 1 that manuals explain (surgard.md 8); any other is an alarm.
@@ -58,7 +57,8 @@ class Sites:
 
 def _site(account: AccountSettings) -> Site:
     place = Place(area=account.area) if account.area else NOWHERE
-    return Site(account.subject, place, account.device, account_zone(account))
+    zone = ZoneInfo(account.time_zone) if account.time_zone else None
+    return Site(account.subject, place, account.device, zone)
 
 
 def submissions(source: str, record: Record, site: Site, own: Site, now: datetime) -> list[Submission]:
@@ -168,4 +168,4 @@ def _occurred(said: PanelEvent, now: datetime) -> tuple[datetime, tuple[str, ...
 
 
 def own_site(settings: SurgardSourceSettings) -> Site:
-    return replace(Site(), place=Place(area=settings.area) if settings.area else NOWHERE, device_id=settings.device)
+    return Site(place=Place(area=settings.area) if settings.area else NOWHERE, device_id=settings.device)

@@ -1,36 +1,21 @@
 """What a `[[sources]]` table of type surgard may say."""
 
-import zoneinfo
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from tocsin.config.fields import Duration, Settings, parse_duration
-from tocsin.config.links import AllowedPeer, HostPort, LinkTlsSettings, Mode, link_problem
+from tocsin.config.fields import Duration, Settings
+from tocsin.config.links import AllowedPeer, Heartbeat, HostPort, LinkTlsSettings, Mode, link_problem
 from tocsin.config.listening import ListenOrNot, split_listen
 from tocsin.config.supervision import Interval
+from tocsin.config.zones import TimeZone
 from tocsin.model.event import Address
 from tocsin.sources.settings import Listening, SourceSettings, refused
 from tocsin.transports.contract import Endpoint, TlsOptions
 
-
-def _known_zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError('not the name of a time zone: expected one such as "Europe/Tallinn" or "UTC"') from None
-    return name
-
-
-def _off_or_duration(value: object) -> float | None:
-    return None if value == "off" else parse_duration(value)
-
-
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Receiver = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{2}$")]
 Line = Annotated[str, StringConstraints(pattern=r"^([0-9A-Z]|[0-9A-Z]{3})$")]
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{0,200}$")]
-Heartbeat = Annotated[float | None, BeforeValidator(_off_or_duration, json_schema_input_type=str)]
 
 
 class AccountSettings(Settings):
@@ -127,7 +112,3 @@ class SurgardSourceSettings(SourceSettings):
 
     def header_digits(self) -> int | None:
         return None if self.line_digits == "auto" else self.line_digits
-
-
-def account_zone(account: AccountSettings) -> zoneinfo.ZoneInfo | None:
-    return zoneinfo.ZoneInfo(account.time_zone) if account.time_zone else None
