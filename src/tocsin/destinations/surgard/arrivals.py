@@ -1,6 +1,7 @@
 """Connections that the station makes to us: one is in use, others wait to take its place."""
 
 import asyncio
+import os
 from collections import deque
 
 from tocsin.config.listening import split_listen
@@ -87,8 +88,10 @@ class Arrivals:
         try:
             context = server_context(tls.cert, tls.key, tls.client_ca) if tls else None
             self._server = await accept(host, port, context, self._settings.allowed, self._take, self._refuse)
-        except (TlsFileError, OSError) as error:
-            reason = getattr(error, "strerror", None) or error
+        except TlsFileError as error:
+            raise LinkDown(f"cannot listen on {self._settings.listen}: {error}") from error
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
             raise LinkDown(f"cannot listen on {self._settings.listen}: {reason}") from error
 
     def _first_alive(self) -> Line | None:

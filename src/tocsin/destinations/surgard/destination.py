@@ -17,6 +17,7 @@ from tocsin.destinations.surgard.settings import LinkedSettings, SurgardSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.trace import one_line, printable
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
+from tocsin.engine.link import ANNOUNCE_AFTER
 from tocsin.model.delivery import Due, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Event, Photo
@@ -28,7 +29,9 @@ from tocsin.transports.contract import Endpoint, LinkBroken, Unreachable
 ARRIVAL_WAIT_S = 5.0
 """How long we wait for a station that is to connect to us, before saying that it is not there."""
 LONG_WAIT_S = 240.0
-"""The same once that has been said: nothing is lost by waiting, and the backlog goes out the moment it is back."""
+"""The same once the other stations know of it (engine/link.py): nothing is lost by waiting then, and the backlog goes
+out the moment the station is back.
+"""
 CHECK_WAIT_S = 15.0
 LISTENING_PROBE_S = 30.0
 NO_ANSWER_HINT = (
@@ -80,7 +83,7 @@ class SurgardDestination:
         self._clock = surroundings.clock
         self._one_at_a_time = asyncio.Lock()
         self._last_host = ""
-        self._gone = False
+        self._absences = 0
 
     def address(self, event: Event, device: Device | None) -> Addressed:
         found = address(self._dialect.notation, self._settings, event, device, self._areas)
@@ -126,11 +129,12 @@ class SurgardDestination:
     async def _exchange(self, record: bytes, attempt: Attempt) -> Receipt:
         async with self._one_at_a_time:
             try:
-                receipt = await self._round(record, attempt, LONG_WAIT_S if self._gone else ARRIVAL_WAIT_S)
+                known = self._absences >= ANNOUNCE_AFTER
+                receipt = await self._round(record, attempt, LONG_WAIT_S if known else ARRIVAL_WAIT_S)
             except LinkDown:
-                self._gone = True
+                self._absences += 1
                 raise
-            self._gone = False
+            self._absences = 0
             return receipt
 
     async def _round(self, record: bytes, attempt: Attempt, wait_s: float) -> Receipt:
