@@ -54,11 +54,14 @@ class Dialect(Struct, frozen=True):
 class Lines(Protocol):
     """Where the lines to a station come from: we connect, or it does."""
 
-    async def standing(self, wait_s: float) -> Line | None: ...
+    async def standing(self, wait_s: float) -> Line | None:
+        """The line in use; where the station connects, waits so long for one. Raises LinkDown."""
 
-    async def next(self, tried: set[Endpoint], attempt: Attempt) -> Line | None: ...
+    async def next(self, tried: set[Endpoint], attempt: Attempt) -> Line | None:
+        """Another line for this round; None when there is none left. Adds its host to `tried`."""
 
-    async def keep(self, line: Line) -> None: ...
+    async def keep(self, line: Line) -> None:
+        """It has served and stands."""
 
     async def aclose(self) -> None: ...
 
