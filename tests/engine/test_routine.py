@@ -70,7 +70,7 @@ def test_the_reason_names_rule_device_and_time() -> None:
     station = Station("daily")
     station.takes(check(timedelta()))
     reason = station.share(check(HOUR)).owed.reason
-    assert reason == f"filter.routine_checks: d1 sent one at {NOW:%H:%M:%S} UTC, at most one per 1 day, 0:00:00"
+    assert reason == f"filter.routine_checks: d1 sent one at {NOW:%H:%M:%S} UTC, at most one per 24 h"
 
 
 def test_devices_and_panels_do_not_hold_back_each_other() -> None:

@@ -53,7 +53,8 @@ class RoutineChecks:
         period = self._period(rule, event)
         last = batch.get(key) or self._last.get(key)
         if last is not None and _soon(last, _moments(event), period - slack(period)):
-            reason = f"filter.routine_checks: {subject} sent one at {last[0]:%H:%M:%S} UTC, at most one per {period}"
+            hours = f"{period / HOUR:g} h"
+            reason = f"filter.routine_checks: {subject} sent one at {last[0]:%H:%M:%S} UTC, at most one per {hours}"
             return planned(share.route, Verdict(share.route.name, False, reason), event)
         batch[key] = _moments(event)
         return share
