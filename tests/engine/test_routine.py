@@ -13,7 +13,7 @@ from tocsin.engine.clock import LoopClock
 from tocsin.engine.contracts import Addressed, IntakeClosed
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.plans import Planned, planned
-from tocsin.engine.routine import RoutineChecks, slack
+from tocsin.engine.routine import RoutineChecks, Sent, slack
 from tocsin.engine.routing import Filter, Route, judge
 from tocsin.engine.submission import EventIn, submission
 from tocsin.model.device import Device
@@ -98,6 +98,19 @@ def test_what_is_not_on_disk_or_was_not_sent_holds_back_nothing() -> None:
     mute.takes(check(timedelta()))
     mute.route = Station("daily").route
     assert mute.takes(check(HOUR)), "the first was set aside"
+
+
+def test_in_one_batch_too_what_is_set_aside_holds_back_nothing() -> None:
+    station = Station("daily")
+    lost, fine = Addressed(problem="no address"), Addressed("#1", "1")
+    batch: Sent = {}
+    went = []
+    for answer in (lost, fine, fine):
+        event = check(timedelta())
+        route = Route("arc", station.route.filter, lambda _, answer=answer: answer)  # type: ignore[misc]
+        shares = [planned(route, judge(route, event, ()), event)]
+        went.append(station.checks.thinned(event, shares, batch)[0].owed.state)
+    assert went == ["rejected", "pending", "filtered"]
 
 
 @settings(max_examples=200, deadline=None)

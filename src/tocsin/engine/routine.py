@@ -56,7 +56,8 @@ class RoutineChecks:
             hours = f"{period / HOUR:g} h"
             reason = f"filter.routine_checks: {subject} sent one at {last[0]:%H:%M:%S} UTC, at most one per {hours}"
             return planned(share.route, Verdict(share.route.name, False, reason), event)
-        batch[key] = _moments(event)
+        if share.owed.state in OPEN_STATES:
+            batch[key] = _moments(event)
         return share
 
     def _period(self, rule: RoutineRule, event: Event) -> timedelta:
