@@ -29,7 +29,7 @@ router = APIRouter(include_in_schema=False, prefix=PATH.rstrip("/"))
 _STYLE = files("tocsin.console").joinpath("static/link.css").read_text(encoding="utf-8")
 _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {
-    "content-security-policy": f"default-src 'none'; img-src 'self'; style-src 'sha256-{_STYLE_HASH}'; "
+    "content-security-policy": f"default-src 'none'; img-src 'self' data:; style-src 'sha256-{_STYLE_HASH}'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
@@ -111,16 +111,17 @@ def _refused(outcome: str) -> Response:
 def _shown(found: Found) -> dict[str, Any]:
     event = found.stored.event
     zone = event.place.time_zone or event.zone
+    at = local_time(replace(event, zone=zone))
     return {
         "event": event,
         "photos": [f"{PATH}{event.link}/photos/{n}" for n in range(1, event.photos + 1)],
         "headline": headline(event),
         "icon_name": icon_of(event),
         "tone": tone_of(event),
-        "at": local_time(replace(event, zone=zone)),
+        "at": at,
         "zone": zone or "UTC",
         "device": event.place.name or _short_name(event),
-        "until": found.link.until,
+        "until": found.link.until and found.link.until.astimezone(at.tzinfo),
     }
 
 

@@ -25,7 +25,7 @@ from tocsin.engine.numbers import Numbers
 from tocsin.engine.on_test import held_back, marked
 from tocsin.engine.plans import Planned, Plans, planned
 from tocsin.engine.repeats import Repeats
-from tocsin.engine.routing import Route, Verdict, held, judge, unfiltered, waits
+from tocsin.engine.routing import GATEWAY, Route, Verdict, held, judge, unfiltered, waits
 from tocsin.model.delivery import DeliveryKey, Due, Owed
 from tocsin.model.event import Event, Photo, Place
 from tocsin.model.on_test import OnTest
@@ -276,8 +276,10 @@ class Door:
         )
 
     def _linked(self, event: Event, shares: Sequence[Planned]) -> Event:
-        """With a page of its own, if somebody will be told of it."""
-        carried = any(share.route.links and share.owed.state == "pending" for share in shares)
+        """With a page of its own, if somebody will be told of it; there is nothing to see of the gateway's own."""
+        carried = event.source != GATEWAY and any(
+            share.route.links and share.owed.state == "pending" for share in shares
+        )
         return replace(event, link=self._parts.new_link()) if carried else event
 
     def _only(self, event: Event, name: str) -> list[Planned]:

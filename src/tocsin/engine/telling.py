@@ -11,7 +11,7 @@ from tocsin.model.delivery import Due, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import ON_TEST, Event, Photo
 
-SENT_AS_TEST = "sent as a test, because it was on test"
+SENT_AS_TEST = "sent as a test: it was on test"
 
 
 class Telling:
