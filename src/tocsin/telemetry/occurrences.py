@@ -31,7 +31,7 @@ class LinkOpened(Occurrence, frozen=True):
     outcome: str
     """From a short closed list: it is a metric label."""
     peer: str
-    event: str = ""
+    event_id: str = ""
 
 
 class EventRefused(Occurrence, frozen=True):
