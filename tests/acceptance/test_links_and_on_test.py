@@ -69,7 +69,7 @@ async def posted(tocsin: Program, kind: str, **more: Any) -> str:
 async def test_the_station_gets_a_page_that_survives_a_restart_and_can_be_revoked(
     program: Callable[[str], Program],
 ) -> None:
-    async with station() as (arc, port), hook() as (told, hook_port):
+    async with station() as (arc, port), hook() as (_, hook_port):
         tocsin = program(CONFIGURATION.replace("STATION", str(port)).replace("HOOK", hook_port))
         async with tocsin.running():
             own = "https://camera.example.net/7"

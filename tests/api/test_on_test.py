@@ -1,7 +1,7 @@
 """Putting on test over the API: always with an end and a reason, only what one may touch."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from serving import Served, Station, member, served
 
 from tocsin.api.access import Access, Token, digest
+from tocsin.model.device import Device
 
 OPERATE = frozenset({"read", "operate", "events:write"})
 TOKENS = Access(
@@ -102,16 +103,16 @@ async def test_rights_reach_as_far_as_they_do(gw: Served) -> None:
 
 
 async def test_only_one_destination_and_fire_when_chosen(gw: Served) -> None:
-    soon = (gw.gateway.clock.now() + timedelta(hours=1)).isoformat()
+    end = gw.gateway.clock.now() + timedelta(hours=1)
+    soon = end.astimezone(timezone(timedelta(hours=5))).isoformat()
     body = {"until": soon, "reason": "smoke heads", "destinations": ["arc"], "include": ["fire"]}
-    assert (await call(gw, "POST", "/areas/Depot/test", **body))[0] == 201
+    status, test = await call(gw, "POST", "/areas/Depot/test", **body)
+    assert (status, test["until"]) == (201, end.isoformat().replace("+00:00", "Z"))
     for kind, told in (("fire", ["web"]), ("panic", ["arc", "web"]), ("tamper", ["web"])):
         assert sorted((await gw.post(kind))["destinations"]) == told, kind
 
 
 async def test_an_area_with_a_slash_in_its_name(tmp_path: Path) -> None:
-    from tocsin.model.device import Device
-
     async with served(tmp_path, devices=[Device("x", area="Hall 1/2")]) as gw:
         status, test = await call(gw, "POST", "/areas/Hall%201%2F2/test", {}, **{"for": "1h", "reason": "x"})
         assert (status, test["area"]) == (201, "Hall 1/2")

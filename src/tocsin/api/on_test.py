@@ -1,7 +1,7 @@
 """Areas and devices on test (interface.md 4): always with an end, always with a reason."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
@@ -143,7 +143,7 @@ def _end(given: OnTestIn, now: datetime) -> datetime:
     if (given.until is None) == (not given.lasts):
         raise Problem(422, 'Say when it ends: until, or for, such as "2h"; one of the two.', field="until")
     try:
-        until = given.until or now + timedelta(seconds=parse_duration(given.lasts))
+        until = (given.until or now + timedelta(seconds=parse_duration(given.lasts))).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Problem(422, f"for: {error}", field="for") from None
     problem = problem_with(now, until)

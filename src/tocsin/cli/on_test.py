@@ -29,6 +29,8 @@ def ontest(
     Example: tocsin ontest "North depot" --for 2h --why "battery change"
     """
     given = invocation(context)
+    if device and area is None:
+        stop("--device needs its area before it", WRONG_USE)
     if end:
         return _end(given.client("operate", "read"), given.json, area, device)
     if area is None:
@@ -39,7 +41,7 @@ def ontest(
     test = given.client("operate").post(f"/areas/{quote(area, safe='')}/test", body)
     if given.json:
         return print_json(test)
-    return typer.echo(f"{_subject(test)} is on test until {test['until']}")
+    return typer.echo(f"{_subject(test)} is on test until {_minute(test['until'])}")
 
 
 def _end(client: Any, as_json: bool, area: str | None, devices: list[str]) -> None:
@@ -64,7 +66,7 @@ def _list(found: Any, as_json: bool) -> None:
             test["area"],
             ", ".join(test["devices"]) or "all",
             ", ".join(test["destinations"]) or "all",
-            test["until"],
+            _minute(test["until"]),
             test["by"],
             test["reason"],
             ", ".join(test["include"]),
@@ -72,6 +74,11 @@ def _list(found: Any, as_json: bool) -> None:
         for test in found["items"]
     ]
     return print_table(columns, rows, "nothing is on test")
+
+
+def _minute(instant: str) -> str:
+    """Instants of the API are UTC."""
+    return f"{instant[:16].replace('T', ' ')} UTC"
 
 
 def _subject(test: Any) -> str:
@@ -94,5 +101,5 @@ def links(
     found = given.client("operate").post(f"{path}/revoke") if revoke else given.client("read").get(path)
     if given.json:
         return print_json(found)
-    until = f" until {found['until']}" if found["until"] else ", while a delivery with it is on its way"
+    until = f" until {_minute(found['until'])}" if found["until"] else ", while a delivery with it is on its way"
     return typer.echo(f"{found['url']}  {found['state']}{until if found['state'] == 'valid' else ''}")

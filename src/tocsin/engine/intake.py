@@ -78,6 +78,7 @@ class Door:
         self._parts = parts
         self._store = parts.store
         self._routes = tuple(routes)
+        self._links = any(route.links for route in self._routes)
         self._numbers = Numbers(parts.store)
         self._plans = Plans(self._routes, parts.devices)
         self._repeats = Repeats()
@@ -277,9 +278,9 @@ class Door:
 
     def _linked(self, event: Event, shares: Sequence[Planned]) -> Event:
         """With a page of its own, if somebody will be told of it; there is nothing to see of the gateway's own."""
-        carried = event.source != GATEWAY and any(
-            share.route.links and share.owed.state == "pending" for share in shares
-        )
+        if not self._links or event.source == GATEWAY:
+            return event
+        carried = any(share.route.links and share.owed.state == "pending" for share in shares)
         return replace(event, link=self._parts.new_link()) if carried else event
 
     def _only(self, event: Event, name: str) -> list[Planned]:

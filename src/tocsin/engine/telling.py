@@ -26,6 +26,7 @@ class Telling:
         self.supervision_s = destination.supervision_s
         self._destination = destination
         self._link = link
+        self._on_test_here = f"{ON_TEST}:{self.name}"
 
     def address(self, event: Event, device: Device | None) -> Addressed:
         return self._destination.address(event, device)
@@ -57,6 +58,6 @@ class Telling:
         event = due.event
         if event.link and self._link is not None:
             event = replace(event, url=self._link(event.link), source_url=event.url)
-        if f"{ON_TEST}:{self.name}" in event.flags:
+        if self._on_test_here in event.flags:
             event = replace(event, flags=(*event.flags, ON_TEST))
         return due if event is due.event else replace(due, event=event)
