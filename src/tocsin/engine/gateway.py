@@ -40,7 +40,7 @@ from tocsin.engine.supervision import SupervisionWatch
 from tocsin.engine.surroundings import PumpParts
 from tocsin.engine.tasks import ComponentState
 from tocsin.engine.tasks import Supervised as SupervisedTask
-from tocsin.engine.telling import Telling
+from tocsin.engine.telling import telling
 from tocsin.model.delivery import DeliveryKey, Due, Outcome
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Event
@@ -286,7 +286,7 @@ class Gateway:
         parts, told = self._parts, (self._link_changed, self._settled)
         surroundings = (parts.store, parts.clock, parts.randomness, parts.record, parts.node, parts.lease_ttl_s)
         link = self.links.url if member.links and self.public_url else None
-        destination: Destination = Telling(member.destination, link) if link or member.says_test else member.destination
+        destination = telling(member.destination, link) if link or member.says_test else member.destination
         return Pump(destination, member.retry, PumpParts(*surroundings, *told))
 
     def _kept(self, accepted: Accepted) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from tocsin.engine.contracts import Addressed, Attempt, CheckStep, Destination, Rendered
+from tocsin.engine.contracts import Addressed, Attempt, CheckStep, Destination, Prompt, Rendered
 from tocsin.model.delivery import Due, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import ON_TEST, Event, Photo
 
+Ended = Callable[[Due, Attempt, Receipt | None], None]
 SENT_AS_TEST = "sent as a test: it was on test"
 
 
@@ -36,11 +37,7 @@ class Telling:
 
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
         told = self._told(due)
-        receipt = await self._destination.deliver(told, attempt)
-        if not told.event.under_test or not told.event.is_test:
-            return receipt
-        attempt.exchanged(receipt.host, "note", note=SENT_AS_TEST)
-        return replace(receipt, answer=f"{receipt.answer} ({SENT_AS_TEST})")
+        return _noted(told, attempt, await self._destination.deliver(told, attempt))
 
     async def supervise(self, attempt: Attempt) -> Receipt:
         return await self._destination.supervise(attempt)
@@ -61,3 +58,37 @@ class Telling:
         if self._on_test_here in event.flags:
             event = replace(event, flags=(*event.flags, ON_TEST))
         return due if event is due.event else replace(due, event=event)
+
+
+class PromptTelling(Telling):
+    """The same for a destination that can send at once (engine/contracts.py, Prompt)."""
+
+    def __init__(self, destination: Prompt, link: Callable[[str], str] | None) -> None:
+        super().__init__(destination, link)
+        self._prompt = destination
+
+    def stands(self) -> bool:
+        return self._prompt.stands()
+
+    def begin(self, due: Due, attempt: Attempt, ended: Ended) -> bool:
+        told = self._told(due)
+        if told is due and not due.event.flags:
+            return self._prompt.begin(due, attempt, ended)
+
+        def answered(_: Due, attempt: Attempt, receipt: Receipt | None) -> None:
+            ended(due, attempt, None if receipt is None else _noted(told, attempt, receipt))
+
+        return self._prompt.begin(told, attempt, answered)
+
+
+def telling(destination: Destination, link: Callable[[str], str] | None) -> Destination:
+    """The destination, told of links and tests."""
+    return PromptTelling(destination, link) if isinstance(destination, Prompt) else Telling(destination, link)
+
+
+def _noted(told: Due, attempt: Attempt, receipt: Receipt) -> Receipt:
+    """Proof and trace say it where it went out as a test only because it was on test."""
+    if not told.event.under_test or not told.event.is_test:
+        return receipt
+    attempt.exchanged(receipt.host, "note", note=SENT_AS_TEST)
+    return replace(receipt, answer=f"{receipt.answer} ({SENT_AS_TEST})")
