@@ -12,12 +12,17 @@ from hypothesis import strategies as st
 
 from tocsin.destinations.email.addressing import address_of, recipients_of
 from tocsin.destinations.email.format import Letter, mail, subject
+from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.mailing.message import message_id
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Address, Event, Location, Photo, Place
 
 AT = datetime(2024, 5, 30, 19, 20, 0, tzinfo=UTC)
 LETTER = Letter("people", "gw@example.net", ("a@example.net", "b@example.org"), AT)
+
+
+def people(to: list[str]) -> EmailSettings:
+    return EmailSettings(name="people", type="email", hosts=["mail.example.net"], sender="gw@example.net", to=to)
 
 
 def parsed(event: Event, **changes: Any) -> EmailMessage:
@@ -164,7 +169,7 @@ def test_any_text_leaves_the_mail_whole(name: str, area: str, text: str, url: st
         ("Gate, Email:x@example.net+y@example.net", "z@example.net", ["d@e.net"], "x@example.net,y@example.net", ""),
         ("Gate", "z@example.net", ["d@example.net"], "z@example.net", ""),
         ("Gate", "", ["d@example.net", "e@example.net"], "d@example.net,e@example.net", ""),
-        ("Gate", "", [], "", "no recipient"),
+        ("Gate", "", [], "", "there is no address for people"),
         ("Gate", "4711", ["d@example.net"], "", "is no mail address"),
     ],
 )  # fmt: skip
@@ -174,7 +179,7 @@ def test_recipients(
     device = Device(
         "01AD2DD41C0000C1", description=description, addresses={"people": Address(listed)} if listed else {}
     )
-    found = address_of(make_event(address=Address("9280")), device, "people", default)
+    found = address_of(people(default), make_event(address=Address("9280")), device)
     assert found.address == address
     assert part in found.problem
     assert bool(found.problem) is bool(part)
@@ -182,5 +187,5 @@ def test_recipients(
 
 
 def test_a_wrong_tag_is_passed_over_with_a_warning(make_event: Callable[..., Event]) -> None:
-    found = address_of(make_event(), Device("d", description="Email:nobody"), "people", ["d@example.net"])
+    found = address_of(people(["d@example.net"]), make_event(), Device("d", description="Email:nobody"))
     assert (found.address, "Email:nobody" in found.warning) == ("d@example.net", True)

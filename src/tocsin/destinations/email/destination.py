@@ -24,10 +24,11 @@ class EmailDestination:
     def __init__(self, settings: EmailSettings, surroundings: Surroundings) -> None:
         self.name = settings.name
         self._settings = settings
+        self._areas = surroundings.area_address
         self._mailing = Mailing(settings, surroundings)
 
     def address(self, event: Event, device: Device | None) -> Addressed:
-        return address_of(event, device, self.name, self._settings.to)
+        return address_of(self._settings, event, device, self._areas)
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
         draft = self._draft(due, photos)

@@ -1,11 +1,12 @@
 """What a `[[destinations]]` table of type email may say."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from tocsin.config.fields import Duration, Settings
 from tocsin.destinations.mailing.settings import MailAddress, MailSettings
+from tocsin.protocols.addressing import Recipients
 
 
 class PhotoSettings(Settings):
@@ -26,6 +27,7 @@ def _photos(value: Any) -> Any:
 class EmailSettings(MailSettings):
     """A mail server, reached directly, and the people it serves."""
 
+    default_key: ClassVar[str] = "to"
     type: Literal["email"] = Field("email", description="Type of station.")
     sender: MailAddress = Field(description="Address the mail comes from.")
     to: list[MailAddress] = Field(
@@ -40,3 +42,6 @@ class EmailSettings(MailSettings):
 
     def wants_photos(self) -> bool:
         return self.photos.carry != "none"
+
+    def default_address(self) -> Recipients | None:
+        return Recipients(tuple(self.to)) if self.to else None
