@@ -243,6 +243,13 @@ def _patriot(rest: str) -> Address | str:
     return problem or Address(found["account"], found["area"])
 
 
+def _sureview(rest: str) -> Recipients | str:
+    """The alarm point's own mail address, or what stands before its @."""
+    if _MAIL.match(rest if "@" in rest else f"{rest}@example.net"):
+        return Recipients((rest,))
+    return f"{rest[:_SHOWN]!r} is neither a mail address nor what stands before its @"
+
+
 def _email(rest: str) -> Recipients | str:
     addresses = tuple(rest.split("+"))
     if len(addresses) > _MOST_RECIPIENTS:
@@ -260,6 +267,7 @@ _ALL = (
     Notation("Immix", "Immix:S12345", _immix),
     Notation("Patriot", "Patriot:0011-01, of which the area may be absent", _patriot),
     Notation("Sentinel", "Sentinel:12345", _sentinel),
+    Notation("SureView", "SureView:xk72mnp4ab, or with @ and the domain behind it", _sureview),
     Notation("Stages", "Stages:R1L2#4711|1-1, of which only line and account are required", _stages),
 )
 NOTATIONS: dict[str, Notation] = {notation.prefix.lower(): notation for notation in _ALL}

@@ -1,6 +1,7 @@
 """A stand-in mail server of a station: takes mail strictly, says what is wrong with it, and fails on command."""
 
 import asyncio
+import hashlib
 import hmac
 import ssl
 import warnings
@@ -222,9 +223,10 @@ def _photos(message: EmailMessage) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for part in message.walk():
         if part.get_content_maintype() == "image":
-            facts = jpeg_facts(cast("bytes", part.get_payload(decode=True) or b""))
+            data = cast("bytes", part.get_payload(decode=True) or b"")
+            facts, digest = jpeg_facts(data), hashlib.sha256(data).hexdigest()
             told = (
-                {"bytes": facts.size, "width": facts.width, "height": facts.height}
+                {"bytes": facts.size, "width": facts.width, "height": facts.height, "sha256": digest}
                 if isinstance(facts, JpegFacts)
                 else {"reason": facts.reason}
             )

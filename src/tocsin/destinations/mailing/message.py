@@ -15,6 +15,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tocsin.destinations.files import File
 from tocsin.protocols.text import ascii_of
 
 LONGEST_LINE = 990
@@ -23,14 +24,6 @@ _LONGEST_SUBJECT = 200
 _LONGEST_FILE_NAME = 60
 _UNFIT_FOR_FILES = re.compile(r"[^A-Za-z0-9_-]+")
 _CONTENT_TYPE = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}\Z")
-
-
-class Attachment(Struct, frozen=True):
-    """A file as it goes along; `content_type` such as `image/jpeg`."""
-
-    name: str
-    content_type: str
-    data: bytes
 
 
 class PlainMail(Struct, frozen=True):
@@ -45,7 +38,7 @@ class PlainMail(Struct, frozen=True):
     text: str
     event_id: str
     destination: str
-    attachments: Sequence[Attachment] = ()
+    attachments: Sequence[File] = ()
     disposition: Literal["attachment", "inline"] = "attachment"
     ascii_only: bool = False
 
@@ -160,7 +153,7 @@ def _names(mail: PlainMail) -> list[str]:
     return names
 
 
-def _file_part(file: Attachment, name: str, disposition: str) -> bytes:
+def _file_part(file: File, name: str, disposition: str) -> bytes:
     content_type = file.content_type if _CONTENT_TYPE.match(file.content_type) else "application/octet-stream"
     head = [
         ("Content-Type", f'{content_type}; name="{name}"'),

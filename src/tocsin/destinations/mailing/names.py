@@ -30,8 +30,8 @@ class Names(Struct, frozen=True):
         return next((self.table[key] for key in keys if key in self.table), "")
 
     def with_own(self, codes: Mapping[str, str]) -> "Names":
-        """The engineer's names before the table's. One for `motion` counts for every motion that has none of its own."""
-        replaced = {} if "motion" not in codes else {key: codes["motion"] for key in _MOTIONS & self.table.keys()}
+        """The engineer's names before the table's. One for `motion` counts for every motion that has none itself."""
+        replaced = dict.fromkeys(_MOTIONS & self.table.keys(), codes["motion"]) if "motion" in codes else {}
         return Names({**self.table, **replaced, **codes})
 
 
@@ -52,6 +52,11 @@ def check_names(codes: Mapping[str, str]) -> None:
         subject = key.removesuffix(_RESTORE)
         if subject not in KINDS and subject not in _MOTIONS:
             raise ValueError(f"{key!r} is no event kind, nor motion.person or motion.vehicle, nor one with .restore")
+
+
+def is_number(text: str, largest: int) -> bool:
+    """ASCII digits, without sign, up to `largest`."""
+    return text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= largest
 
 
 def _keys(event: Event) -> Iterator[str]:
