@@ -199,6 +199,15 @@ async def test_check_says_what_a_technician_can_act_on(bench: Any, closed_port: 
     assert bench.received == []
 
 
+async def test_a_refused_login_under_tls_leaves_nothing_behind(bench: Any, authority: Any) -> None:
+    host = await bench.server(tls=server_context(*authority.issue("mail.example.net")), user="gw", password="another")
+    tls = {"ca_file": authority.ca, "server_name": "mail.example.net"}
+    destination = bench.destination("immix", host, user="gw", password=PASSWORD, tls=tls)
+    for _ in range(3):
+        *_, last = await destination.check()
+        assert (last.what, last.ok) == ("login", False)
+
+
 @every
 async def test_rendered_is_what_is_sent(
     bench: Any, kind: str, make_due: Make, make_event: Make, make_photo: Make, make_attempt: Make

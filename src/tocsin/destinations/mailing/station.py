@@ -121,7 +121,7 @@ class StationMail:
         yield self._draft(due, target, carried)
         if not carried.files:
             return
-        largest = max(len(file.data) for file in carried.files)
+        largest = min(max(len(photo.data) for photo in photos), pictures.max_bytes_each)
         if largest > _SMALLEST_PICTURE:
             smaller = pictures.model_copy(update={"max_bytes_each": max(_SMALLEST_PICTURE, largest // _REDUCED_TO)})
             reduced = await files_of(photos, smaller, due.event, target.zone)

@@ -39,7 +39,7 @@ class StationMailSettings(MailSettings):
     template_file: LineFile = Field(None, description="File with the template of the text.")
     ascii_only: bool = Field(False, description="true spells subject and text without accents.")
     disposition: Literal["attachment", "inline"] = Field("attachment", description="How pictures are marked.")
-    photos: Pictures = Field(PictureSettings(), description='"jpg", "link", "none", or a table.')
+    photos: Pictures = Field(PictureSettings(), description='"jpg", "avi", "sheet", "link", "none", or a table.')
 
     @field_validator("account", "accounts")
     @classmethod

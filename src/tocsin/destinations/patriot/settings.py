@@ -12,16 +12,22 @@ from tocsin.destinations.pictures import PictureSettings
 
 LARGEST_NUMBER = 65_000
 """Of zones and types (receivers.md 4.1)."""
+JOINED = 5
+"""Photos in one clip or on one sheet."""
 
 
 class PatriotPictureSettings(PictureSettings):
-    """Patriot 6.7 and 6.8 take one picture per mail."""
+    """Patriot 6.7 and 6.8 take one file per mail; a clip or a sheet is one file of several photos."""
 
-    max_count: int = Field(1, ge=1, le=20, description="At most this many photos per event, the first ones.")
+    max_count: int = Field(
+        1, ge=1, le=20, description="At most this many photos per event, the first ones; for avi and sheet absent: 5."
+    )
 
 
 def _table(value: Any) -> Any:
-    return {"as": value} if isinstance(value, str) else value
+    table = {"as": value} if isinstance(value, str) else value
+    joined = isinstance(table, dict) and table.get("as") in ("avi", "sheet")
+    return {"max_count": JOINED, **table} if joined else table
 
 
 class PatriotSettings(StationMailSettings):
@@ -42,7 +48,7 @@ class PatriotSettings(StationMailSettings):
     )
     time: TimeSettings = Field(TimeSettings(), description="Zone and form of times in own templates.")
     photos: Annotated[PatriotPictureSettings, BeforeValidator(_table)] = Field(
-        PatriotPictureSettings(), description='"jpg", "link", "none", or a table.'
+        PatriotPictureSettings(), description='"jpg", "avi", "sheet", "link", "none", or a table.'
     )
 
     @field_validator("codes")
