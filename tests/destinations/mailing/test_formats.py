@@ -18,6 +18,7 @@ from tocsin.destinations.mailing.names import Names, read_names
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Address, Code, Event, Location, Place
 from tocsin.model.kinds import KINDS, State
+from tocsin.standins.mail_readers import Assumed, Letter, understood
 
 Make = Callable[..., Any]
 PERSON, CAR = (Actor("person", 0.93),), (Actor("car", 0.5),)
@@ -380,4 +381,6 @@ def test_every_kind_can_be_said_or_is_named_as_not(
         found = station.address(event, None)
         assert bool(found.address) is not bool(found.unsupported)
         if found.address:
-            assert text_of(mail_of(station, make_due, event))
+            message = mail_of(station, make_due, event)
+            letter = Letter((str(message["To"]),), str(message["Subject"]), text_of(message), 0)
+            assert understood(type_name, letter, Assumed()).problems == ()

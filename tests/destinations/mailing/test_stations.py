@@ -17,6 +17,13 @@ from tocsin.transports.tls import server_context
 
 PASSWORD = "a-very-secret-word"
 KINDS = ("immix", "sentinel", "patriot", "sureview")
+UNDERSTOOD = {
+    "immix": {"EventType": "PersonDetected", "Input1": "1", "DateTime": "2024-05-30T19:15:04Z"},
+    "sentinel": {"SiteID": "12345", "Event": "Intruder", "CameraName": "Detector: 2DAD"},
+    "patriot": {"client": "0011-01", "type": "130", "url": "https://gw.example.net/e/7Q2M"},
+    "sureview": {"shown": "Person detected, Detector: 2DAD - North depot", "position": "59.437000,24.752000"},
+}
+"""What each station's stand-in reads of the gate's event."""
 every = pytest.mark.parametrize("kind", KINDS)
 Make = Callable[..., Any]
 
@@ -36,8 +43,9 @@ async def test_delivered_encrypted_logged_in_with_pictures(
     bench: Any, kind: str, make_due: Make, make_event: Make, make_attempt: Make, make_photo: Make, authority: Any
 ) -> None:
     host = await bench.server(
-        tls=server_context(*authority.issue("mail.example.net")), require_tls=True, user="gw", password=PASSWORD
-    )
+        tls=server_context(*authority.issue("mail.example.net")), require_tls=True, user="gw", password=PASSWORD,
+        reads=kind,
+    )  # fmt: skip
     tls = {"ca_file": authority.ca, "server_name": "mail.example.net"}
     destination = bench.destination(kind, host, tls=tls, user="gw", password=PASSWORD)
     photos = [make_photo(1), make_photo(2, width=64)]
@@ -48,6 +56,7 @@ async def test_delivered_encrypted_logged_in_with_pictures(
     assert receipt.answer.startswith("250 2.0.0 queued")
     [message] = bench.received
     assert message["problems"] == []
+    assert message["understood"].items() >= UNDERSTOOD[kind].items()
     assert (message["tls"], message["user"], message["event_id"]) == (True, "gw", due.event.id)
     carried = 1 if kind == "patriot" else 2
     assert [(photo["width"], photo["inline"]) for photo in message["photos"]] == [(32, False), (64, False)][:carried]
