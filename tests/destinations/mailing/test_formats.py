@@ -18,6 +18,7 @@ from tocsin.destinations.mailing.names import Names, read_names
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Address, Code, Event, Location, Place
 from tocsin.model.kinds import KINDS, State
+from tocsin.sources.smtp.alarm_xml import read_alarm
 from tocsin.standins.mail_readers import Assumed, Letter, understood
 
 Make = Callable[..., Any]
@@ -145,6 +146,21 @@ def test_immix_events(
     message = mail_of(make_station("immix"), make_due, make_event(**changes))
     assert message["Subject"] == name
     assert f"<ExtraText>{text}, Detector: 2DAD" in text_of(message)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"actors": PERSON}, {"actors": CAR}, {"actors": ()}, {"kind": "tamper"}, {"kind": "fire"}]
+)
+def test_the_gateways_own_mail_source_reads_what_immix_gets(
+    make_station: Make, make_due: Make, make_event: Make, changes: dict[str, Any]
+) -> None:
+    event = make_event(place=Place("Värav <2>", area="A & B"), location=Location(59.437, -24.7536), **changes)
+    read = read_alarm(text_of(mail_of(make_station("immix", input="7"), make_due, event)))
+    assert read is not None
+    assert (read.kind, read.number, read.occurred, read.url) == (event.kind, "7", event.occurred_at, event.url)
+    assert read.location == event.location
+    assert event.kind != "motion" or read.actor == {PERSON: "person", CAR: "vehicle"}.get(event.actors)
+    assert "Värav <2>, A & B" in read.text
 
 
 # Sentinel (receivers.md 3)

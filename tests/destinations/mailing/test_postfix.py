@@ -1,7 +1,6 @@
 """Every mail type against a real Postfix: STARTTLS, login, a maildir read with the standard library's parser."""
 
 import re
-import sys
 from collections.abc import AsyncIterator, Callable
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -10,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from postfix import PASSWORD, USER, Postfix, running, why_not
+from tests.destinations.mailing.postfix import PASSWORD, USER, Postfix, running, why_not
 
 from tocsin.destinations.registry import DESTINATION_TYPES
 from tocsin.engine.contracts import LinkDown
