@@ -11,6 +11,8 @@ from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.immix.destination import build as build_immix
 from tocsin.destinations.immix.settings import ImmixSettings
+from tocsin.destinations.microkey.destination import build as build_microkey
+from tocsin.destinations.microkey.settings import MicrokeySettings
 from tocsin.destinations.patriot.destination import build as build_patriot
 from tocsin.destinations.patriot.settings import PatriotSettings
 from tocsin.destinations.sentinel.destination import build as build_sentinel
@@ -18,6 +20,8 @@ from tocsin.destinations.sentinel.settings import SentinelSettings
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.sureview.destination import build as build_sureview
 from tocsin.destinations.sureview.settings import SureViewSettings
+from tocsin.destinations.surgard.destination import build as build_surgard
+from tocsin.destinations.surgard.settings import SurgardSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.webhook.destination import build as build_webhook
 from tocsin.destinations.webhook.settings import WebhookSettings
@@ -67,8 +71,8 @@ _TYPES = (
     ),
     DestinationType(
         "sentinel",
-        "Sentinel",
-        "Unconfirmed: the vendor publishes no layout; ours is made from the names of fields that integrators publish.",
+        "Sentinel (unconfirmed)",
+        "The vendor publishes no layout; ours is made from the names of fields that integrators publish.",
         SentinelSettings,
         build_sentinel,
     ),
@@ -85,6 +89,20 @@ _TYPES = (
         "What SureView Ops reads of a mail is published; the wording, and the lines for SureView Response, are ours.",
         SureViewSettings,
         build_sureview,
+    ),
+    DestinationType(
+        "surgard",
+        "Sur-Gard automation output",
+        "Records, answers and times are from published manuals; address in the description and codes are ours.",
+        SurgardSettings,
+        build_surgard,
+    ),
+    DestinationType(
+        "microkey",
+        "MicroKey (unconfirmed)",
+        "Nothing is published: Sur-Gard Contact ID records, for its receiver drivers of that family, are our choice.",
+        MicrokeySettings,
+        build_microkey,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}

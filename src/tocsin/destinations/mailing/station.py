@@ -94,7 +94,8 @@ class StationMail:
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
         target = self._form.target(due.address)
-        draft = self._draft(due, target, files_at_hand(photos, self._settings.photos, due.event, target.zone))
+        carried = files_at_hand(photos, self._settings.photos, due.event, target.zone, target.address)
+        draft = self._draft(due, target, carried)
         return [Rendered("mail.eml", self._mailing.message(due, draft).data, draft.note)]
 
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
@@ -117,14 +118,14 @@ class StationMail:
     async def _ever_smaller(self, due: Due, photos: Sequence[Photo]) -> AsyncGenerator[Draft]:
         """All pictures, then the same made smaller, then only the link (receivers.md 1.3)."""
         target, pictures = self._form.target(due.address), self._settings.photos
-        carried = await files_of(photos, pictures, due.event, target.zone)
+        carried = await files_of(photos, pictures, due.event, target.zone, target.address)
         yield self._draft(due, target, carried)
         if not carried.files:
             return
         largest = min(max(len(photo.data) for photo in photos), pictures.max_bytes_each)
         if largest > _SMALLEST_PICTURE:
             smaller = pictures.model_copy(update={"max_bytes_each": max(_SMALLEST_PICTURE, largest // _REDUCED_TO)})
-            reduced = await files_of(photos, smaller, due.event, target.zone)
+            reduced = await files_of(photos, smaller, due.event, target.zone, target.address)
             yield self._draft(due, target, reduced, "sent once more with smaller pictures: the mail was too large")
         yield self._draft(due, target, Files(), "sent without pictures: the mail with them was too large")
 
