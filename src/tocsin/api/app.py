@@ -13,6 +13,8 @@ from tocsin.api import (
     events,
     importing,
     intake,
+    links,
+    on_test,
     problems,
     rpc,
     schema,
@@ -27,9 +29,10 @@ from tocsin.api.room import make_room
 from tocsin.engine.gateway import Gateway
 from tocsin.telemetry.record import Recorder
 
-_ROUTERS = (intake, events, deliveries, destinations, areas, devices, importing, stream, rpc)
+_ROUTERS = (intake, events, links, deliveries, destinations, areas, devices, importing, on_test, stream, rpc)
 _DEVICE_TYPES = (written.DeviceIn, devices.DeviceView, devices.DevicePage, written.AreaIn, areas.AreaView)
 _LIST_TYPES = (areas.AreaList, importing.ImportIn, importing.ImportView)
+_LINK_AND_TEST_TYPES = (links.LinkView, on_test.OnTestIn, on_test.OnTestView, on_test.OnTestList)
 _RPC_TYPES = (rpc.Call, rpc.Reply)
 
 
@@ -54,5 +57,5 @@ def create_app(
     for module in _ROUTERS:
         app.include_router(module.router, prefix=views.API)
     app.include_router(health_router(metrics))
-    schema.install(app, [*schema.VIEWS, *_DEVICE_TYPES, *_LIST_TYPES, *_RPC_TYPES])
+    schema.install(app, [*schema.VIEWS, *_DEVICE_TYPES, *_LIST_TYPES, *_LINK_AND_TEST_TYPES, *_RPC_TYPES])
     return app

@@ -14,6 +14,7 @@ from tocsin.api.access import Access, Doorkeeper, Rights, demand
 from tocsin.api.bodies import Buffers
 from tocsin.api.limits import Limits
 from tocsin.api.problems import not_found
+from tocsin.api.rates import Rate
 from tocsin.api.settings import Scope
 from tocsin.api.sse import Streams
 from tocsin.engine.gateway import Gateway
@@ -26,7 +27,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Room(Struct, frozen=True):
-    """`closing` is set when the gateway stops: open streams end then."""
+    """`closing` is set when the gateway stops: open streams end then. `links_asked` counts who opens events' links,
+    `links_missed` who tries tokens that are none.
+    """
 
     gateway: Gateway
     doorkeeper: Doorkeeper
@@ -35,6 +38,8 @@ class Room(Struct, frozen=True):
     streams: Streams
     closing: asyncio.Event
     record: Recorder
+    links_asked: Rate
+    links_missed: Rate
 
     @property
     def access(self) -> Access:
@@ -45,8 +50,18 @@ class Room(Struct, frozen=True):
 
 
 def make_room(gateway: Gateway, access: Access, limits: Limits, record: Recorder) -> Room:
-    doorkeeper = Doorkeeper(access, limits.failed_tokens_per_minute, gateway.clock.monotonic)
-    return Room(gateway, doorkeeper, limits, Buffers(limits), Streams(limits.streams), asyncio.Event(), record)
+    monotonic = gateway.clock.monotonic
+    return Room(
+        gateway,
+        Doorkeeper(access, limits.failed_tokens_per_minute, monotonic),
+        limits,
+        Buffers(limits),
+        Streams(limits.streams),
+        asyncio.Event(),
+        record,
+        Rate(limits.links_per_minute, monotonic),
+        Rate(limits.failed_tokens_per_minute, monotonic),
+    )
 
 
 def room_of(request: Request) -> Room:

@@ -27,6 +27,10 @@ class AreaTree:
     def all(self) -> list[Area]:
         return sorted(self._areas.values(), key=lambda area: area.name)
 
+    def __contains__(self, name: str) -> bool:
+        """Whether somebody described it."""
+        return name in self._areas
+
     def lineage(self, name: str) -> tuple[str, ...]:
         """The area and those above it, nearest first; empty for no area."""
         found: list[str] = []

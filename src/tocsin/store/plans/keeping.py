@@ -1,12 +1,13 @@
-"""Areas, devices and the audit record."""
+"""Areas, devices, what is on test, and the audit record."""
 
 from collections.abc import Sequence
 
 from msgspec import Struct
 
 from tocsin.model.device import Area, Device
+from tocsin.model.on_test import OnTest
 from tocsin.store.contract import AuditEntry
-from tocsin.store.rows import area_row, audit_row, device_body, device_row, plain
+from tocsin.store.rows import area_row, audit_row, device_body, device_row, microseconds, plain, test_body
 from tocsin.store.steps import Bulk, Query, Steps, each
 
 
@@ -34,6 +35,21 @@ def _delete_area(name: str) -> Steps[bool]:
     return bool((yield Query("delete_area", (plain(name),))))
 
 
+class Putting(Struct, frozen=True):
+    test: OnTest
+    instead_of: Sequence[str]
+
+
+def _put_test(putting: Putting) -> Steps[None]:
+    for test_id in putting.instead_of:
+        yield Query("end_test", (test_id,))
+    yield Query("put_test", (putting.test.id, microseconds(putting.test.since), test_body(putting.test)))
+
+
+def _end_test(test_id: str) -> Steps[bool]:
+    return bool((yield Query("end_test", (test_id,))))
+
+
 def _audit(entry: AuditEntry) -> Steps[None]:
     yield Query("add_audit", audit_row(entry))
 
@@ -42,4 +58,6 @@ put_device = each(_put_device)
 delete_device = each(_delete_device)
 keep = each(_keep)
 delete_area = each(_delete_area)
+put_test = each(_put_test)
+end_test = each(_end_test)
 audit = each(_audit)
