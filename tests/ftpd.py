@@ -92,7 +92,8 @@ def proftpd(folder: Path, cert: tuple[str, str] | None, tls: Tls = "", port: int
     users.chmod(0o600)
     secure = (
         f"LoadModule mod_tls.c\nTLSEngine on\nTLSRequired on\nTLSLog {folder}/log\n"
-        f"TLSRSACertificateFile {cert[0]}\nTLSRSACertificateKeyFile {cert[1]}\n" + (f"TLSProtocol {tls}\n" if tls else "")
+        f"TLSRSACertificateFile {cert[0]}\nTLSRSACertificateKeyFile {cert[1]}\n"
+        + (f"TLSProtocol {tls}\n" if tls else "")
         if cert
         else ""
     )

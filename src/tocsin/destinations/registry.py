@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from tocsin.destinations.dc09.destination import build as build_dc09
 from tocsin.destinations.dc09.settings import Dc09Settings
+from tocsin.destinations.ebus.destination import build as build_ebus
+from tocsin.destinations.ebus.settings import EbusSettings
 from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.settings import DestinationSettings
@@ -49,6 +51,13 @@ _TYPES = (
         "SMTP with STARTTLS and the device's address are published; layout and subject are ours.",
         EmailSettings,
         build_email,
+    ),
+    DestinationType(
+        "ebus",
+        "Accellence EBÜS",
+        "Upload by FTP or FTPES into a folder per source is published; names and text are ours and unconfirmed.",
+        EbusSettings,
+        build_ebus,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}

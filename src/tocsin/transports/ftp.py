@@ -135,6 +135,14 @@ class FtpPool:
         self._known[host] = list(dict.fromkeys(Target(host, str(address[0])) for *_, address in found))
         return self._known[host]
 
+    async def try_login(self, target: Target, log: Log) -> None:
+        """NOOP over a kept connection, else connect and log in. Raises Unreachable, LoginRefused."""
+        async with self._slots:
+            line = await self._kept(target)
+            if line is None or not await self._alive(line):
+                line = await self._opened(target, log)
+            await self._put_back(line)
+
     async def try_folder(self, target: Target, folder: str, log: Log) -> TransportError | None:
         """Connect and log in as for an upload, then list `folder`; why that failed. Stores nothing. Raises Unreachable
         when it does not come so far.
@@ -144,14 +152,14 @@ class FtpPool:
             line.enter_folder(folder, create=False)
             line.look()
 
-        line = await self._opened(target, log)
-        try:
-            await self._within(line, partial(_working, line, look), self._options.timeout_s)
-        except TransportError as error:
-            return error
-        finally:
-            log.extend(line.log)
-            await self._leave(line)
+        async with self._slots:
+            line = await self._opened(target, log)
+            try:
+                await self._within(line, partial(_working, line, look), self._options.timeout_s)
+            except TransportError as error:
+                return error
+            finally:
+                await self._leave(line)
         return None
 
     async def aclose(self) -> None:

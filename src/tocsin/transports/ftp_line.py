@@ -167,7 +167,7 @@ class FtpLine(ftplib.FTP):
         """Say goodbye; raises what a dead connection raises."""
         if self.sock is not None:
             self.sock.settimeout(CLOSE_DEADLINE_S)
-        self.voidcmd("QUIT")
+            self.voidcmd("QUIT")
 
     def stale(self) -> bool:
         """The server has hung up or spoken out of turn, or its TLS session is too old to be resumed."""
