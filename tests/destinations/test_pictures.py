@@ -1,15 +1,19 @@
 import asyncio
 import io
 import random
+import sys
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pydantic import TypeAdapter
 
+from tocsin.destinations.files import Files
 from tocsin.destinations.pictures import Pictures, PictureSettings, files_at_hand, files_of
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
 from tocsin.model.event import Event, Photo, Place
@@ -87,6 +91,95 @@ async def test_cancelling_stops_the_work() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_clip_takes_what_fits_into_it_and_the_rest_goes_on_its_own() -> None:
+    cut = Photo(4, photo_of(4).data[:-3], "")
+    photos = [photo_of(1), photo_of(2), photo_of(3, width=40), cut, photo_of(5)]
+    files = await files_of(photos, settings_of(**{"as": "avi", "frame_rate": 2}), GATE, "7")
+    assert [(file.name, file.content_type) for file in files.files] == [
+        ("20240530_221504_7_01.avi", "video/x-msvideo"),
+        ("20240530_221504_7_03.jpg", "image/jpeg"),
+    ]
+    with av.open(io.BytesIO(files.files[0].data)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    assert packets == [photos[0].data, photos[1].data, photos[4].data]
+    assert files.files[1].data == photos[2].data
+    assert files.note == (
+        "photo 4 left out: it ends in the middle of the picture; "
+        "photo 3 goes on its own: it has 40×24 pixels, the first 32×24"
+    )
+
+
+async def test_a_sheet_is_one_picture_within_its_limit() -> None:
+    photos = [photo_of(1), Photo(2, b"", ""), photo_of(3)]
+    files = await files_of(photos, settings_of(**{"as": "sheet"}), GATE, "7")
+    assert [(file.name, file.content_type) for file in files.files] == [("20240530_221504_7_01.jpg", "image/jpeg")]
+    facts = jpeg_facts(files.files[0].data)
+    assert isinstance(facts, JpegFacts)
+    assert (facts.width, facts.height) == (68, 24)
+    assert files.note == "photo 2 left out: it is empty"
+
+
+async def test_a_single_picture_needs_no_sheet() -> None:
+    one = photo_of(1)
+    files = await files_of([one, Photo(2, b"", "")], settings_of(**{"as": "sheet"}), GATE, "")
+    assert [file.data for file in files.files] == [one.data]
+    assert files.note == "photo 2 left out: it is empty"
+
+
+@pytest.mark.parametrize(
+    ("word", "module", "part"),
+    [("avi", "avi", "single pictures instead of a clip: "), ("sheet", "sheet", "single pictures instead of a sheet: ")],
+)
+@pytest.mark.parametrize("fault", ["crash", "hang", "rubbish"])
+async def test_a_child_that_fails_costs_no_picture(
+    word: str, module: str, part: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child is replaced by a program that ends badly, never ends, or writes what is neither clip nor picture."""
+    program = {"crash": "import os; os.abort()", "hang": "while True: pass", "rubbish": "print('x' * 200)"}[fault]
+    python = tmp_path / "python"
+    python.write_text(f"#!{sys.executable}\n{program}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr("tocsin.media.child.sys.executable", str(python))
+    monkeypatch.setattr("tocsin.destinations.pictures._PREPARING_S", 0.5)
+    photos = [photo_of(1), photo_of(2)]
+    files = await files_of(photos, settings_of(**{"as": word}), GATE, "")
+    assert [file.data for file in files.files] == [photo.data for photo in photos]
+    assert [file.name[-6:] for file in files.files] == ["01.jpg", "02.jpg"]
+    assert files.note.startswith(part)
+
+
+async def test_a_clip_of_nothing_usable_is_single_pictures_or_nothing() -> None:
+    settings = settings_of(**{"as": "avi"})
+    written = io.BytesIO()
+    Image.new("CMYK", (32, 24)).save(written, "JPEG")
+    files = await files_of([Photo(1, written.getvalue(), "")], settings, GATE, "")
+    assert [file.data for file in files.files] == [written.getvalue()]
+    assert files.note == "single pictures: none of them can be in a clip"
+    assert await files_of([], settings, GATE, "") == Files()
+    assert await files_of([Photo(1, b"", "")], settings, GATE, "") == Files((), "photo 1 left out: it is empty")
+
+
+async def test_a_clip_does_not_exceed_what_an_event_may_have() -> None:
+    photos = [photo_of(1), photo_of(2)]
+    most = sum(len(photo.data) for photo in photos)
+    files = await files_of(photos, settings_of(**{"as": "avi", "max_bytes": most}), GATE, "")
+    assert [file.data for file in files.files] == [photo.data for photo in photos]
+    assert f"more than max_bytes = {most}" in files.note
+
+
+@pytest.mark.parametrize(("word", "part"), [("avi", "a clip"), ("sheet", "a contact sheet")])
+def test_what_would_be_made_is_told_before(word: str, part: str) -> None:
+    files = files_at_hand([photo_of(1), photo_of(2)], settings_of(**{"as": word}), GATE, "")
+    assert len(files.files) == 2
+    assert files.note == f"when it is sent, {part} is made of the pictures"
+
+
+async def test_many_events_at_once_all_get_their_clips() -> None:
+    settings = settings_of(**{"as": "avi"})
+    found = await asyncio.gather(*(files_of([photo_of(1), photo_of(2)], settings, GATE, "") for _ in range(6)))
+    assert [files.files[0].content_type for files in found] == ["video/x-msvideo"] * 6
 
 
 @pytest.mark.parametrize(
