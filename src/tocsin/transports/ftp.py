@@ -75,7 +75,12 @@ class NotStored(TransportError):
 
     @property
     def full(self) -> bool:
+        """Some target has no room left."""
         return any(isinstance(one, DiskFull) for one in self.failures)
+
+    @property
+    def only_full(self) -> bool:
+        return all(isinstance(one, DiskFull) for one in self.failures)
 
 
 Note = Callable[[Try], None]

@@ -140,7 +140,7 @@ def failure(error: Exception, target: Target) -> TransportError:
 
 def _answered(text: str, target: Target) -> TransportError:
     code = text[:3]
-    said = f"{target} answers {text}{_HINTS.get(code, '')}"
+    said = f"{target} answers {text.rstrip('.')}{_HINTS.get(code, '')}"
     if code in _LINK_ENDS:
         return LinkBroken(said)
     if code in _DISK_FULL:

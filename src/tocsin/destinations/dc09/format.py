@@ -1,6 +1,7 @@
 """An event as a DC-09 message, and messages as people read them. Pure."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec.structs import replace

@@ -27,7 +27,7 @@ _REMEMBERED = 1000
 
 
 class EbusDestination:
-    """See engine.contracts.Destination. Supervision keeps the way there proved, and brings the routine call when due."""
+    """See engine.contracts.Destination. Supervision proves the way there, and brings the routine call when due."""
 
     def __init__(self, settings: EbusSettings, surroundings: Surroundings) -> None:
         self.name = settings.name
@@ -134,4 +134,4 @@ def _failure(failed: NotStored) -> LinkDown | TryLater | Rejected:
         return LinkDown(str(failed))
     if failed.refused:
         return Rejected(str(failed))
-    return TryLater(str(failed), DISK_FULL_AFTER_S if failed.full else None)
+    return TryLater(str(failed), DISK_FULL_AFTER_S if failed.only_full else None)

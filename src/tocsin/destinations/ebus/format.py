@@ -29,10 +29,10 @@ _LONGEST_PART = 120
 
 
 def file_set(
-    settings: EbusSettings, event: Event, place: Place, number: int, files: Sequence[File], time_zone: str = ""
+    settings: EbusSettings, event: Event, place: Place, number: int, files: Sequence[File]
 ) -> tuple[File, ...]:
     """What goes up, in order; `name` has the whole path. The text completes the set unless it is to begin it."""
-    values = _values(settings, event, place, number, files, time_zone)
+    values = _values(settings, event, place, number, files)
     pictures = [_picture(settings, values, place, n, file) for n, file in enumerate(files, start=1)]
     if settings.text == "none" and pictures:
         return tuple(pictures)
@@ -57,13 +57,13 @@ def unique_mark(event: Event) -> str:
 
 
 def _values(
-    settings: EbusSettings, event: Event, place: Place, number: int, files: Sequence[File], time_zone: str
+    settings: EbusSettings, event: Event, place: Place, number: int, files: Sequence[File]
 ) -> dict[str, object]:
     word, text = alarm_word(settings, event)
     zone = place.zone or short_id(event.device_id)
     said = ", ".join(part for part in (text, event.place.name or event.device_id, event.text) if part)
     return {
-        **words(event, None, word, event.url, number, zone, files, time_zone),
+        **words(event, None, word, event.url, number, zone, files),
         "text": said,
         "site_id": place.folder,
         "lane": LANES[lane_of(event.kind)],

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from tocsin.config.fields import Duration
 from tocsin.destinations.ebus.templates import NAME_KEYS, TEXT_KEYS, problem_with_names
@@ -11,7 +11,7 @@ from tocsin.destinations.pictures import Pictures, PictureSettings
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.template_settings import in_file, written
 from tocsin.destinations.templates import Template
-from tocsin.destinations.uploading.settings import FtpSettings
+from tocsin.destinations.uploading.settings import FolderPath, FtpSettings
 from tocsin.model.event import Address
 from tocsin.model.kinds import KINDS
 
@@ -19,19 +19,10 @@ Folder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Account = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,32}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,60}$")]
 _OVERRIDE = re.compile(r"([a-z_]+)(\.(?:person|vehicle|restore))?\Z")
-_PARTS = re.compile(r"(?!\.)[A-Za-z0-9._ -]{1,64}\Z")
 
 
 def _off(value: object) -> object:
     return None if value == "off" else value
-
-
-def _path(text: str) -> str:
-    """Folders joined by slashes, without `..`."""
-    parts = [part for part in text.split("/") if part]
-    if not all(_PARTS.match(part) for part in parts):
-        raise ValueError('expected folders such as "/alarms" or "in/gateway": letters, digits, blanks, dots, _ and -')
-    return ("/" if text.startswith("/") else "") + "/".join(parts)
 
 
 class EbusSettings(DestinationSettings, FtpSettings):
@@ -40,7 +31,7 @@ class EbusSettings(DestinationSettings, FtpSettings):
     default_key: ClassVar[str] = "folder"
 
     type: Literal["ebus"] = Field("ebus", description="Type of station.")
-    path: Annotated[str, AfterValidator(_path)] = Field(
+    path: FolderPath = Field(
         "", description="Where the sources' folders are; absent: where the login leads."
     )
     folder: Folder | None = Field(
@@ -49,8 +40,8 @@ class EbusSettings(DestinationSettings, FtpSettings):
     folders: dict[Account, Folder] = Field({}, description="Folders of panels' accounts.")
     layout: Literal["set", "camera-dir"] = Field(
         "set",
-        description="set: time, own mark and number, all in the source's folder; camera-dir: a folder per camera, files "
-        "named by time.",
+        description="set: time, own mark and number, all in the source's folder; camera-dir: a folder per camera, "
+        "files named by time.",
     )
     picture_name: Annotated[Template | None, written("line", NAME_KEYS)] = Field(
         None, description="Template of pictures' names without .jpg, may begin with folder/; instead of the layout's."

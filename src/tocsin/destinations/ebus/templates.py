@@ -28,7 +28,9 @@ TEXT = compiled(
 Alarm: {{ code }}
 Text: {{ text }}
 Objekt: {{ site_id }}
+{% if zone %}
 Kamera: {{ zone }}
+{% endif %}
 Zeit: {{ ts_local|time("%Y-%m-%d %H:%M:%S") }}
 {% if test %}
 Test: ja

@@ -1,6 +1,9 @@
 """What a table may say about the FTP servers of a station."""
 
-from pydantic import Field
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.config.listening import split_listen
@@ -10,6 +13,19 @@ from tocsin.transports.contract import Endpoint
 from tocsin.transports.ftp_entry import FtpMode, FtpOptions
 
 USUAL_PORT, IMPLICIT_PORT = 21, 990
+_PART = re.compile(r"(?!\.)[A-Za-z0-9._ -]{1,64}\Z")
+
+
+def _path(text: str) -> str:
+    """Folders joined by slashes, none beginning with a dot."""
+    parts = [part for part in text.split("/") if part]
+    if not all(_PART.match(part) for part in parts):
+        raise ValueError('expected folders such as "/alarms" or "in/gateway": letters, digits, blanks, dots, _ and -')
+    return ("/" if text.startswith("/") else "") + "/".join(parts)
+
+
+FolderPath = Annotated[str, AfterValidator(_path)]
+"""Folders on the server; without a leading slash from where the login leads."""
 
 
 class FtpTlsSettings(TlsSettings):
