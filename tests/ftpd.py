@@ -1,7 +1,7 @@
 """Real FTP servers on loopback, each with its usual TLS settings: vsftpd and ProFTPD from Debian, pyftpdlib.
 
-The first two come from the cache that tests/servers.py fills. They are started by their own configuration and stopped by
-their own id.
+The first two come from the cache that tests/servers.py fills. They are started by their own configuration and stopped
+by their own id.
 """
 
 import contextlib
@@ -43,10 +43,26 @@ class Ftpd(Struct):
         return sorted(path.name for path in (self.inbox / below).iterdir())
 
     def stop(self) -> None:
-        """The server and everything it forked."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """The server and everything it forked; its sessions are sessions of their own."""
+        forked = _below(self.process.pid)
+        self.process.kill()
         self.process.wait(10)
+        for pid in forked:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _below(pid: int) -> list[int]:
+    """The ids of what a process has started, and of what these have."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            number, _, rest = stat.read_text().partition(" (")
+            parents[int(number)] = int(rest.rpartition(") ")[2].split()[1])
+    found = [pid]
+    for parent in found:
+        found += [child for child, its in parents.items() if its == parent]
+    return found[1:]
 
 
 def why_not(name: str) -> str:
@@ -83,8 +99,12 @@ def vsftpd(folder: Path, cert: tuple[str, str] | None, tls: Tls = "", port: int 
 
 
 @contextlib.contextmanager
-def proftpd(folder: Path, cert: tuple[str, str] | None, tls: Tls = "", port: int = 0) -> Iterator[Ftpd]:
-    """With `cert` it demands TLS and, as it does by itself, that data connections resume the session."""
+def proftpd(
+    folder: Path, cert: tuple[str, str] | None, tls: Tls = "", port: int = 0, client_ca: str = ""
+) -> Iterator[Ftpd]:
+    """With `cert` it demands TLS and, as it does by itself, that data connections resume the session; with `client_ca`
+    a certificate of every client too.
+    """
     root, port = _folders(folder), port or free_port()
     modules = CACHE / "proftpd" / "usr" / "lib" / "proftpd"
     users = folder / "users"
@@ -97,6 +117,7 @@ def proftpd(folder: Path, cert: tuple[str, str] | None, tls: Tls = "", port: int
         if cert
         else ""
     )
+    secure += f"TLSCACertificateFile {client_ca}\nTLSVerifyClient on\n" if client_ca else ""
     (folder / "proftpd.conf").write_text(
         f"ModulePath {modules}\nServerType standalone\nServerName t\nUseIPv6 off\nDefaultAddress 127.0.0.1\n"
         f"Port {port}\nUser nobody\nGroup nogroup\nUmask 022\nAllowOverwrite on\nAuthOrder mod_auth_file.c\n"
@@ -151,7 +172,7 @@ def _running(name: str, arguments: list[str], folder: Path, port: int, tls: str)
     with (folder / "printed").open("wb") as printed:
         process = subprocess.Popen(
             [str(program_of(name)), *arguments],
-            env=environment, stdout=printed, stderr=printed, start_new_session=True,
+            env=environment, stdout=printed, stderr=printed,
         )  # fmt: skip
     server = Ftpd("", folder, "", process, folder / "printed")
     try:

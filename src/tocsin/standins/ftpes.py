@@ -155,12 +155,13 @@ class _Data(ThrottledDTPHandler):  # type: ignore[misc]
             self.ac_in_buffer_size = _SMALL_READ
         super().__init__(sock, cmd_channel)
 
-    def handle_read(self) -> None:
-        super().handle_read()
+    def recv(self, buffer_size: int) -> bytes:
+        chunk: bytes = super().recv(buffer_size)
         switches = self.cmd_channel.standin.switches
-        if switches.drops and self.receive and self.tot_bytes_received >= switches.drop_after:
+        if switches.drops and self.tot_bytes_received + len(chunk) >= switches.drop_after:
             switches.drops -= 1
-            self.cmd_channel.close()
+            self.ioloop.call_later(0, self.cmd_channel.close)
+        return chunk
 
 
 class _SecureData(_Data, TLS_DTPHandler):  # type: ignore[misc]

@@ -8,8 +8,8 @@ from tocsin.destinations.dc09 import format as dc09_format
 from tocsin.destinations.dc09.addressing import address, read_printed
 from tocsin.destinations.dc09.exchange import Exchanges, Result
 from tocsin.destinations.dc09.line import Line, Lines
-from tocsin.destinations.dc09.posted import Posted
 from tocsin.destinations.dc09.pictures import Pictures, References
+from tocsin.destinations.dc09.posted import Posted
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.files import Files
 from tocsin.destinations.surroundings import Surroundings
@@ -76,14 +76,19 @@ class Dc09Destination:
         return [*(Rendered(name, file.data, files.note) for name, file in zip(named, files.files, strict=True)), frame]
 
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
-        message = self._event_message(due)
+        pictures = await self._references(due, attempt)
+        message = self._event_message(due, pictures)
         refused = self._refusals.get(due.key, set())
         try:
             receipt = await self._round(message, attempt, refused, self._begun.pop(due.key, None))
         except TryLater:
             self._remember(due.key, refused)
+            if self._pictures:
+                self._pictures.sent(due.key, pictures)
             raise
         self._refusals.pop(due.key, None)
+        if self._pictures:
+            self._pictures.done(due.key)
         if receipt is None:
             raise Rejected(f"the station answers DUH: it cannot process {dc09_format.clear_text(message)}")
         return receipt
@@ -92,7 +97,7 @@ class Dc09Destination:
         return self._lines.stands()
 
     def begin(self, due: Due, attempt: Attempt, ended: Callable[[Due, Attempt, Receipt | None], None]) -> bool:
-        if due.key in self._refusals:
+        if due.key in self._refusals or (self._pictures and due.event.photos):
             return False
         message = self._event_message(due)
 
@@ -137,14 +142,20 @@ class Dc09Destination:
         self._exchanges.hand_over()
         begun, self._begun = self._begun, {}
         await asyncio.gather(self._lines.aclose(), *(posted.line.aclose() for posted in begun.values()))
+        if self._pictures:
+            await self._pictures.aclose()
 
-    def _event_message(self, due: Due) -> Message:
+    async def _references(self, due: Due, attempt: Attempt) -> References:
+        if self._pictures is None or not due.event.photos:
+            return ()
+        return await self._pictures.references(due, _where(due), attempt)
+
+    def _event_message(self, due: Due, pictures: References = ()) -> Message:
         """The message with its number on the wire. Raises Rejected."""
-        where = read_printed(due.address)
-        if where is None:
-            raise Rejected(f"{due.address!r} in the outbox is no DC-09 address")
         try:
-            return dc09_format.event_message(self._settings, due.event, where, due.number, self._options)
+            return dc09_format.event_message(
+                self._settings, due.event, _where(due), due.number, self._options, pictures
+            )
         except (Dc09Error, Unsendable) as error:
             raise Rejected(str(error)) from error
 

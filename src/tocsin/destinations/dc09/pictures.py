@@ -1,4 +1,4 @@
-"""Pictures by FTP ahead of the event, which then refers to them (stations.md 5). The event never waits long for them."""
+"""Pictures by FTP ahead of the event, which then refers to them (stations.md 5); it never waits long for them."""
 
 import asyncio
 from collections import OrderedDict
@@ -31,8 +31,8 @@ References = tuple[str, ...]
 
 
 class Under(Struct):
-    """An upload under way. `first` has the references when it succeeds at once, nothing when it does not; `attempt` what
-    the first round exchanged.
+    """An upload under way. `first` has the references when it succeeds at once, nothing when it does not; `attempt`
+    has what the first round exchanged.
     """
 
     due: Due
@@ -73,7 +73,8 @@ class Pictures:
             async with asyncio.timeout(patience):
                 found = await asyncio.shield(under.first)
         except TimeoutError:
-            self._failed()
+            if patience:
+                self._failed()
             found = ()
         attempt.exchanges.extend(under.attempt.exchanges)
         if not found:
@@ -149,7 +150,7 @@ class Pictures:
                 if failed.refused or self._clock.monotonic() > ends:
                     return
             else:
-                self._stored(event, uploads, under.first)
+                self._stored(under, uploads)
                 return
             attempt = self._quiet()
             await asyncio.sleep(next(pauses))
@@ -167,12 +168,15 @@ class Pictures:
         if not first.done():
             first.set_result(())
 
-    def _stored(self, event: Event, uploads: Sequence[Upload], first: "asyncio.Future[References]") -> None:
+    def _stored(self, under: Under, uploads: Sequence[Upload]) -> None:
         self._down_until = 0.0
-        if first.done():
-            self._record(Notice(f"destination {self._name}", f"pictures of event {event.id} are up, after the event"))
+        references = tuple(self._reference(one.path) for one in uploads)
+        self.sent(under.due.key, self._said.get(under.due.key, references))
+        if under.first.done():
+            said = f"pictures of event {under.due.event.id} are up, after the event"
+            self._record(Notice(f"destination {self._name}", said))
         else:
-            first.set_result(tuple(self._reference(one.path) for one in uploads))
+            under.first.set_result(references)
 
     def _failed(self) -> None:
         self._down_until = self._clock.monotonic() + DOWN_S

@@ -7,10 +7,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from tocsin.config.fields import AesKey, Duration, Secret, Settings
 from tocsin.config.listening import split_listen
 from tocsin.config.supervision import Poll
+from tocsin.destinations.mailing.settings import Host
 from tocsin.destinations.pictures import PictureSettings
 from tocsin.destinations.settings import DestinationSettings, TlsSettings
 from tocsin.destinations.uploading.settings import FolderPath, FtpSettings
-from tocsin.destinations.mailing.settings import Host
 from tocsin.model.event import Address
 from tocsin.protocols.codes import check_override
 from tocsin.transports.contract import Endpoint

@@ -31,9 +31,7 @@ class EbusSettings(DestinationSettings, FtpSettings):
     default_key: ClassVar[str] = "folder"
 
     type: Literal["ebus"] = Field("ebus", description="Type of station.")
-    path: FolderPath = Field(
-        "", description="Where the sources' folders are; absent: where the login leads."
-    )
+    path: FolderPath = Field("", description="Where the sources' folders are; absent: where the login leads.")
     folder: Folder | None = Field(
         None, description="Folder of events whose device has none (EBUS:…), and of the routine call."
     )
