@@ -77,7 +77,9 @@ def needs(name: str) -> pytest.MarkDecorator:
 
 
 @contextlib.contextmanager
-def vsftpd(folder: Path, cert: tuple[str, str] | None, tls: Tls = "", port: int = 0) -> Iterator[Ftpd]:
+def vsftpd(
+    folder: Path, cert: tuple[str, str] | None, tls: Tls = "", port: int = 0, address: str = "127.0.0.1"
+) -> Iterator[Ftpd]:
     """With `cert` it demands TLS and, as it does by itself, that data connections resume the session."""
     root, port = _folders(folder), port or free_port()
     (folder / "passwords").write_text(f"{PASSWORD}\n")
@@ -88,14 +90,14 @@ def vsftpd(folder: Path, cert: tuple[str, str] | None, tls: Tls = "", port: int 
         else ""
     )
     (folder / "vsftpd.conf").write_text(
-        f"listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\nanonymous_enable=YES\n"
+        f"listen=YES\nlisten_address={address}\nlisten_port={port}\nbackground=NO\nanonymous_enable=YES\n"
         f"local_enable=NO\nwrite_enable=YES\nanon_upload_enable=YES\nanon_mkdir_write_enable=YES\n"
         f"anon_other_write_enable=YES\nanon_umask=022\nanon_root={root}\nftp_username={OWNER}\n"
         f"secure_email_list_enable=YES\nemail_password_file={folder}/passwords\nsecure_chroot_dir={folder}/empty\n"
         f"vsftpd_log_file={folder}/log\nlog_ftp_protocol=YES\nxferlog_enable=YES\nxferlog_std_format=NO\n{secure}"
     )
-    with _running("vsftpd", [str(folder / "vsftpd.conf")], folder, port, tls) as process:
-        yield Ftpd(f"127.0.0.1:{port}", root, "in", process, folder / "log")
+    with _running("vsftpd", [str(folder / "vsftpd.conf")], folder, (address, port), tls) as process:
+        yield Ftpd(f"{address}:{port}", root, "in", process, folder / "log")
 
 
 @contextlib.contextmanager
@@ -126,7 +128,7 @@ def proftpd(
         f"SystemLog {folder}/system.log\nTransferLog none\n{secure}"
     )
     arguments = ["-n", "-q", "-c", str(folder / "proftpd.conf")]
-    with _running("proftpd", arguments, folder, port, tls) as process:
+    with _running("proftpd", arguments, folder, ("127.0.0.1", port), tls) as process:
         yield Ftpd(f"127.0.0.1:{port}", root, "in", process, folder / "system.log")
 
 
@@ -156,7 +158,9 @@ def _crypted(password: str) -> str:
 
 
 @contextlib.contextmanager
-def _running(name: str, arguments: list[str], folder: Path, port: int, tls: str) -> "Iterator[subprocess.Popen[bytes]]":
+def _running(
+    name: str, arguments: list[str], folder: Path, where: tuple[str, int], tls: str
+) -> "Iterator[subprocess.Popen[bytes]]":
     libraries = CACHE / name
     environment = {
         "PATH": os.environ["PATH"],
@@ -176,17 +180,17 @@ def _running(name: str, arguments: list[str], folder: Path, port: int, tls: str)
         )  # fmt: skip
     server = Ftpd("", folder, "", process, folder / "printed")
     try:
-        _until_listening(process, port, folder / "printed")
+        _until_listening(process, where, folder / "printed")
         yield process
     finally:
         server.stop()
 
 
-def _until_listening(process: "subprocess.Popen[bytes]", port: int, printed: Path) -> None:
+def _until_listening(process: "subprocess.Popen[bytes]", where: tuple[str, int], printed: Path) -> None:
     deadline = time.monotonic() + 20
     while True:
         assert process.poll() is None, printed.read_text()
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 5):
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(where, 5):
             return
         assert time.monotonic() < deadline, printed.read_text()
         time.sleep(0.02)

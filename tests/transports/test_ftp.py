@@ -17,6 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from tests.ftpd import PASSWORD, USER, Ftpd, free_port, needs, proftpd, vsftpd
 
 from tocsin.config.listening import split_listen
@@ -177,15 +180,23 @@ async def test_one_of_two_mirrors_stops_halfway_and_nothing_is_lost(
 
 @needs("vsftpd")
 async def test_mirrors_take_turns_and_a_name_stands_for_all_its_addresses(
-    bench: Bench, tmp_path: Path, pair: tuple[str, str], ca_file: str
+    bench: Bench, tmp_path: Path, ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with started("vsftpd", tmp_path, pair) as first, started("vsftpd", tmp_path, pair) as second:
-        named = f"localhost:{split_listen(second.host)[1]}"
-        pool = bench.pool(first.host, named, tls=TlsOptions(ca_file=ca_file))
-        hosts = [str((await pool.store(files(f"{n}.jpg"), bench.tries.append)).target) for n in range(4)]
-        assert hosts[0] == hosts[2] == first.host
-        assert hosts[1] == hosts[3] == f"{named} (127.0.0.1)"
-        assert len(second.names()) == 2
+    cert, port = issued(ca, tmp_path, "mirrors.example.net"), free_port()
+
+    async def resolved(host: str, port: int, **_: Any) -> list[Any]:
+        assert host == "mirrors.example.net"
+        return [(0, 0, 0, "", (address, port)) for address in ("127.0.0.1", "127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
+    with (
+        started("vsftpd", tmp_path, cert, port=port) as first,
+        started("vsftpd", tmp_path, cert, port=port, address="127.0.0.2") as second,
+    ):
+        pool = bench.pool(f"mirrors.example.net:{port}", tls=TlsOptions(ca_file=ca_file))
+        targets = [str((await pool.store(files(f"{n}.jpg"), bench.tries.append)).target) for n in range(4)]
+        assert targets == [f"mirrors.example.net:{port} (127.0.0.{n})" for n in (1, 2, 1, 2)]
+        assert (first.names(), second.names()) == (["0.jpg", "2.jpg"], ["1.jpg", "3.jpg"])
 
 
 @needs("vsftpd")
@@ -390,6 +401,8 @@ FAILURES = [
     ({"STOR": "150 go\r\n"}, NoAnswer, "silent"),
     ({"STOR": "150-" + "x\r\n" * 500}, PutOff, "without end"),
     ({"STOR": "150 " + "x" * 20_000 + "\r\n"}, PutOff, "got more than"),
+    ({"EPSV": "229 (|||nine|)\r\n"}, PutOff, "no port in"),
+    ({"EPSV": "229 (|||70000|)\r\n"}, PutOff, "no port in"),
     ({"STOR": "\xff\xfe garbage\r\n"}, PutOff, "garbage"),
     ({"USER": "530 go away\r\n"}, LoginRefused, "530 go away"),
     ({"PASS": None}, Unreachable, "cut the connection before the login"),
@@ -549,3 +562,19 @@ async def test_quiet_connections_are_asked_for_a_sign_of_life(bench: Bench) -> N
         async with asyncio.timeout(5):
             await asked.wait()
         await made.aclose()
+
+
+@given(st.sampled_from(["greeting", *USUAL]), st.binary(max_size=120))
+@hypothesis_settings(max_examples=80, deadline=None)
+def test_any_bytes_are_an_answer_or_our_error(where: str, said: bytes) -> None:
+    async def run() -> None:
+        text = said.decode("latin-1")
+        answer = usual(**({} if where == "greeting" else {where: text}))
+        async with scripted(answer, text if where == "greeting" else "220 hello\r\n") as (host, _):
+            options = FtpOptions(USER, PASSWORD, "off", timeout_s=0.05, connect_timeout_s=1.0)
+            pool = FtpPool([Endpoint(*split_listen(host))], options)
+            with contextlib.suppress(NotStored):
+                await pool.store(files("a.jpg"), lambda _: None)
+            await pool.aclose()
+
+    asyncio.run(run())

@@ -206,12 +206,12 @@ class FtpLine(ftplib.FTP):
         peer = self.sock.getpeername()
         if self._extended_passive:
             try:
-                return peer[0], ftplib.parse229(self.sendcmd("EPSV"), peer)[1]
+                return peer[0], _port(self.sendcmd("EPSV"), lambda answer: ftplib.parse229(answer, peer))
             except ftplib.error_perm:
                 if self.af == socket.AF_INET6:
                     raise
                 self._extended_passive = False
-        return peer[0], ftplib.parse227(self.sendcmd("PASV"))[1]
+        return peer[0], _port(self.sendcmd("PASV"), ftplib.parse227)
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
         conn = self._dial(*self.makepasv())
@@ -317,6 +317,14 @@ class FtpLine(ftplib.FTP):
         except (OSError, EOFError):
             return cut
         return ConnectionAbortedError(f"the data connection was cut: {explain(cut, self.target.endpoint)}")
+
+
+def _port(answer: str, parse: Callable[[str], tuple[str, int]]) -> int:
+    with contextlib.suppress(ValueError):
+        port = parse(answer)[1]
+        if 0 < port < 65536:
+            return port
+    raise ftplib.error_proto(f"no port in {flat(answer)}")
 
 
 def _end_sending(conn: socket.socket) -> None:

@@ -229,6 +229,17 @@ async def test_the_routine_call_comes_when_due_and_between_only_a_sign_of_life(
     assert bench.standins[0].logins == 1
 
 
+async def test_a_refused_routine_call_is_told_and_is_no_dead_link(
+    bench: Bench, make_attempt: Callable[..., Attempt], recorded: list[Any]
+) -> None:
+    destination = bench.destination(await bench.server(refuse_files=True), folder="gateway")
+    for _ in range(2):
+        receipt = await destination.supervise(make_attempt())
+        assert receipt.answer == "the login is accepted"
+    [trouble] = [one for one in recorded if isinstance(one, Trouble)]
+    assert "the routine call is refused" in trouble.text
+
+
 async def test_check_says_what_a_technician_needs(bench: Bench, authority: Any) -> None:
     cert, key = authority.issue("ftp.example.net")
     host = await bench.server(cert=cert, key=key)
@@ -242,6 +253,7 @@ async def test_check_says_what_a_technician_needs(bench: Bench, authority: Any) 
             "Check that the folder exists",
             False,
         ),
+        (bench.destination(host, tls=trusted, folder="other"), "it is not there; a data connection works", True),
         (bench.destination(host, tls={"server_name": "ftp.example.net"}), "Example Root", False),
         (bench.destination(plain, tls=trusted), "does not offer TLS", False),
         (bench.destination(plain, password="wrong"), "refuses the user gw", False),

@@ -182,7 +182,7 @@ class Pictures:
         self._down_until = self._clock.monotonic() + DOWN_S
 
     def _tell(self, text: str) -> None:
-        self._record(Trouble(f"destination {self._name}", text))
+        self._record(Trouble(f"destination {self._name}", self._uploads.masked(text)))
 
     # Names
 

@@ -1,5 +1,6 @@
 """EBÜS: joins the format with the FTP servers."""
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -60,16 +61,15 @@ class EbusDestination:
         return receipt
 
     async def supervise(self, attempt: Attempt) -> Receipt:
+        """A routine call that is not taken is no dead link: it is told, and the login is tried instead."""
         now = self._around.clock.now()
         if self._settings.folder and self._settings.routine is not None and self._routine_due(now):
-            made = self._files(_routine_call(now, self._around.time_zone), Place(self._settings.folder), 0, ())
-            receipt = await self._store(made, attempt, {}, "routine call")
-            self._called_at = now
-            return receipt
+            with contextlib.suppress(TryLater):
+                return await self._routine_call(now, self._settings.folder, attempt)
         try:
             return Receipt(await self._uploads.probe(attempt), "the login is accepted")
         except Unreachable as error:
-            raise LinkDown(str(error)) from error
+            raise LinkDown(self._uploads.masked(str(error))) from error
 
     async def check(self) -> Sequence[CheckStep]:
         parts = (self._settings.path, self._settings.folder or "")
@@ -81,6 +81,18 @@ class EbusDestination:
     async def aclose(self) -> None:
         await self._uploads.aclose()
 
+    async def _routine_call(self, now: datetime, folder: str, attempt: Attempt) -> Receipt:
+        """Raises LinkDown, TryLater."""
+        call = Event(f"routine-{now:%Y%m%dT%H%M%S}", "routine_check", now, now, "gateway", zone=self._around.time_zone)
+        try:
+            receipt = await self._store(self._files(call, Place(folder), 0, ()), attempt, {}, "routine call")
+        except Rejected as refused:
+            self._around.record(Trouble(f"destination {self.name}", f"the routine call is refused: {refused}"))
+            raise TryLater(str(refused)) from refused
+        finally:
+            self._called_at = now
+        return receipt
+
     def _files(self, event: Event, place: Place, number: int, files: Sequence[File]) -> tuple[File, ...]:
         return file_set(self._settings, event, place, number, files)
 
@@ -91,7 +103,7 @@ class EbusDestination:
             stored = await self._uploads.store(files, attempt, progress, note)
         except NotStored as failed:
             self._tell_if_full(failed)
-            raise _failure(failed) from failed
+            raise _failure(failed, self._uploads.masked(str(failed))) from failed
         self._full = False
         said = f"{len(uploads)} files, the last: {one_line(stored.answer)}"
         return Receipt(str(stored.target), f"{said}. {note}" if note else said)
@@ -99,7 +111,8 @@ class EbusDestination:
     def _tell_if_full(self, failed: NotStored) -> None:
         if failed.full and not self._full:
             self._full = True
-            self._around.record(Trouble(f"destination {self.name}", f"the station has no room for alarms: {failed}"))
+            said = self._uploads.masked(f"the station has no room for alarms: {failed}")
+            self._around.record(Trouble(f"destination {self.name}", said))
 
     def _progress_of(self, key: DeliveryKey) -> Progress:
         """Which files of a delivery are up already; bounded, the oldest are forgotten and go up again."""
@@ -124,14 +137,10 @@ def _place(due: Due) -> Place:
     return place
 
 
-def _routine_call(now: datetime, time_zone: str) -> Event:
-    return Event(f"routine-{now:%Y%m%dT%H%M%S}", "routine_check", now, now, "gateway", zone=time_zone)
-
-
-def _failure(failed: NotStored) -> LinkDown | TryLater | Rejected:
+def _failure(failed: NotStored, said: str) -> LinkDown | TryLater | Rejected:
     """Who must wait (receivers.md 8.1): all, this source's folder (longer when the disk is full), or nobody."""
     if failed.unreachable:
-        return LinkDown(str(failed))
+        return LinkDown(said)
     if failed.refused:
-        return Rejected(str(failed))
-    return TryLater(str(failed), DISK_FULL_AFTER_S if failed.only_full else None)
+        return Rejected(said)
+    return TryLater(said, DISK_FULL_AFTER_S if failed.only_full else None)

@@ -25,15 +25,19 @@ class Uploads:
 
     async def store(self, files: FileSet, attempt: Attempt, progress: Progress, note: str = "") -> Stored:
         """The whole set on one host. Each try becomes an exchange of the attempt. Raises NotStored."""
-        sent = masked(shown(files), self._secrets)
+        sent = self.masked(shown(files))
 
         def noted(one: Try) -> None:
             self._last = str(one.target)
-            answer = masked(_dialogue(one.log), self._secrets)
-            remark = masked(". ".join(part for part in (str(one.error or ""), note) if part), self._secrets)
+            answer = self.masked(_dialogue(one.log))
+            remark = self.masked(". ".join(part for part in (str(one.error or ""), note) if part))
             attempt.exchanged(str(one.target), _result(one.error), sent, answer, remark)
 
         return await self._pool.store(files, noted, progress)
+
+    def masked(self, text: str) -> str:
+        """Without the password, which a server may repeat."""
+        return masked(text, self._secrets)
 
     def hosts_in_use(self) -> str:
         return self._last
@@ -71,25 +75,31 @@ class Uploads:
         try:
             await self._pool.try_login(target, log)
         except Unreachable as error:
-            attempt.exchanged(str(target), "unreachable", answer=_dialogue(log), note=str(error))
+            attempt.exchanged(str(target), "unreachable", "", self.masked(_dialogue(log)), self.masked(str(error)))
             raise
-        attempt.exchanged(str(target), "delivered", answer=_dialogue(log))
+        attempt.exchanged(str(target), "delivered", "", self.masked(_dialogue(log)))
         return str(target)
 
     async def _check(self, target: Target, folder: str) -> list[CheckStep]:
         tls = self._settings.tls
+        missing: TransportError | None = None
         try:
             refused = await self._pool.try_folder(target, folder, [])
+            if isinstance(refused, UploadRefused) and self._settings.create_dirs:
+                missing, refused = refused, await self._pool.try_folder(target, "", [])
         except Unreachable as error:
-            return [CheckStep(f"connect and log in at {target}", False, str(error))]
+            return [CheckStep(f"connect and log in at {target}", False, self.masked(str(error)))]
         hint = _IN_CLEAR if tls.mode == "off" else _UNCHECKED if tls.insecure else ""
         steps = [CheckStep(f"connect and log in at {target}", True, f"user {self._settings.user}", hint)]
         what = f"folder {folder or 'of the login'} at {target}"
         if isinstance(refused, UploadRefused):
-            remedy = "Missing folders would be made (create_dirs)" if self._settings.create_dirs else ""
-            return [*steps, CheckStep(what, self._settings.create_dirs, str(refused), remedy)]
+            return [*steps, CheckStep(what, False, self.masked(str(refused)))]
         if refused is not None:
-            return [*steps, CheckStep(what, False, str(refused), "Check the server's passive ports and the firewall")]
+            hint = "Check the server's passive ports and the firewall"
+            return [*steps, CheckStep(what, False, self.masked(str(refused)), hint)]
+        if missing is not None:
+            hint = "Missing folders are made with the first upload (create_dirs)"
+            return [*steps, CheckStep(what, True, "it is not there; a data connection works, nothing was stored", hint)]
         return [*steps, CheckStep(what, True, "listed over a data connection; nothing was stored")]
 
 
