@@ -11,7 +11,11 @@ from tocsin.destinations.ebus.destination import build as build_ebus
 from tocsin.destinations.ebus.settings import EbusSettings
 from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
+from tocsin.destinations.microkey.destination import build as build_microkey
+from tocsin.destinations.microkey.settings import MicrokeySettings
 from tocsin.destinations.settings import DestinationSettings
+from tocsin.destinations.surgard.destination import build as build_surgard
+from tocsin.destinations.surgard.settings import SurgardSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.webhook.destination import build as build_webhook
 from tocsin.destinations.webhook.settings import WebhookSettings
@@ -58,6 +62,20 @@ _TYPES = (
         "Upload by FTP or FTPES into a folder per source is published; names and text are ours and unconfirmed.",
         EbusSettings,
         build_ebus,
+    ),
+    DestinationType(
+        "surgard",
+        "Sur-Gard automation output",
+        "Records, answers and times are from published manuals; address in the description and codes are ours.",
+        SurgardSettings,
+        build_surgard,
+    ),
+    DestinationType(
+        "microkey",
+        "MicroKey (unconfirmed)",
+        "Nothing is published: Sur-Gard Contact ID records, for its receiver drivers of that family, are our choice.",
+        MicrokeySettings,
+        build_microkey,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}
