@@ -480,6 +480,21 @@ async def test_a_session_the_server_no_longer_resumes_costs_one_new_connection(b
     assert heard.count("PASS a-very-secret-word") == 2
 
 
+@pytest.mark.parametrize(("said", "error"), [("452 full\r\n", DiskFull), ("", NoAnswer)])
+async def test_a_full_or_silent_server_is_not_asked_twice_over_a_kept_connection(
+    bench: Bench, said: str, error: type[Exception]
+) -> None:
+    answers = iter(["150 go\r\n226 done\r\n", said])
+    plain = usual()
+    async with scripted(lambda line: next(answers) if line.startswith("STOR") else plain(line)) as (host, heard):
+        pool = bench.pool(host, mode="off", timeout_s=0.3)
+        await pool.store(files("a.jpg"), bench.tries.append)
+        with pytest.raises(NotStored) as caught:
+            await pool.store(files("b.jpg"), bench.tries.append)
+    assert [type(one) for one in caught.value.failures] == [error]
+    assert heard.count("STOR b.jpg.part") == 1
+
+
 @pytest.mark.parametrize("where", ["greeting", "USER", "STOR", "RNTO"])
 async def test_cancelled_it_ends_at_once_and_leaves_nothing_behind(bench: Bench, where: str) -> None:
     reached = asyncio.Event()
@@ -565,7 +580,7 @@ async def test_quiet_connections_are_asked_for_a_sign_of_life(bench: Bench) -> N
 
 
 @given(st.sampled_from(["greeting", *USUAL]), st.binary(max_size=120))
-@hypothesis_settings(max_examples=80, deadline=None)
+@hypothesis_settings(max_examples=30, deadline=None)
 def test_any_bytes_are_an_answer_or_our_error(where: str, said: bytes) -> None:
     async def run() -> None:
         text = said.decode("latin-1")

@@ -212,8 +212,11 @@ class FtpPool:
         """
         kept = await self._kept(target)
         if kept is not None:
-            with contextlib.suppress(LinkBroken, PutOff):
+            try:
                 return await self._send(kept, files, note, done)
+            except (LinkBroken, PutOff) as error:
+                if isinstance(error, NoAnswer | DiskFull):
+                    raise
         log: Log = []
         try:
             line = await self._opened(target, log)

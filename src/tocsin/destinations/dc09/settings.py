@@ -44,7 +44,7 @@ class PhotoSettings(PictureSettings, FtpSettings):
     )
     hosts: list[Host] = Field([], max_length=16, description="FTP servers, host or host:port; mirrors, used in turn.")
     user: str = Field("", pattern=r"^[^\x00-\x1f\x7f]{1,200}$", description="User to log in as.")
-    password: Secret = Field(Secret(""), description="Password of the user.")
+    password: Secret = Field(default_factory=lambda: Secret(""), description="Password of the user.")
     create_dirs: bool = Field(True, description="Make the account's folder if it is missing.")
     path: FolderPath = Field("", description="Where the accounts' folders are; absent: where the login leads.")
     url: str = Field(
