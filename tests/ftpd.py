@@ -78,7 +78,12 @@ def needs(name: str) -> pytest.MarkDecorator:
 
 @contextlib.contextmanager
 def vsftpd(
-    folder: Path, cert: tuple[str, str] | None, tls: Tls = "", port: int = 0, address: str = "127.0.0.1"
+    folder: Path,
+    cert: tuple[str, str] | None,
+    tls: Tls = "",
+    port: int = 0,
+    address: str = "127.0.0.1",
+    implicit: bool = False,
 ) -> Iterator[Ftpd]:
     """With `cert` it demands TLS and, as it does by itself, that data connections resume the session."""
     root, port = _folders(folder), port or free_port()
@@ -89,6 +94,7 @@ def vsftpd(
         if cert
         else ""
     )
+    secure += "implicit_ssl=YES\n" if implicit else ""
     (folder / "vsftpd.conf").write_text(
         f"listen=YES\nlisten_address={address}\nlisten_port={port}\nbackground=NO\nanonymous_enable=YES\n"
         f"local_enable=NO\nwrite_enable=YES\nanon_upload_enable=YES\nanon_mkdir_write_enable=YES\n"

@@ -157,6 +157,17 @@ async def test_without_tls_where_that_is_allowed(bench: Bench, tmp_path: Path, m
 
 
 @needs("vsftpd")
+async def test_tls_from_the_first_byte(bench: Bench, tmp_path: Path, pair: tuple[str, str], ca_file: str) -> None:
+    with started("vsftpd", tmp_path, pair, implicit=True) as server:
+        trusted = TlsOptions(ca_file=ca_file)
+        await bench.pool(server.host, mode="implicit", tls=trusted).store(files("a.jpg"), bench.tries.append)
+        assert server.names() == ["a.jpg"]
+        with pytest.raises(NotStored) as caught:
+            await bench.pool(server.host, tls=trusted, timeout_s=0.5).store(files("b.jpg"), bench.tries.append)
+        assert caught.value.unreachable
+
+
+@needs("vsftpd")
 async def test_one_of_two_mirrors_stops_halfway_and_nothing_is_lost(
     bench: Bench, tmp_path: Path, pair: tuple[str, str], ca_file: str
 ) -> None:
