@@ -10,6 +10,8 @@ from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.settings import DestinationSettings
+from tocsin.destinations.stages.destination import build as build_stages
+from tocsin.destinations.stages.settings import StagesSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.webhook.destination import build as build_webhook
 from tocsin.destinations.webhook.settings import WebhookSettings
@@ -49,6 +51,13 @@ _TYPES = (
         "SMTP with STARTTLS and the device's address are published; layout and subject are ours.",
         EmailSettings,
         build_email,
+    ),
+    DestinationType(
+        "stages",
+        "Stages signal service (SOAP)",
+        "Transport, address and Contact ID are published; the message is as seen in public senders, unconfirmed.",
+        StagesSettings,
+        build_stages,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}
