@@ -108,6 +108,15 @@ class Addressed(Struct, frozen=True):
     warning: str = ""
 
 
+AreaAddress = Callable[[str, str], Address | None]
+"""The number of an area, or of the nearest one above it, at the destination of this name."""
+
+
+def no_area_address(area: str, destination: str) -> Address | None:
+    """Where nobody has listed any."""
+    return None
+
+
 class CheckStep(Struct, frozen=True):
     """One line of `check --connect`: what was tried, how it went, and what to do if it failed."""
 
@@ -137,8 +146,8 @@ class Destination(Protocol):
     def address(self, event: Event, device: Device | None) -> Addressed:
         """Where this event would go. Pure: no I/O, no clock.
 
-        May look at the event's kind, state, code, source, address and place only: the answer is remembered for events
-        that are alike in these (engine/plans.py).
+        May look at the event's kind, state, code, source, address and place only, and at what devices and areas list:
+        the answer is remembered for events that are alike in these, until a device or area changes (engine/plans.py).
         """
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
@@ -252,6 +261,7 @@ class Source(Protocol):
 ORIGIN_OWN = "the event's own address"
 ORIGIN_TAG = "the device's description"
 ORIGIN_DEVICE = "the device's address list"
+ORIGIN_AREA = "the area's address list"
 ORIGIN_DEFAULT = "the destination's default"
 
 

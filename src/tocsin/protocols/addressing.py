@@ -12,7 +12,13 @@ from msgspec import Struct
 from tocsin.model.event import Address
 
 _SEPARATORS = re.compile(r"[\s,;]+")
-_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}\Z", re.ASCII)
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z", re.ASCII)
+"""Also names of destinations (destinations/settings.py, Name)."""
+_PLAIN = re.compile(r"[A-Za-z0-9]{1,32}\Z")
+_PRINTED = re.compile(
+    r"(?:R([0-9A-KM-Za-km-z]{1,32}))?(?:L([A-Za-z0-9]{1,32}))?"
+    r"#([A-Za-z0-9]{1,32})(?:\|([A-Za-z0-9]{1,32}))?(?:-([A-Za-z0-9]{1,32}))?\Z"
+)
 _LONGEST_DESCRIPTION = 4096
 _SHOWN = 80
 
@@ -40,7 +46,9 @@ class Invalid(Struct, frozen=True):
     reason: str
 
 
-Parsed = Address | Recipients | Invalid
+Number = Address | Recipients
+"""How a device is known to a station: digits, or the people who get mail."""
+Parsed = Number | Invalid
 
 
 class Notation(Struct, frozen=True):
@@ -50,7 +58,11 @@ class Notation(Struct, frozen=True):
 
     prefix: str
     form: str
-    read: Callable[[str], Address | Recipients | str]
+    read: Callable[[str], Number | str]
+
+    @property
+    def example(self) -> str:
+        return self.form.partition(",")[0]
 
 
 class Found(Struct, frozen=True):
@@ -58,7 +70,7 @@ class Found(Struct, frozen=True):
     after it.
     """
 
-    address: Address | Recipients | None = None
+    address: Number | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -75,22 +87,55 @@ def tokens(description: str) -> list[Token]:
 def parse(token: Token) -> Parsed | None:
     """The address a token gives; None when its prefix is of no station type (`http:`, `Tel:`)."""
     notation = NOTATIONS.get(token.prefix)
-    if notation is None:
-        return None
-    read = notation.read(token.rest)
-    return (
-        Invalid(f"{token.text[:_SHOWN]!r} is not used: {read}; expected {notation.form}")
-        if isinstance(read, str)
-        else read
-    )
+    return None if notation is None else _parsed(token, notation)
 
 
-def find(description: str, prefix: str) -> Found:
-    """The address a description holds for one type of station: the first valid token wins (stations.md 2.1)."""
-    wanted = [parse(token) for token in tokens(description) if token.prefix == prefix.lower()]
-    valid = [item for item in wanted if isinstance(item, Address | Recipients)]
+def _parsed(token: Token, notation: Notation) -> Parsed:
+    found = notation.read(token.rest)
+    if isinstance(found, str):
+        return Invalid(f"{token.text[:_SHOWN]!r} is not used: {found}; expected {notation.form}")
+    return found
+
+
+def find(description: str, prefix: str, name: str = "") -> Found:
+    """The address a description holds for one type of station: the first valid token wins (stations.md 2.1).
+
+    A token under the destination's own `name` goes before those of its type; a name that is a type's prefix is none.
+    """
+    notation = NOTATIONS.get(prefix.lower())
+    if notation is None or not description:
+        return Found()
+    own = name.lower() if name.lower() not in NOTATIONS else ""
+    named = [token for token in tokens(description) if token.prefix in (own, prefix.lower())]
+    wanted = [_parsed(token, notation) for token in sorted(named, key=lambda token: token.prefix != own)]
+    valid = [item for item in wanted if isinstance(item, Number)]
     invalid = [item.reason for item in wanted if isinstance(item, Invalid)]
     return Found(valid[0] if valid else None, tuple(invalid))
+
+
+def listed(text: str) -> Address:
+    """An address of a list as people write it: `#9280|00-001` in its parts, anything else whole, for `read`."""
+    match = _PRINTED.match(text)
+    if match is None:
+        return Address(text)
+    receiver, line, account, area, zone = match.groups()
+    return Address(account, area, zone, receiver, line)
+
+
+def written(address: Address) -> str:
+    """The text from which `listed` makes this address."""
+    return str(address) if address != Address(address.account) or _PLAIN.match(address.account) else address.account
+
+
+def read(prefix: str, listed: Address) -> Number:
+    """A number from an address list, as one type of station means it. One that is only an account may be written in
+    the type's notation (`S12345`, `guard@example.net`); what the notation cannot read stays as it stands.
+    """
+    notation = NOTATIONS.get(prefix.lower())
+    if notation is None or listed != Address(listed.account):
+        return listed
+    found = notation.read(listed.account)
+    return listed if isinstance(found, str) else found
 
 
 def _grammar(pattern: str) -> re.Pattern[str]:

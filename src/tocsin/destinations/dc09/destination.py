@@ -45,6 +45,7 @@ class Dc09Destination:
         self.concurrency = settings.connections
         self._settings = settings
         self._clock = surroundings.clock
+        self._areas = surroundings.area_address
         self._network = surroundings.network
         self._record = surroundings.record
         self._hosts = settings.endpoints()
@@ -57,7 +58,8 @@ class Dc09Destination:
         self._poll_refused = False
 
     def address(self, event: Event, device: Device | None) -> Addressed:
-        return dc09_format.expressible(self._settings, event, address(self._settings, event, device))
+        found = address(self._settings, event, device, self._areas)
+        return dc09_format.expressible(self._settings, event, found)
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
         message = self._event_message(due)
