@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.destinations.numbers import read_printed
 from tocsin.destinations.stages.addressing import address
 from tocsin.destinations.stages.format import envelope, heartbeat, signal, signal_code
 from tocsin.destinations.stages.settings import StagesSettings
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Code, Event, Location
+from tocsin.protocols.addressing import listed
 from tocsin.standins.stages import Demands, read_signal
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -94,13 +94,13 @@ def test_addresses(changes: dict[str, Any], own: Address | None, description: st
     found = address(settings(**changes), _changed({"address": own}), Device("cam", description=description))
     assert (found.address, found.problem) == (printed, "")
     assert part in found.origin
-    assert str(read_printed(found.address)) == printed
+    assert str(listed(found.address)) == printed
 
 
 @pytest.mark.parametrize(
     ("changes", "own", "description", "part"),
     [
-        ({"line": None, "account": None}, None, "", "write Stages:L…#…"),
+        ({"line": None, "account": None}, None, "", "write it as Stages:R1L2#4711"),
         ({"line": None, "account": None}, Address("42"), "", "set line"),
         ({}, Address("6F01"), "", "rename it in accounts"),
         ({}, None, "Stages:L2#1|123", "two digits"),

@@ -2,40 +2,44 @@
 
 import re
 
-from tocsin.destinations.numbers import choice, renamed
+from msgspec.structs import replace
+
+from tocsin.destinations.addresses import resolved
 from tocsin.destinations.stages.settings import StagesSettings
-from tocsin.engine.contracts import ORIGIN_OWN, Addressed, printed_address
+from tocsin.engine.contracts import ORIGIN_OWN, Addressed, AreaAddress, no_area_address, printed_address
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Event
+from tocsin.protocols.addressing import Number
 from tocsin.protocols.contact_id import fits
 
 _DIGITS = re.compile(r"[0-9]{1,32}\Z", re.ASCII)
 
 
-def address(settings: StagesSettings, event: Event, device: Device | None) -> Addressed:
-    """The event's own number, the device's tag, the device's list, the default account: the first there is."""
-    found = choice(event, device, settings.name, "Stages", settings.default_address())
-    if found.address is None:
-        return Addressed(problem=_nowhere(settings, event), warning=found.warning)
-    own = found.origin == ORIGIN_OWN
-    where = _panels(settings, found.address) if own else found.address
-    problem = _problem(settings, where, own)
-    if problem:
-        return Addressed(origin=found.origin, problem=problem, warning=found.warning)
-    return Addressed(printed_address(where), f"L{where.prefix}#{where.account}", found.origin, warning=found.warning)
+def address(
+    settings: StagesSettings, event: Event, device: Device | None, areas: AreaAddress = no_area_address
+) -> Addressed:
+    """As everywhere (destinations/addresses.py); a panel's own account goes before all others."""
+
+    def printed(found: Number, origin: str) -> Addressed:
+        where = _on_line(settings, found if isinstance(found, Address) else Address(str(found)))
+        problem = _problem(settings, where, origin == ORIGIN_OWN)
+        if problem:
+            return Addressed(origin=origin, problem=problem)
+        return Addressed(printed_address(where), f"L{where.prefix}#{where.account}", origin)
+
+    return resolved("Stages", settings, event, device, printed, areas, own=lambda own: _panels(settings, own))
 
 
-def _nowhere(settings: StagesSettings, event: Event) -> str:
-    return (
-        f"the event brings no account for {settings.name}: write Stages:L…#… into the description of "
-        f"{event.device_id or 'its device'}, or set line and account in [[destinations]] {settings.name}"
-    )
+def _on_line(settings: StagesSettings, found: Address) -> Address:
+    """An address list may leave out the line; then the destination's own counts."""
+    return found if found.prefix is not None else replace(found, prefix=settings.line)
 
 
 def _panels(settings: StagesSettings, own: Address) -> Address:
     """A panel's number under this station's receiver and line; a part that is no decimal number cannot be sent."""
     area, zone = (part if part and _DIGITS.match(part) else None for part in (own.area, own.zone))
-    return Address(renamed(own.account, settings.accounts), area, zone, settings.receiver, settings.line)
+    account = next((new for old, new in settings.accounts.items() if old.lower() == own.account.lower()), own.account)
+    return Address(account, area, zone, settings.receiver, settings.line)
 
 
 def _problem(settings: StagesSettings, where: Address, own: bool) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from tocsin.destinations.numbers import read_printed
 from tocsin.destinations.posting import Headers, Judge, Request, Service, Services, Verdict, shown_head
 from tocsin.destinations.stages import format as stages_format
 from tocsin.destinations.stages.addressing import address
@@ -14,6 +13,7 @@ from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rej
 from tocsin.model.delivery import Due, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
+from tocsin.protocols.addressing import listed
 from tocsin.protocols.errors import Unsendable
 from tocsin.transports.http import HttpAnswer
 
@@ -35,7 +35,7 @@ class StagesDestination:
         self._services = Services(services, surroundings.clock, settings.fan_out == "all")
 
     def address(self, event: Event, device: Device | None) -> Addressed:
-        return address(self._settings, event, device)
+        return address(self._settings, event, device, self._around.area_address)
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
         request = self._request(self._values(due))
@@ -82,11 +82,8 @@ class StagesDestination:
 
     def _values(self, due: Due) -> stages_format.Values:
         """Raises Rejected."""
-        where = read_printed(due.address)
-        if where is None:
-            raise Rejected(f"{due.address!r} in the outbox is no Stages address")
         try:
-            return stages_format.signal(self._settings, due.event, where)
+            return stages_format.signal(self._settings, due.event, listed(due.address))
         except Unsendable as error:
             raise Rejected(str(error)) from error
 
