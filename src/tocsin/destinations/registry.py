@@ -9,6 +9,8 @@ from tocsin.destinations.dc09.destination import build as build_dc09
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
+from tocsin.destinations.manitou.destination import build as build_manitou
+from tocsin.destinations.manitou.settings import ManitouSettings
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.stages.destination import build as build_stages
 from tocsin.destinations.stages.settings import StagesSettings
@@ -58,6 +60,13 @@ _TYPES = (
         "Transport, address and Contact ID are published; the message is as seen in public senders, unconfirmed.",
         StagesSettings,
         build_stages,
+    ),
+    DestinationType(
+        "manitou",
+        "Manitou (XML over TCP)",
+        "That it takes XML over TCP is published; packet, numbers and answers are unconfirmed templates.",
+        ManitouSettings,
+        build_manitou,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}
