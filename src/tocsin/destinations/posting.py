@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import AfterValidator
 from yarl import URL
 
 from tocsin.destinations.checking import link_steps
-from tocsin.destinations.trace import ANSWER_LIMIT, MASK, excerpt, masked, one_line
+from tocsin.destinations.trace import ANSWER_LIMIT, SENT_LIMIT, excerpt, masked, one_line
 from tocsin.engine.contracts import Attempt, CheckStep, Clock, LinkDown, Rejected, TryLater
 from tocsin.model.delivery import Receipt
 from tocsin.transports.contract import LinkBroken, Network, NoAnswer, TlsOptions, Unreachable
@@ -25,6 +26,7 @@ LONGEST_RETRY_AFTER_S = 300.0
 AVOIDED_S = 30.0
 """How long a URL that failed is asked only after the others."""
 _PLAIN = re.compile(r"[\x21-\x7e]{1,2000}\Z")
+HIDDEN = b"[not kept: it is a secret]"
 _PLAIN_HTTP = "events and credentials travel unencrypted"
 _LATER = frozenset({408, 425, 429})
 
@@ -49,21 +51,27 @@ HttpUrl = Annotated[str, AfterValidator(checked_url)]
 
 
 class Request(Struct, frozen=True):
-    """One POST. `shown` is the body as it may be kept and shown: secrets masked, large attachments left out."""
+    """One POST. `shown` is the body as it may be kept and shown: secrets masked, large attachments left out. `secrets`
+    are those of this request alone, such as a token.
+    """
 
     headers: Headers
     body: bytes
     shown: bytes
     note: str = ""
+    secrets: tuple[str, ...] = ()
 
 
 class Verdict(Struct, frozen=True):
-    """What an answer means for the delivery. `answer` stands in the receipt. `unreachable` also says: not logged in."""
+    """What an answer means for the delivery. `answer` stands in the receipt. `unreachable` also says: not logged in.
+    `hides_body`: the answer is a secret itself and not kept.
+    """
 
     word: Word
     reason: str = ""
     answer: str = ""
     after_s: float | None = None
+    hides_body: bool = False
 
 
 Judge = Callable[[HttpAnswer, str], Verdict]
@@ -85,16 +93,18 @@ class Service:
     async def post(self, request: Request, judge: Judge, attempt: Attempt) -> Verdict:
         """One POST, noted in `attempt`."""
         headers = [*_fixed_headers(self.url, request.body), *request.headers]
-        sent = self._shown(request_head(self.url, headers), request.shown)
+        secrets = [*self._secrets, *request.secrets]
+        sent = _shown(request_head(self.url, headers), request.shown, secrets)
         try:
             answer = await self._client.post(headers, request.body)
         except (Unreachable, LinkBroken) as error:
-            verdict = Verdict(_word(error), masked(str(error), self._secrets))
+            verdict = Verdict(_word(error), masked(str(error), secrets))
             attempt.exchanged(self.host, verdict.word, sent, note=noted(verdict.reason, request.note))
             return verdict
         judged = judge(answer, self.host)
-        verdict = Verdict(judged.word, masked(judged.reason, self._secrets), judged.answer, judged.after_s)
-        shown = self._shown(_answer_head(answer), answer.body, ANSWER_LIMIT)
+        verdict = replace(judged, reason=masked(judged.reason, secrets), answer=masked(judged.answer, secrets))
+        body = HIDDEN if judged.hides_body else answer.body
+        shown = _shown(_answer_head(answer), body, secrets, ANSWER_LIMIT)
         attempt.exchanged(self.host, verdict.word, sent, shown, noted(verdict.reason, request.note))
         return verdict
 
@@ -112,10 +122,6 @@ class Service:
 
     async def aclose(self) -> None:
         await self._client.aclose()
-
-    def _shown(self, head: bytes, body: bytes, limit: int = 8192) -> str:
-        texts = (masked(part.decode("utf-8", "backslashreplace"), self._secrets) for part in (head, body))
-        return "".join(excerpt(text.encode("utf-8", "replace"), limit) for text in texts)
 
 
 class Services:
@@ -228,11 +234,6 @@ def noted(*parts: str) -> str:
     return ". ".join(part for part in parts if part)
 
 
-def masked_value(header: str) -> str:
-    """A credential as it is shown: its scheme only."""
-    return f"{header.split(' ')[0]} {MASK}" if " " in header else MASK
-
-
 def _fixed_headers(url: str, body: bytes) -> Headers:
     return [
         ("Host", urlsplit(url).netloc),
@@ -245,6 +246,11 @@ def _fixed_headers(url: str, body: bytes) -> Headers:
 def _answer_head(answer: HttpAnswer) -> bytes:
     lines = [f"HTTP {status_line(answer)}", *(f"{name}: {value}" for name, value in answer.headers), ""]
     return "".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace")
+
+
+def _shown(head: bytes, body: bytes, secrets: Sequence[str], limit: int = SENT_LIMIT) -> str:
+    texts = (masked(part.decode("utf-8", "backslashreplace"), secrets) for part in (head, body))
+    return "".join(excerpt(text.encode("utf-8", "replace"), limit) for text in texts)
 
 
 def _word(error: Unreachable | LinkBroken) -> Word:
