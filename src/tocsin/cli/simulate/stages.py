@@ -5,12 +5,21 @@ from typing import Annotated, Literal, cast
 import typer
 
 from tocsin.cli.context import WRONG_USE, stop
-from tocsin.cli.simulate.serving import Cert, CertKey, Delay, Listen, print_line, server_tls, started, until_stopped
-
-Silent = Annotated[bool, typer.Option("--silent", help="Never answer.")]
-Close = Annotated[bool, typer.Option("--close", help="Close the connection instead of answering.")]
-Cut = Annotated[bool, typer.Option("--cut", help="Close in the middle of the answer.")]
-Times = Annotated[int, typer.Option(min=0, help="Misbehave so many times only; 0: always.")]
+from tocsin.cli.simulate.serving import (
+    Cert,
+    CertKey,
+    Close,
+    Cut,
+    Delay,
+    Listen,
+    Silent,
+    Times,
+    misbehave,
+    print_line,
+    server_tls,
+    started,
+    until_stopped,
+)
 
 
 def stages(
@@ -38,7 +47,7 @@ def stages(
     from tocsin.engine.clock import LoopClock
     from tocsin.standins.stages import Demands, StagesStandin
     from tocsin.standins.stages import fault as soap_fault
-    from tocsin.standins.web_service import Misbehaviour, Reply
+    from tocsin.standins.web_service import Reply
 
     if status and status < 200:
         stop("--status is 200 to 599", WRONG_USE)
@@ -47,9 +56,7 @@ def stages(
     reply = Reply(status) if status else None
     if fault:
         reply = soap_fault(cast('Literal["Sender", "Receiver"]', fault), "as told on the command line")
-    planned = Misbehaviour(reply, delay, "silent" if silent else "close" if close else "cut" if cut else "")
     demands = Demands(user=user, password=password, accounts=tuple(account), result=result)
     standin = StagesStandin(listen, print_line, LoopClock(), demands, server_tls(cert, cert_key))
-    standin.web.scripted = [planned] * times
-    standin.web.always = None if times else planned
+    misbehave(standin.web, reply, delay, silent, close, cut, times)
     until_stopped(standin.web.serve(started(listen)), f"cannot listen on {listen}")
