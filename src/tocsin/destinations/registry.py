@@ -11,6 +11,8 @@ from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.manitou.destination import build as build_manitou
 from tocsin.destinations.manitou.settings import ManitouSettings
+from tocsin.destinations.osap.destination import build as build_osap
+from tocsin.destinations.osap.settings import OsapSettings
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.stages.destination import build as build_stages
 from tocsin.destinations.stages.settings import StagesSettings
@@ -67,6 +69,13 @@ _TYPES = (
         "That it takes XML over TCP is published; packet, numbers and answers are unconfirmed templates.",
         ManitouSettings,
         build_manitou,
+    ),
+    DestinationType(
+        "osap",
+        "Open Secure Alarm Protocol (JSON over HTTPS)",
+        "Messages, logins and answers are a published draft (v1alpha); the codes but VDS-1100 are ours.",
+        OsapSettings,
+        build_osap,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}

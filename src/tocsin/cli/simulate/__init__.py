@@ -4,8 +4,18 @@ import typer
 
 from tocsin.cli.simulate import senders, stations
 from tocsin.cli.simulate.manitou import manitou
+from tocsin.cli.simulate.osap import osap
 from tocsin.cli.simulate.stages import stages
 
 app = typer.Typer(no_args_is_help=True, help="Stand-ins of the other side, for trying things out.")
-for _command in (stations.dc09, stations.webhook, stations.smtp, stages, manitou, senders.panel, senders.detector):
+for _command in (
+    stations.dc09,
+    stations.webhook,
+    stations.smtp,
+    stages,
+    manitou,
+    osap,
+    senders.panel,
+    senders.detector,
+):
     app.command()(_command)
