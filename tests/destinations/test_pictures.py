@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from tocsin.destinations.files import Files
 from tocsin.destinations.pictures import Pictures, PictureSettings, files_at_hand, files_of
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
-from tocsin.model.event import Event, Photo, Place
+from tocsin.model.event import Address, Event, Photo, Place
 
 from .conftest import GATE, photo_of
 
@@ -197,6 +197,12 @@ async def test_names_are_one_safe_word_each(template: str, names: list[str], mak
     event = make_event(place=Place(name="Tür", area="../../etc/passwd\r\n"))
     files = await files_of([photo_of(1), photo_of(2)], settings_of(name=template), event, " /.. ")
     assert [file.name for file in files.files] == names
+
+
+async def test_names_may_hold_the_address_at_the_station() -> None:
+    settings, address = settings_of(name="{{ addr.account }}-{{ n }}"), Address("0011", "01")
+    assert (await files_of([photo_of(1)], settings, GATE, "", address)).files[0].name == "0011-1.jpg"
+    assert files_at_hand([photo_of(1)], settings, GATE, "", address).files[0].name == "0011-1.jpg"
 
 
 @given(st.text(), st.text(max_size=5))

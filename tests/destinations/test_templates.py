@@ -1,4 +1,5 @@
 import json
+import re
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from pathlib import Path
@@ -192,6 +193,23 @@ def test_the_words_are_the_ones_templates_are_checked_against() -> None:
     assert made["ts_local"].isoformat() == "2026-03-04T06:06:07+01:00"
     assert made["text"] == "Movement detected, Tür|Süd"
     assert str(made["lon"]) == "0.0"
+
+
+def test_every_word_and_filter_stands_on_the_page_about_templates() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/write-a-template.md").read_text(encoding="utf-8")
+    first_cells = "".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))
+    shown_words = set(re.findall(r"`([a-z_.0-9]+)", first_cells))
+    assert shown_words == PLAIN | LISTS | {f"addr.{part}" for part in ADDRESS} | FILTERS.keys() | JSON_FILTERS.keys()
+    assert [part for part in MEDIUM if f"`{part}`" not in page] == []
+
+
+@pytest.mark.parametrize("written", re.findall(
+    r"^\| `([^`]*[{].*)` \|",
+    (Path(__file__).parents[2] / "docs/how-to/write-a-template.md").read_text(encoding="utf-8").replace("\\|", "|"),
+    re.MULTILINE,
+))  # fmt: skip
+def test_what_the_page_shows_is_understood(written: str) -> None:
+    compiled(written if "endif" in written or "if" not in written[:5] else written + "{% endif %}", "line", "page")
 
 
 class FakeSettings(DestinationSettings):

@@ -5,7 +5,7 @@ import re
 from tocsin.destinations.filters import ascii_text
 from tocsin.destinations.templates import Template, compiled
 from tocsin.destinations.words import words
-from tocsin.model.event import Event
+from tocsin.model.event import Address, Event
 
 NAME_KEYS = frozenset({"n"})
 USUAL_NAME = compiled(
@@ -19,9 +19,9 @@ _SUFFIX = re.compile(r"\.(?:jpe?g|avi)\Z", re.IGNORECASE)
 class Names:
     """The names of one event's files: ASCII, one part of a path on every system, none twice."""
 
-    def __init__(self, template: Template | None, event: Event, zone: str) -> None:
+    def __init__(self, template: Template | None, event: Event, zone: str, address: Address | None) -> None:
         self._template = template or USUAL_NAME
-        self._words = words(event, event.address, "", "", 0, zone)
+        self._words = words(event, address, "", "", 0, zone)
         self._taken: set[str] = set()
 
     def of(self, n: int, suffix: str) -> str:

@@ -18,7 +18,7 @@ from tocsin.media.child import NotMade
 from tocsin.media.jpeg import JpegFacts, NoJpeg, jpeg_facts
 from tocsin.media.reduce import reduced
 from tocsin.media.sheet import contact_sheet
-from tocsin.model.event import Event, Photo
+from tocsin.model.event import Address, Event, Photo
 
 _PREPARING_S = 15.0
 _AT_ONCE = 2
@@ -57,15 +57,17 @@ Pictures = Annotated[PictureSettings, BeforeValidator(_table)]
 """For a setting `photos`: a word, or a table."""
 
 
-async def files_of(photos: Sequence[Photo], settings: PictureSettings, event: Event, zone: str) -> Files:
+async def files_of(
+    photos: Sequence[Photo], settings: PictureSettings, event: Event, zone: str, address: Address | None = None
+) -> Files:
     """The pictures as they go out, oldest first, byte for byte as they came unless one had to be made smaller.
 
     Never raises for a picture and never takes longer than 15 s: what cannot be had is left out and noted, and what
-    cannot become a clip or a sheet goes out as single pictures. `zone` is the event's number at the station, for names.
+    cannot become a clip or a sheet goes out as single pictures. `zone` and `address` at the station are for names.
     """
     if not settings.sends_files:
         return Files()
-    batch = _Batch(photos, settings, Names(settings.name, event, zone))
+    batch = _Batch(photos, settings, Names(settings.name, event, zone, address))
     deadline = asyncio.get_running_loop().time() + _PREPARING_S
     files = await _sheet(batch, deadline) if settings.carry == "sheet" else ()
     if not files:
@@ -74,13 +76,15 @@ async def files_of(photos: Sequence[Photo], settings: PictureSettings, event: Ev
     return Files(files or batch.singles(), "; ".join(batch.notes))
 
 
-def files_at_hand(photos: Sequence[Photo], settings: PictureSettings, event: Event, zone: str) -> Files:
+def files_at_hand(
+    photos: Sequence[Photo], settings: PictureSettings, event: Event, zone: str, address: Address | None = None
+) -> Files:
     """The single pictures, without making anything: for showing a message that is not sent. The note says what would
     be made of them.
     """
     if not settings.sends_files:
         return Files()
-    batch = _Batch(photos, settings, Names(settings.name, event, zone))
+    batch = _Batch(photos, settings, Names(settings.name, event, zone, address))
     batch.fit([_as_it_is(photo, settings.max_bytes_each) for photo in batch.taken])
     if settings.carry != "jpg" and batch.kept:
         made = "a clip" if settings.carry == "avi" else "a contact sheet"

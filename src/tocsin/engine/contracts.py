@@ -11,7 +11,7 @@ Anything else a destination raises is a defect: the engine logs it with its trac
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -166,6 +166,19 @@ class Destination(Protocol):
         """The host the last exchange used, or the first of the ring; for people."""
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Prompt(Destination, Protocol):
+    """A destination that can send over a link that stands without waiting for anything: no task for each delivery."""
+
+    def stands(self) -> bool:
+        """Whether a link stands idle."""
+
+    def begin(self, due: Due, attempt: Attempt, ended: Callable[[Due, Attempt, Receipt | None], None]) -> bool:
+        """Send it now. `ended` is called later, once: with the receipt, or with None when there is more to do than
+        take an acknowledgement; `deliver` then goes on with what was begun. False: nothing was sent, `deliver` it.
+        """
 
 
 class PhotoIn(Struct, frozen=True):
