@@ -19,6 +19,7 @@ from tocsin.app.settings import (
 from tocsin.config.document import Document, Unreadable, read
 from tocsin.config.fields import Settings
 from tocsin.config.files import resolved, unusable
+from tocsin.config.modes import parts, type_key
 from tocsin.config.positions import KeyPath
 from tocsin.config.problems import Problem, did_you_mean
 from tocsin.config.validation import validated
@@ -143,12 +144,13 @@ class _Loading:
 
     def _entry(self, types: Mapping[str, EntryType], data: Any, path: KeyPath) -> tuple[Any, list[Problem]]:
         name = data.get("type") if isinstance(data, dict) else None
-        if isinstance(name, str) and name in types:
-            return self._parsed(types[name].settings, data, path)
+        key = type_key(types, name, data.get("mode")) if isinstance(name, str) else ""
+        if key in types:
+            return self._parsed(types[key].settings, data, path)
         if not isinstance(data, dict):
             return None, [self._document.problem(path, "a table is expected here", f"write [[{path[0]}]]")]
         if name is None:
-            hint = f'type = "…", one of: {", ".join(sorted(types))}'
+            hint = f'type = "…", one of: {", ".join(sorted({parts(key)[0] for key in types}))}'
             return None, [self._document.problem((*path, "type"), "is missing", hint)]
         hint = did_you_mean(str(name), types)
         return None, [self._document.problem((*path, "type"), "there is no such type", hint, value=name)]

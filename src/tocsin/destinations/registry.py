@@ -13,9 +13,15 @@ from tocsin.destinations.manitou.destination import build as build_manitou
 from tocsin.destinations.manitou.settings import ManitouSettings
 from tocsin.destinations.osap.destination import build as build_osap
 from tocsin.destinations.osap.settings import OsapSettings
+from tocsin.destinations.patriot.api import PatriotApiSettings
+from tocsin.destinations.patriot.api import build as build_patriot_api
+from tocsin.destinations.sentinel.xml import SentinelXmlSettings
+from tocsin.destinations.sentinel.xml import build as build_sentinel_xml
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.stages.destination import build as build_stages
 from tocsin.destinations.stages.settings import StagesSettings
+from tocsin.destinations.sureview.http import SureViewHttpSettings
+from tocsin.destinations.sureview.http import build as build_sureview_http
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.webhook.destination import build as build_webhook
 from tocsin.destinations.webhook.settings import WebhookSettings
@@ -77,6 +83,27 @@ _TYPES = (
         OsapSettings,
         build_osap,
     ),
+    DestinationType(
+        "patriot/api",
+        "Patriot (JSON over HTTPS)",
+        "That the service exists, its login and its page at the site are published; the members' names are unconfirmed.",
+        PatriotApiSettings,
+        build_patriot_api,
+    ),
+    DestinationType(
+        "sureview/http",
+        "SureView Ops (JSON over HTTPS)",
+        "Addresses, login and message are published; the text is ours.",
+        SureViewHttpSettings,
+        build_sureview_http,
+    ),
+    DestinationType(
+        "sentinel/xml",
+        "Sentinel (XML over HTTP)",
+        "That it has an XML Event Processor for Contact ID is published; the document is ours, unconfirmed.",
+        SentinelXmlSettings,
+        build_sentinel_xml,
+    ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}
-"""By the name that `type` gives in the configuration."""
+"""By the name that `type` gives in the configuration, or `type/mode` (config/modes.py)."""
