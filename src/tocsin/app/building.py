@@ -89,5 +89,7 @@ def _member(entry: DestinationSettings, around: Surroundings) -> Member:
 
 
 def _sources(entries: Sequence[Any], built: Gateway, around: Surroundings) -> list[Source]:
-    surroundings = SourceSurroundings(around.clock, around.randomness, around.record, built.supervision.heard)
+    surroundings = SourceSurroundings(
+        around.clock, around.randomness, around.record, built.supervision.heard, around.network
+    )
     return [SOURCE_TYPES[entry.type].build(entry, surroundings) for entry in entries]

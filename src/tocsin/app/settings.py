@@ -1,31 +1,21 @@
 """The whole configuration (interface.md 3): its sections, and loading them with every problem named."""
 
-import zoneinfo
 from typing import Annotated, Any
 
 from msgspec import Struct
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.config.document import Document
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.config.problems import Problem
+from tocsin.config.zones import TimeZone
 from tocsin.destinations.settings import DestinationSettings, Name
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed
 from tocsin.sources.settings import SourceSettings
 
-
-def _known_zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError('not the name of a time zone: expected one such as "Europe/Tallinn" or "UTC"') from None
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
 AreaName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,200}$")]
 Account = Annotated[str, StringConstraints(pattern=r"^[!-+\--:<-~]{1,254}$")]

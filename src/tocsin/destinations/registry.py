@@ -11,6 +11,8 @@ from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.manitou.destination import build as build_manitou
 from tocsin.destinations.manitou.settings import ManitouSettings
+from tocsin.destinations.microkey.destination import build as build_microkey
+from tocsin.destinations.microkey.settings import MicrokeySettings
 from tocsin.destinations.osap.destination import build as build_osap
 from tocsin.destinations.osap.settings import OsapSettings
 from tocsin.destinations.patriot.api import PatriotApiSettings
@@ -22,6 +24,8 @@ from tocsin.destinations.stages.destination import build as build_stages
 from tocsin.destinations.stages.settings import StagesSettings
 from tocsin.destinations.sureview.http import SureViewHttpSettings
 from tocsin.destinations.sureview.http import build as build_sureview_http
+from tocsin.destinations.surgard.destination import build as build_surgard
+from tocsin.destinations.surgard.settings import SurgardSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.webhook.destination import build as build_webhook
 from tocsin.destinations.webhook.settings import WebhookSettings
@@ -86,7 +90,7 @@ _TYPES = (
     DestinationType(
         "patriot/api",
         "Patriot (JSON over HTTPS)",
-        "That the service exists, its login and its page at the site are published; the members' names are unconfirmed.",
+        "That the service exists and its login are published; the names of the message's members are unconfirmed.",
         PatriotApiSettings,
         build_patriot_api,
     ),
@@ -103,6 +107,20 @@ _TYPES = (
         "That it has an XML Event Processor for Contact ID is published; the document is ours, unconfirmed.",
         SentinelXmlSettings,
         build_sentinel_xml,
+    ),
+    DestinationType(
+        "surgard",
+        "Sur-Gard automation output",
+        "Records, answers and times are from published manuals; address in the description and codes are ours.",
+        SurgardSettings,
+        build_surgard,
+    ),
+    DestinationType(
+        "microkey",
+        "MicroKey (unconfirmed)",
+        "Nothing is published: Sur-Gard Contact ID records, for its receiver drivers of that family, are our choice.",
+        MicrokeySettings,
+        build_microkey,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}

@@ -143,6 +143,7 @@ def _grammar(pattern: str) -> re.Pattern[str]:
 
 
 _SIA_HEAD = _grammar(r"(?:R(?P<receiver>[0-9A-F]*))?(?:L(?P<prefix>[0-9A-F]*))?#(?P<account>[^|-]*)(?P<rest>.*)")
+_SURGARD_HEAD = _grammar(r"(?:R(?P<receiver>[0-9A-F]*))?(?:L(?P<prefix>[^#|-]*))?#(?P<account>[^|-]*)(?P<rest>.*)")
 _GROUP_ZONE = _grammar(r"(?:\|(?P<area>[^|-]*))?(?:-(?P<zone>[^|-]*))?")
 _JSON = _grammar(r"#(?P<account>[^|-]*)(?P<rest>.*)")
 _STAGES = _grammar(r"(?:R(?P<receiver>[^L#|-]*))?(?:L(?P<prefix>[^#|-]*))?#(?P<account>[^|-]*)(?P<rest>.*)")
@@ -237,6 +238,22 @@ def _manitou(rest: str) -> Address | str:
     return problem or Address(head["account"], tail[0], tail[1])
 
 
+def _surgard(rest: str) -> Address | str:
+    """Sur-Gard records, for type microkey too. The line stands in `prefix`."""
+    head = _SURGARD_HEAD.match(rest)
+    tail = _area_and_zone(head["rest"]) if head is not None else None
+    if head is None or tail is None:
+        return "its parts cannot be told apart"
+    problem = (
+        _wrong("receiver", head["receiver"], _HEX, 1, 6)
+        or _wrong("line", head["prefix"], _ALNUM, 1, 3)
+        or _wrong("account", head["account"], _HEX, 3, 16)
+        or _wrong("group", tail[0], _DECIMAL, 1, 2)
+        or _wrong("zone", tail[1], _DECIMAL, 1, 3)
+    )
+    return problem or Address(head["account"], tail[0], tail[1], head["receiver"], head["prefix"])
+
+
 def _immix(rest: str) -> Address | str:
     if rest[:1] not in ("S", "s"):
         return "the letter S is missing before the number"
@@ -273,8 +290,10 @@ _ALL = (
     Notation("Email", "Email:guard@example.net, several joined by +", _email),
     Notation("Immix", "Immix:S12345", _immix),
     Notation("Manitou", "Manitou:#123588|1-3, of which only # and the transmitter are required", _manitou),
+    Notation("MicroKey", "MicroKey:R1L1#1234|01-001, of which only # and the account are required", _surgard),
     Notation("Patriot", "Patriot:0011-01, of which the area may be absent", _patriot),
     Notation("Sentinel", "Sentinel:12345", _sentinel),
+    Notation("Surgard", "Surgard:R1L1#1234|01-001, of which only # and the account are required", _surgard),
     Notation("Stages", "Stages:R1L2#4711|1-1, of which only line and account are required", _stages),
 )
 NOTATIONS: dict[str, Notation] = {notation.prefix.lower(): notation for notation in _ALL}

@@ -11,6 +11,8 @@ from tocsin.sources.dc09.source import build as build_dc09
 from tocsin.sources.settings import SourceSettings
 from tocsin.sources.smtp.settings import SmtpSourceSettings
 from tocsin.sources.smtp.source import build as build_smtp
+from tocsin.sources.surgard.settings import SurgardSourceSettings
+from tocsin.sources.surgard.source import build as build_surgard
 from tocsin.sources.surroundings import SourceSurroundings
 
 
@@ -31,6 +33,13 @@ _TYPES = (
         "Frames, replies and time window are the standard's; limits and the recognition of repeats are ours.",
         Dc09SourceSettings,
         build_dc09,
+    ),
+    SourceType(
+        "surgard",
+        "Sur-Gard automation",
+        "Records, answers and heartbeat are from published manuals; limits and the recognition of repeats are ours.",
+        SurgardSourceSettings,
+        build_surgard,
     ),
     SourceType(
         "smtp",

@@ -10,6 +10,8 @@ from tocsin.cli.simulate.stages import stages
 app = typer.Typer(no_args_is_help=True, help="Stand-ins of the other side, for trying things out.")
 for _command in (
     stations.dc09,
+    stations.surgard,
+    stations.microkey,
     stations.webhook,
     stations.smtp,
     stages,

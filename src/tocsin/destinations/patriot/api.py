@@ -93,7 +93,7 @@ class PatriotApi:
         self._settings = settings
         pair = base64.b64encode(f"{settings.user}:{settings.password.reveal()}".encode()).decode()
         self.login: Headers = [("Authorization", f"Basic {pair}")]
-        self.secrets = (settings.password.reveal(), pair)
+        self.secrets: tuple[str, ...] = (settings.password.reveal(), pair)
 
     def address(self, event: Event, device: Device | None, areas: AreaAddress) -> Addressed:
         return resolved("Patriot", self._settings, event, device, _addressed, areas, own=lambda own: own)
@@ -135,9 +135,7 @@ def type_number(settings: PatriotApiSettings, event: Event) -> int | None:
 def _addressed(found: Number, origin: str) -> Addressed:
     where = found if isinstance(found, Address) else Address(str(found))
     if not _CLIENT.match(where.account) or (where.area and not _AREA.match(where.area)):
-        return Addressed(
-            origin=origin, problem=f"{where} from {origin} is no client number of Patriot, such as 0011-01"
-        )
+        return Addressed(origin=origin, problem=f"{where} from {origin} is no client of Patriot, such as 0011-01")
     zone = where.zone if _number(where.zone) is not UNSET else None
     return Addressed(printed_address(Address(where.account, where.area or None, zone)), where.account, origin)
 

@@ -92,7 +92,7 @@ class SureViewHttp:
         key = settings.api_key.reveal()
         written = key if settings.key_is_base64 else base64.b64encode(key.encode()).decode()
         self.login: Headers = [("Authorization", written)]  # no scheme word (receivers.md 5.2)
-        self.secrets = (key, written)
+        self.secrets: tuple[str, ...] = (key, written)
 
     def address(self, event: Event, device: Device | None, areas: AreaAddress) -> Addressed:
         """A panel's account means nothing here: each alarm point has an identifier of its own."""
