@@ -2,7 +2,7 @@
 
 import typer
 
-from tocsin.cli.simulate import senders, stations
+from tocsin.cli.simulate import posted, senders, stations
 from tocsin.cli.simulate.manitou import manitou
 from tocsin.cli.simulate.osap import osap
 from tocsin.cli.simulate.stages import stages
@@ -17,6 +17,9 @@ for _command in (
     stages,
     manitou,
     osap,
+    posted.patriot_api,
+    posted.sureview_http,
+    posted.sentinel_xml,
     senders.panel,
     senders.detector,
 ):
