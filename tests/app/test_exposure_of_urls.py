@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tocsin.app.exposure import exposure_warnings
 from tocsin.app.loading import load
 
 HEAD = '[gateway]\nname = "gw"\n[[destinations]]\nname = "arc"\n'
@@ -12,7 +13,9 @@ def warnings(folder: Path, entry: str) -> str:
     file.write_text(HEAD + entry)
     loaded = load(file)
     assert loaded.settings is not None, loaded.problems
-    return " ".join(str(problem) for problem in loaded.problems if "changed on the way" in str(problem))
+    assert loaded.document is not None
+    found = [str(problem) for problem in exposure_warnings(loaded.document, loaded.settings)]
+    return " ".join(text for text in found if "changed on the way" in text)
 
 
 def test_every_plain_url_is_named(tmp_path: Path) -> None:
