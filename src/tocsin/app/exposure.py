@@ -12,6 +12,7 @@ from tocsin.config.document import Document
 from tocsin.config.listening import is_loopback
 from tocsin.config.positions import KeyPath
 from tocsin.config.problems import Problem
+from tocsin.protocols.addressing import NOTATIONS
 
 _SHOWN = 5
 
@@ -91,9 +92,16 @@ def _is_here(host: str) -> bool:
 def _address(document: Document, place: KeyPath, destination: Any) -> Iterator[Problem]:
     fields = type(destination).model_fields
     if "account" in fields and destination.account is None:
-        polls = ", and the station is not polled" if "supervision" in fields else ""
-        message = f"no account: events that bring no address are set aside{polls}"
-        yield document.problem(place, message, 'account = "9280", as the station gave it', warn=True)
+        polled = ", and the station is not polled" if "supervision" in fields else ""
+        message = f"no account: events that bring no address are set aside{polled}"
+        yield document.problem(
+            place, message, f'account = "{_example(destination)}", as the station gave it', warn=True
+        )
     if "to" in fields and not destination.to:
         message = "no to: events whose device names no recipient are set aside"
         yield document.problem(place, message, 'to = ["guard@example.net"]', warn=True)
+
+
+def _example(destination: Any) -> str:
+    notation = NOTATIONS.get(getattr(type(destination), "prefix", "").lower())
+    return notation.example.partition(":")[2] if notation else "9280"

@@ -2,7 +2,7 @@
 
 import typer
 
-from tocsin.cli.simulate import posted, senders, stations
+from tocsin.cli.simulate import mail, posted, senders, stations
 from tocsin.cli.simulate.manitou import manitou
 from tocsin.cli.simulate.osap import osap
 from tocsin.cli.simulate.stages import stages
@@ -13,7 +13,7 @@ for _command in (
     stations.surgard,
     stations.microkey,
     stations.webhook,
-    stations.smtp,
+    mail.smtp,
     stages,
     manitou,
     osap,

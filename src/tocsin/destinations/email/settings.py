@@ -37,6 +37,10 @@ class EmailSettings(MailSettings):
         PhotoSettings(), description='"inline", "attached", "both", "none", or a table.'
     )
 
+    max_per_minute: int | None = Field(
+        None, ge=1, le=600, description="At most this many mails a minute; more wait in the queue, none is left out."
+    )
+
     def hold_s(self) -> float:
         return self.photos.wait
 
