@@ -12,6 +12,8 @@ from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.immix.destination import build as build_immix
 from tocsin.destinations.immix.settings import ImmixSettings
 from tocsin.destinations.manitou.destination import build as build_manitou
+from tocsin.destinations.manitou.mail import ManitouMailSettings
+from tocsin.destinations.manitou.mail import build as build_manitou_mail
 from tocsin.destinations.manitou.settings import ManitouSettings
 from tocsin.destinations.microkey.destination import build as build_microkey
 from tocsin.destinations.microkey.settings import MicrokeySettings
@@ -87,6 +89,13 @@ _TYPES = (
         "That it takes XML over TCP is published; packet, numbers and answers are unconfirmed templates.",
         ManitouSettings,
         build_manitou,
+    ),
+    DestinationType(
+        "manitou/email",
+        "Manitou (mail to its connector)",
+        "The rules are published; the lines are ours, for the site's data mapping.",
+        ManitouMailSettings,
+        build_manitou_mail,
     ),
     DestinationType(
         "osap",
