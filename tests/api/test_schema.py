@@ -99,5 +99,10 @@ def test_every_route_of_the_contract_is_described(server: _Server) -> None:
         "PUT /devices/{device_id}",
         "DELETE /devices/{device_id}",
         "GET /stream",
+        "GET /events/{event_id}/link",
+        "POST /events/{event_id}/link/revoke",
+        "POST /areas/{name}/test",
+        "DELETE /areas/{name}/test",
+        "GET /tests",
         "POST /rpc",
     }

@@ -20,3 +20,4 @@ class Limits(Struct, frozen=True):
     heartbeat_s: float = 15.0
     streams: int = 100
     failed_tokens_per_minute: int = 30
+    links_per_minute: int = 600

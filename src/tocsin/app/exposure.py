@@ -23,12 +23,20 @@ def exposure_warnings(document: Document, settings: Configuration) -> Iterator[P
     if api.insecure and api.tls is None and not is_loopback(api.listen):
         message = f"plain HTTP on {api.listen}: tokens, events and photos can be read on the way"
         yield document.problem(("api", "insecure"), message, 'tls = { cert = "…", key = "…" }', warn=True)
+    yield from _links(document, settings)
     for source in settings.sources:
         yield from _source(document, _place(document, "sources", source.name), source)
     for destination in settings.destinations:
         place = _place(document, "destinations", destination.name)
         yield from _link(document, place, destination)
         yield from _address(document, place, destination)
+
+
+def _links(document: Document, settings: Configuration) -> Iterator[Problem]:
+    public = settings.gateway.public_url
+    if public.startswith("http://") and not _is_here(urlsplit(public).hostname or ""):
+        message = "event links would show photos over plain HTTP to anyone on the way"
+        yield document.problem(("gateway", "public_url"), message, "https://…", warn=True)
 
 
 def _place(document: Document, table: str, name: str) -> KeyPath:

@@ -65,4 +65,5 @@ def _limits(given: LimitSettings) -> Limits:
         photos=given.photos,
         streams=given.streams,
         failed_tokens_per_minute=given.failed_tokens,
+        links_per_minute=given.links,
     )

@@ -10,6 +10,7 @@ from tocsin.api.events import Word
 from tocsin.api.room import Room, TheRoom
 from tocsin.api.sse import HEARTBEAT, beating, frame, streaming
 from tocsin.console.looks import render
+from tocsin.console.on_test import banners
 from tocsin.console.pages import summary_of, wanted_events, with_deliveries
 from tocsin.console.present import Row, card, chip
 from tocsin.console.visitor import AVisitor, Visitor
@@ -31,10 +32,11 @@ class Gathered:
         self.events: dict[str, bool] = {}
         self.deliveries: dict[str, None] = {}
         self.destinations: set[str] = set()
+        self.tests = False
         self.lost = False
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.deliveries or self.destinations or self.lost)
+        return bool(self.events or self.deliveries or self.destinations or self.tests or self.lost)
 
     def add(self, change: Change) -> None:
         match change.topic:
@@ -47,6 +49,8 @@ class Gathered:
                 self.destinations.add(str(change.data.get("destination", "")))
             case "destination":
                 self.destinations.add(change.id)
+            case "test":
+                self.tests = True
             case "missed":
                 self.lost = True
         self.lost = self.lost or len(self.events) > MOST_ROWS or len(self.deliveries) > MOST_CHIPS
@@ -86,6 +90,8 @@ async def _show(room: Room, visitor: Visitor, wanted: EventFilter, gathered: Gat
     updates = [render("row.html", row=one, fresh=False) for one in amended]
     updates += await _chips(room, visitor, gathered)
     updates += await _cards(room, visitor, gathered)
+    if gathered.tests:
+        updates.append(render("tests.html", tests=banners(room, visitor.rights), visitor=visitor))
     pieces.append(frame("update", "".join(updates)))
     return pieces
 

@@ -8,7 +8,7 @@ MASK = "***"
 SENT_LIMIT = 8192
 ANSWER_LIMIT = 4096
 _SHORTEST_MASKED = 4
-_SPECIAL = re.compile(r"[^ -~]")
+_SPECIAL = re.compile(r"\r\n|[^ -~]")
 _NAMES = {0x00: "<NUL>", 0x09: "\t", 0x0A: "<LF>\n", 0x0D: "<CR>"}
 
 
@@ -19,6 +19,8 @@ def printable(data: bytes) -> str:
 
 def _named(found: re.Match[str]) -> str:
     char = found[0]
+    if char == "\r\n":
+        return "<CR><LF>\n"
     if char.isprintable():
         return char
     code = ord(char)

@@ -8,6 +8,7 @@ from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Outcome,
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
+from tocsin.model.on_test import OnTest
 from tocsin.store.contract import (
     Accepted,
     Arrival,
@@ -18,6 +19,7 @@ from tocsin.store.contract import (
     Lease,
     Retention,
     StoredEvent,
+    StoredLink,
 )
 from tocsin.store.engines import Engine
 from tocsin.store.plans import accepting, amending, keeping, lists, owning, pruning, settling
@@ -102,6 +104,12 @@ class DurableStore:
     async def discard(self, key: DeliveryKey, reason: str, at: datetime) -> bool:
         return bool(await self._write(amending.discard, amending.Discarding(key, reason, at)))
 
+    async def link(self, digest: bytes) -> StoredLink | None:
+        return await self._engine.read(lists.link(digest))
+
+    async def revoke_link(self, event_seq: int, at: datetime) -> bool:
+        return bool(await self._write(amending.revoke_link, amending.Revocation(event_seq, at)))
+
     async def event(self, event_id: str) -> StoredEvent | None:
         return await self._engine.read(lists.event(event_id))
 
@@ -134,6 +142,15 @@ class DurableStore:
 
     async def delete_device(self, device_id: str) -> bool:
         return bool(await self._write(keeping.delete_device, device_id))
+
+    async def tests(self) -> Sequence[OnTest]:
+        return await self._engine.read(lists.tests())
+
+    async def put_test(self, test: OnTest, instead_of: Sequence[str] = ()) -> None:
+        await self._write(keeping.put_test, keeping.Putting(test, instead_of))
+
+    async def end_test(self, test_id: str) -> bool:
+        return bool(await self._write(keeping.end_test, test_id))
 
     async def audit(self, entry: AuditEntry) -> None:
         await self._write(keeping.audit, entry)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
@@ -10,13 +11,15 @@ from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Owed
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
-from tocsin.store.contract import Arrival, AuditEntry, StoredEvent
+from tocsin.model.on_test import OnTest
+from tocsin.store.contract import Arrival, AuditEntry, StoredEvent, StoredLink
 from tocsin.store.steps import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(Event).decode
+_decode_test = msgspec.json.Decoder(OnTest).decode
 _decode_device = msgspec.json.Decoder(Device).decode
 _ID_FIELD = len(b'{"id":,')
 LONGEST_TEXT = 32_768
@@ -172,6 +175,23 @@ def device_body(device: Device) -> str:
 
 def device_of(row: Row) -> Device:
     return _decode_device(row[0])
+
+
+def link_row(event_seq: int, token: str) -> Row:
+    return (event_seq, sha256(token.encode()).digest())
+
+
+def link_of(row: Row) -> StoredLink:
+    digest, revoked_at, *event = row
+    return StoredLink(bytes(digest), stored_event_of(tuple(event)), optional_instant(revoked_at))
+
+
+def test_body(test: OnTest) -> str:
+    return plain(_encode(test).decode())
+
+
+def test_of(row: Row) -> OnTest:
+    return _decode_test(row[0])
 
 
 def audit_row(entry: AuditEntry) -> Row:
