@@ -78,14 +78,14 @@ _TYPES = (
     ),
     DestinationType(
         "stages",
-        "Stages signal service (SOAP)",
+        "Stages signal service (SOAP, unconfirmed)",
         "Transport, address and Contact ID are published; the message is as seen in public senders, unconfirmed.",
         StagesSettings,
         build_stages,
     ),
     DestinationType(
         "manitou",
-        "Manitou (XML over TCP)",
+        "Manitou (XML over TCP, unconfirmed)",
         "That it takes XML over TCP is published; packet, numbers and answers are unconfirmed templates.",
         ManitouSettings,
         build_manitou,
@@ -99,14 +99,14 @@ _TYPES = (
     ),
     DestinationType(
         "osap",
-        "Open Secure Alarm Protocol (JSON over HTTPS)",
+        "Open Secure Alarm Protocol (JSON over HTTPS, a draft)",
         "Messages, logins and answers are a published draft (v1alpha); the codes but VDS-1100 are ours.",
         OsapSettings,
         build_osap,
     ),
     DestinationType(
         "patriot/api",
-        "Patriot (JSON over HTTPS)",
+        "Patriot (JSON over HTTPS, unconfirmed)",
         "That the service exists and its login are published; the names of the message's members are unconfirmed.",
         PatriotApiSettings,
         build_patriot_api,
@@ -120,7 +120,7 @@ _TYPES = (
     ),
     DestinationType(
         "sentinel/xml",
-        "Sentinel (XML over HTTP)",
+        "Sentinel (XML over HTTP, unconfirmed)",
         "That it has an XML Event Processor for Contact ID is published; the document is ours, unconfirmed.",
         SentinelXmlSettings,
         build_sentinel_xml,

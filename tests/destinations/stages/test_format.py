@@ -137,6 +137,13 @@ def test_the_first_day_of_the_calendar_is_no_obstacle() -> None:
     assert signal(settings(), event, Address("1", prefix="1"))["Date"].endswith("00:00:00")
 
 
+def test_a_test_can_be_said_and_a_link_is_only_told_where_nobody_can_read_it() -> None:
+    assert settings().says_test()
+    assert not settings(fields=["Line", "Account", "SignalCode"]).says_test()
+    assert settings().carries_links()
+    assert not settings(urls=["https://a.example.net/", "http://b.example.net/"]).carries_links()
+
+
 def test_heartbeats() -> None:
     for word, flags in (("poll", ("true", "false")), ("test-signal", ("false", "true"))):
         configured = settings(heartbeat=word)

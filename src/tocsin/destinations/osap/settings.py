@@ -96,5 +96,8 @@ class OsapSettings(DestinationSettings):
     def wants_photos(self) -> bool:
         return self.photos.sends_files
 
+    def can_say_test(self) -> bool:
+        return True
+
     def default_address(self) -> Address | None:
         return None if self.site is None else Address(self.site, self.area, self.zone)

@@ -134,6 +134,9 @@ class StagesSettings(DestinationSettings):
     def hold_s(self) -> float:
         return self.wait
 
+    def can_say_test(self) -> bool:
+        return any(each.partition(":")[0] == "TestSignalFlag" for each in self.fields)
+
     def default_address(self) -> Address | None:
         if self.account is None:
             return None
