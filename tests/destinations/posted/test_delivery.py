@@ -122,3 +122,12 @@ def test_the_mode_decides_which_table_an_entry_is(tmp_path: Path) -> None:
     assert (loaded.settings is not None, loaded.problems) == (True, ())
     file.write_text(head + 'api_kye = "k"\n')
     assert "api_kye" in str(load(file).problems)
+
+
+@pytest.mark.parametrize(("name", "known"), [("patriot", "api, email"), ("manitou", "email, tcp")])
+def test_a_mode_there_is_not_names_those_there_are(tmp_path: Path, name: str, known: str) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text(f'[gateway]\nname = "gw"\n[[destinations]]\nname = "arc"\ntype = "{name}"\nmode = "xyz"\n')
+    [problem] = load(file).problems
+    assert "there is no such mode" in str(problem)
+    assert known in str(problem)

@@ -49,6 +49,7 @@ class ManitouSettings(DestinationSettings):
     """A Manitou XML receiver. Several `hosts` are one fallback group: an answer of any of them is enough."""
 
     type: Literal["manitou"] = Field("manitou", description="Type of station.")
+    mode: Literal["tcp"] = Field("tcp", description="tcp: XML packets over a connection.")
     hosts: list[HostPort] = Field(min_length=1, max_length=16, description="Receivers as host:port, the first first.")
     tls: TlsSettings | None = Field(None, description="Absent: plain TCP, for a VPN.")
     account: Account | None = Field(None, description="TXID of events that bring no address of their own.")
