@@ -18,6 +18,7 @@ from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
 from tocsin.cli.main import app
 from tocsin.config.fields import AesKey, Duration, Secret, Settings
+from tocsin.config.modes import parts as mode_parts
 from tocsin.destinations.registry import DESTINATION_TYPES
 from tocsin.sources.registry import SOURCE_TYPES
 from tocsin.telemetry.metrics import Metrics
@@ -50,7 +51,9 @@ def configuration() -> str:
     for kind in SOURCE_TYPES.values():
         parts += [f'\n## `[[sources]]` with `type = "{kind.name}"`: {kind.title}\n\n', *table(kind.settings)]
     for type_ in DESTINATION_TYPES.values():
-        parts += [f'\n## `[[destinations]]` with `type = "{type_.name}"`: {type_.title}\n\n{type_.published}\n\n']
+        name, mode = mode_parts(type_.name)
+        told = f'`type = "{name}"`' + (f' and `mode = "{mode}"`' if mode else "")
+        parts += [f"\n## `[[destinations]]` with {told}: {type_.title}\n\n{type_.published}\n\n"]
         parts += table(type_.settings)
     return "".join(parts)
 

@@ -19,6 +19,7 @@ from tocsin.app.settings import (
 from tocsin.config.document import Document, Unreadable, read
 from tocsin.config.fields import Settings
 from tocsin.config.files import resolved, unusable
+from tocsin.config.modes import parts, type_key
 from tocsin.config.positions import KeyPath
 from tocsin.config.problems import Problem, did_you_mean
 from tocsin.config.validation import validated
@@ -143,15 +144,28 @@ class _Loading:
 
     def _entry(self, types: Mapping[str, EntryType], data: Any, path: KeyPath) -> tuple[Any, list[Problem]]:
         name = data.get("type") if isinstance(data, dict) else None
-        if isinstance(name, str) and name in types:
-            return self._parsed(types[name].settings, data, path)
+        key = type_key(types, name, data.get("mode")) if isinstance(name, str) else ""
+        if key in types:
+            problem = self._unknown_mode(types, key, data, path)
+            return (None, [problem]) if problem is not None else self._parsed(types[key].settings, data, path)
         if not isinstance(data, dict):
             return None, [self._document.problem(path, "a table is expected here", f"write [[{path[0]}]]")]
         if name is None:
-            hint = f'type = "…", one of: {", ".join(sorted(types))}'
+            hint = f'type = "…", one of: {", ".join(sorted({parts(key)[0] for key in types}))}'
             return None, [self._document.problem((*path, "type"), "is missing", hint)]
         hint = did_you_mean(str(name), types)
         return None, [self._document.problem((*path, "type"), "there is no such type", hint, value=name)]
+
+    def _unknown_mode(
+        self, types: Mapping[str, EntryType], key: str, data: Mapping[str, Any], path: KeyPath
+    ) -> Problem | None:
+        """A type with several modes names them all when none of them is meant."""
+        mode, field = data.get("mode"), types[key].settings.model_fields.get("mode")
+        others = {parts(each)[1] for each in types if parts(each)[0] == key} - {""}
+        if not others or field is None or not isinstance(mode, str) or mode == field.default:
+            return None
+        hint = did_you_mean(mode, sorted({*others, str(field.default)}))
+        return self._document.problem((*path, "mode"), "there is no such mode", hint, value=mode)
 
     def _parsed(self, model: type[Section], data: Any, path: KeyPath) -> tuple[Section | None, list[Problem]]:
         section, problems = validated(model, data, self._document, path)

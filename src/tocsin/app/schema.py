@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.loading import EntryType, Registries
 from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
+from tocsin.config.modes import parts
 
 _ONE: dict[str, type[BaseModel]] = {
     "gateway": GatewaySettings,
@@ -54,9 +55,12 @@ def _types(node: dict[str, Any]) -> list[Any]:
 
 
 def _one_of(types: Mapping[str, EntryType], by_model: Mapping[type[BaseModel], Any]) -> dict[str, Any]:
-    """The entry's `type` decides which table it is."""
-    choices = [
-        {"allOf": [by_model[each.settings], {"properties": {"type": {"const": name}}, "required": ["type"]}]}
-        for name, each in sorted(types.items())
-    ]
+    """The entry's `type` decides which table it is, and its `mode` where a type has several."""
+    choices = [{"allOf": [by_model[each.settings], _said(name)]} for name, each in sorted(types.items())]
     return {"oneOf": choices} if choices else {}
+
+
+def _said(key: str) -> dict[str, Any]:
+    type_, mode = parts(key)
+    said = {"type": {"const": type_}, **({"mode": {"const": mode}} if mode else {})}
+    return {"properties": said, "required": list(said)}
