@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from tocsin.engine.areas import AreaTree
+from tocsin.engine.arming import Armings
 from tocsin.model.device import Device
 from tocsin.model.event import Place
 from tocsin.store.contract import Store
@@ -21,6 +22,7 @@ class DeviceBook:
     def __init__(self, store: Store, areas: AreaTree, configured: Iterable[Device] = ()) -> None:
         self._store = store
         self.areas = areas
+        self.armings = Armings(store)
         self._devices = {device.id: replace(device, origin=ORIGIN_CONFIG) for device in configured}
         self._places: dict[tuple[str, str], Place] = {}
         self.version = 0
@@ -30,6 +32,7 @@ class DeviceBook:
         """Read what was kept. A device that the configuration names stays as the configuration says."""
         for device in await self._store.devices():
             self._devices.setdefault(device.id, device)
+        await self.armings.load()
         self._changed()
 
     def get(self, device_id: str) -> Device | None:
