@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI
 
 from tocsin import __version__
-from tocsin.api import deliveries, destinations, devices, events, intake, problems, rpc, schema, stream, views
+from tocsin.api import commands, deliveries, destinations, devices, events, intake, problems, rpc, schema, stream, views
 from tocsin.api.access import Access
 from tocsin.api.health import health_router
 from tocsin.api.limits import Limits
@@ -13,7 +13,7 @@ from tocsin.api.room import make_room
 from tocsin.engine.gateway import Gateway
 from tocsin.telemetry.record import Recorder
 
-_ROUTERS = (intake, events, deliveries, destinations, devices, stream, rpc)
+_ROUTERS = (intake, events, deliveries, destinations, devices, commands, stream, rpc)
 _DEVICE_TYPES = (devices.DeviceIn, devices.DeviceView, devices.DevicePage)
 _RPC_TYPES = (rpc.Call, rpc.Reply)
 
@@ -39,5 +39,5 @@ def create_app(
     for module in _ROUTERS:
         app.include_router(module.router, prefix=views.API)
     app.include_router(health_router(metrics))
-    schema.install(app, [*schema.VIEWS, *_DEVICE_TYPES, *_RPC_TYPES])
+    schema.install(app, [*schema.VIEWS, *_DEVICE_TYPES, *commands.TYPES, *_RPC_TYPES])
     return app

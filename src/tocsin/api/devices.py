@@ -1,6 +1,7 @@
 """Devices: what is known, and what the API adds to it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated
 from zoneinfo import available_timezones
 
@@ -16,6 +17,7 @@ from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import DeviceWriter, Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
 from tocsin.config.fields import parse_duration
+from tocsin.engine.arming_schedule import arming_schedule
 from tocsin.engine.contracts import printed_address
 from tocsin.model.device import Device
 from tocsin.model.event import Address
@@ -41,7 +43,9 @@ class AddressIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A device as written. `routine` is how often it must be heard, such as `24h`."""
+    """A device as written. `routine`: how often it must be heard, such as `24h`; `schedule`: when it is armed, such as
+    `Mon-Fri 18:00-06:00; Sat,Sun 00:00-24:00`.
+    """
 
     name: Short = ""
     type: Short = ""
@@ -50,11 +54,14 @@ class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
     customer_id: Short = ""
     time_zone: Annotated[str, Meta(max_length=64)] = ""
     routine: Annotated[str, Meta(max_length=30)] = ""
+    schedule: Annotated[str, Meta(max_length=500)] = ""
     addresses: Annotated[Mapping[str, AddressIn], Meta(max_length=100)] = {}
 
 
 class DeviceView(Struct, frozen=True):
-    """A device. `origin`: config, api or the name of a system; `addresses` in printed form per destination."""
+    """A device. `origin`: config, api or the name of a system; `addresses` in printed form per destination. `armed`
+    is what it confirmed last; `disarmed_until`: null while it is armed or disarmed without end.
+    """
 
     id: str
     name: str
@@ -67,6 +74,9 @@ class DeviceView(Struct, frozen=True):
     addresses: dict[str, str]
     origin: str
     updated_at: str | None
+    schedule: str
+    armed: bool
+    disarmed_until: datetime | None
 
 
 class DevicePage(Struct, frozen=True):
@@ -77,7 +87,8 @@ class DevicePage(Struct, frozen=True):
 _devices = msgspec.json.Decoder(DeviceIn)
 
 
-def device_view(device: Device) -> DeviceView:
+def device_view(room: Room, device: Device) -> DeviceView:
+    arming = room.gateway.devices.armings.get(device.id)
     return DeviceView(
         id=device.id,
         name=device.name,
@@ -90,6 +101,9 @@ def device_view(device: Device) -> DeviceView:
         addresses={name: printed_address(address) for name, address in device.addresses.items()},
         origin=device.origin,
         updated_at=device.updated_at.isoformat() if device.updated_at else None,
+        schedule=device.schedule,
+        armed=arming is None or arming.armed,
+        disarmed_until=None if arming is None or arming.armed else arming.until,
     )
 
 
@@ -117,16 +131,17 @@ async def list_devices(
         and all(getattr(device, name) == value for name, value in asked)
         and _reach(room, rights, device)
     ]
-    page = [device_view(device) for device in found[:limit]]
+    page = [device_view(room, device) for device in found[:limit]]
     return answer(DevicePage(page, page[-1].id if len(found) > limit else None))
 
 
 @router.get("/devices/{device_id}", **described("One device", DeviceView))
 async def get_device(device_id: DeviceId, room: TheRoom, rights: Reader) -> Response:
-    return answer(device_view(_known(room, rights, device_id)))
+    return answer(device_view(room, known_device(room, rights, device_id)))
 
 
-def _known(room: Room, rights: Rights, device_id: str) -> Device:
+def known_device(room: Room, rights: Rights, device_id: str) -> Device:
+    """Raises Problem 404."""
     device = room.gateway.devices.get(device_id)
     if device is None or not _reach(room, rights, device):
         raise not_found("such device")
@@ -142,14 +157,14 @@ async def put_device(device_id: DeviceId, request: Request, room: TheRoom, right
     if not _reach(room, rights, device) or (known is not None and not _reach(room, rights, known)):
         raise Problem(403, f"The token {rights.name} may not write devices of this area.", field="area")
     try:
-        return answer(device_view(await room.gateway.devices.put(device, room.now())))
+        return answer(device_view(room, await room.gateway.devices.put(device, room.now())))
     except PermissionError as error:
         raise Problem(409, f"{error}.") from None
 
 
 @router.delete("/devices/{device_id}", **described("Forget a device", None, 204))
 async def delete_device(device_id: DeviceId, room: TheRoom, rights: DeviceWriter) -> Response:
-    _known(room, rights, device_id)
+    known_device(room, rights, device_id)
     try:
         await room.gateway.devices.delete(device_id)
     except PermissionError as error:
@@ -162,6 +177,8 @@ def _meant(device_id: str, given: DeviceIn) -> Device:
     if given.time_zone and given.time_zone not in available_timezones():
         reason = f"time_zone: {given.time_zone!r} is no IANA time zone such as Europe/Tallinn"
         raise Problem(422, reason, field="time_zone")
+    if given.schedule:
+        _check_schedule(given.schedule)
     return Device(
         id=device_id,
         name=given.name,
@@ -172,7 +189,15 @@ def _meant(device_id: str, given: DeviceIn) -> Device:
         time_zone=given.time_zone,
         routine_s=_seconds(given.routine) if given.routine else None,
         addresses={name: address.meant() for name, address in given.addresses.items()},
+        schedule=given.schedule,
     )
+
+
+def _check_schedule(schedule: str) -> None:
+    try:
+        arming_schedule(schedule)
+    except ValueError as error:
+        raise Problem(422, f"schedule: {error}", field="schedule") from None
 
 
 def _seconds(routine: str) -> float:

@@ -32,6 +32,7 @@ class Room(Struct, frozen=True):
     limits: Limits
     buffers: Buffers
     streams: Streams
+    polls: Streams
     closing: asyncio.Event
 
     @property
@@ -44,7 +45,8 @@ class Room(Struct, frozen=True):
 
 def make_room(gateway: Gateway, access: Access, limits: Limits) -> Room:
     doorkeeper = Doorkeeper(access, limits.failed_tokens_per_minute, gateway.clock.monotonic)
-    return Room(gateway, doorkeeper, limits, Buffers(limits), Streams(limits.streams), asyncio.Event())
+    open_ = (Streams(limits.streams), Streams(limits.polls, "devices wait for orders"))
+    return Room(gateway, doorkeeper, limits, Buffers(limits), *open_, asyncio.Event())
 
 
 def room_of(request: Request) -> Room:
@@ -79,6 +81,9 @@ Reader = Annotated[Rights, Depends(_having("read"))]
 Sender = Annotated[Rights, Depends(_having("events:write"))]
 DeviceWriter = Annotated[Rights, Depends(_having("devices:write"))]
 Operator = Annotated[Rights, Depends(_having("operate"))]
+Commander = Annotated[Rights, Depends(_having("commands"))]
+Controller = Annotated[Rights, Depends(_having("control"))]
+Auditor = Annotated[Rights, Depends(_having("admin"))]
 
 
 def answer(value: Any, status: int = 200) -> Response:

@@ -25,7 +25,7 @@ from tocsin.model.command import ARMING_ORDERS, OPEN_COMMANDS, Arming, Command, 
 from tocsin.model.device import Device
 from tocsin.model.event import Event
 from tocsin.model.kinds import Kind
-from tocsin.store.contract import CommandFilter, Requested, Store, StoreUnavailable
+from tocsin.store.contract import AuditEntry, CommandFilter, Requested, Store, StoreUnavailable
 
 LOOK_EVERY_S = 1.0
 LIFETIMES: dict[Order, timedelta] = {
@@ -122,8 +122,12 @@ class Commands:
     async def request(self, devices: Sequence[Device], wish: Wish) -> Requested:
         """One order to one device or to several of an area, all or none. Raises Unfit, SirenDisarmed."""
         now = self._clock.now()
-        for device in devices:
-            self._check(device, wish, now)
+        try:
+            for device in devices:
+                self._check(device, wish, now)
+        except (Unfit, SirenDisarmed) as error:
+            await self.refused(wish, ", ".join(device.id for device in devices), str(error))
+            raise
         asked = await self._keep([self._command(device, wish, now) for device in devices])
         if asked.repeated and not _same(asked.commands, devices, wish):
             raise Unfit(f"the idempotency key {wish.idempotency_key!r} was used for another order")
@@ -136,6 +140,11 @@ class Commands:
         for command in asked.replaced if asked.repeated else (*asked.replaced, *asked.commands):
             self._put(command)
         return asked
+
+    async def refused(self, wish: Wish, subject: str, reason: str) -> None:
+        """Keep in the audit what was not done."""
+        who = (wish.by, wish.order, subject, wish.source_address)
+        await self._store.audit(AuditEntry(self._clock.now(), *who, f"refused: {reason}"))
 
     def _check(self, device: Device, wish: Wish, now: datetime) -> None:
         if wish.duration_s is not None:
