@@ -156,17 +156,21 @@ async def _wish(visit: Visit, wish: Wish) -> Wish:
             given = parameters.read(wish.order, request.url.query, content_type(request), body)
         except parameters.BadParameter as error:
             raise Refusal(400, f"Bad Request: {error}") from None
-    if given.audio and visit.audio and given.audio not in visit.audio and given.audio not in _numbers(visit.audio):
-        raise Refusal(400, f"Bad Request: there is no audio {given.audio!r}; get_audio_list names them")
+    audio = _audio(given.audio, visit.audio)
     key = request.headers.get("idempotency-key", "")
     if len(key) > _LONGEST_KEY or not key.isascii() or not (key.isprintable() or not key):
         raise Refusal(400, f"Bad Request: Idempotency-Key is longer than {_LONGEST_KEY} or not printable")
-    facts = (given.audio, given.duration_s, given.no_time_limit, key)
+    facts = (audio, given.duration_s, given.no_time_limit, key)
     return Wish(wish.order, wish.by, wish.source_address, *facts)
 
 
-def _numbers(audio: Sequence[str]) -> list[str]:
-    return [str(n) for n in range(1, len(audio) + 1)]
+def _audio(given: str, known: Sequence[str]) -> str:
+    """The recording's name, also where its number was given. Raises Refusal 400."""
+    if not given or not known or given in known:
+        return given
+    if given.isascii() and given.isdigit() and len(given) <= 3 and 1 <= int(given) <= len(known):
+        return known[int(given) - 1]
+    raise Refusal(400, f"Bad Request: there is no audio {given!r}; get_audio_list names them")
 
 
 async def _ordered(visit: Visit, devices: Sequence[Device], wish: Wish) -> Response:
