@@ -31,10 +31,11 @@ class Gathered:
         self.events: dict[str, bool] = {}
         self.deliveries: dict[str, None] = {}
         self.destinations: set[str] = set()
+        self.commands = False
         self.lost = False
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.deliveries or self.destinations or self.lost)
+        return bool(self.events or self.deliveries or self.destinations or self.commands or self.lost)
 
     def add(self, change: Change) -> None:
         match change.topic:
@@ -47,6 +48,8 @@ class Gathered:
                 self.destinations.add(str(change.data.get("destination", "")))
             case "destination":
                 self.destinations.add(change.id)
+            case "command":
+                self.commands = True
             case "missed":
                 self.lost = True
         self.lost = self.lost or len(self.events) > MOST_ROWS or len(self.deliveries) > MOST_CHIPS
@@ -80,7 +83,7 @@ async def _show(room: Room, visitor: Visitor, wanted: EventFilter, gathered: Gat
     if gathered.lost:
         return [frame("refresh", "")]
     fresh, amended = await _events(room, visitor.rights, wanted, gathered)
-    pieces = []
+    pieces = [frame("commands", "")] if gathered.commands else []
     if fresh:
         pieces.append(frame("events", "".join(render("row.html", row=one, fresh=True) for one in fresh)))
     updates = [render("row.html", row=one, fresh=False) for one in amended]
