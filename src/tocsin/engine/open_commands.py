@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from tocsin.engine.contracts import Clock
-from tocsin.model.command import OPEN_COMMANDS, Command
+from tocsin.model.command import OPEN_COMMANDS, Command, Order
 
 ANSWER_WITHIN = timedelta(seconds=60)
 """After the time in which it could be fetched, a device still has this long to say how it ended."""
@@ -44,6 +44,9 @@ class OpenCommands:
             self._latest[command.id] = self._clock.monotonic() + left_s
             self._wake(command.device_id)
         return before is None or before.state != command.state
+
+    def has(self, device_id: str, order: Order) -> bool:
+        return any(one.order == order for one in self._of_device.get(device_id, {}).values())
 
     def forget(self, ids: Iterable[str]) -> None:
         for command_id in ids:

@@ -17,7 +17,7 @@ from tocsin.store.contract import Accepted, Arrival, Lease, Store, StoreUnavaila
 T = TypeVar("T")
 _READS = {
     *("due", "photos", "event", "events", "delivery", "deliveries", "deliveries_of", "trace", "backlog"),
-    *("last_delivered", "devices", "recent_repeats", "audit_entries"),
+    *("last_delivered", "devices", "recent_repeats", "audit_entries", "commands", "armings"),
 }
 
 
