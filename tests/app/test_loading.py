@@ -232,7 +232,7 @@ def test_each_mistake_has_its_line_value_and_hint(mistake: str, tmp_path: Path) 
 
 
 def test_all_problems_are_named_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    text = '[gateway]\nnam = "x"\n[control]\n[[devices]]\nid = "a b"\n' + STATION + "account = 1\nconnections = 0\n"
+    text = '[gateway]\nnam = "x"\n[evidence]\n[[devices]]\nid = "a b"\n' + STATION + "account = 1\nconnections = 0\n"
     lines = [found.partition(": ")[0] for found in problems(tmp_path, text)]
     assert lines == [f"tocsin.toml:{line}" for line in (2, 3, 5, 10, 11)]
 

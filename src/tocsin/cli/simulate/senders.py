@@ -147,14 +147,16 @@ async def _detect(client: "Client", told: "Out", plan: "Plan", commands: bool, s
 
     clock = LoopClock()
     armed = ArmedDevices(clock.now)
-    orders = obey(client.url, print_line, plan.devices, armed, client.token, client.tls, fail)
-    obeying = asyncio.ensure_future(orders) if commands else None
+    obeying: set[asyncio.Future[None]] = set()
+    if commands:
+        orders = obey(client.url, print_line, plan.devices, armed, client.token, client.tls, fail)
+        obeying.add(asyncio.ensure_future(orders))
     try:
-        if silent and obeying is not None:
-            await asyncio.wait([obeying], timeout=None if plan.duration_s == math.inf else plan.duration_s)
+        if silent:
+            await asyncio.wait(obeying, timeout=None if plan.duration_s == math.inf else plan.duration_s)
         else:
             await send(client.url, told, clock, random.SystemRandom(), plan, client.token, client.tls, armed)
     finally:
-        if obeying is not None:
-            obeying.cancel()
-            await asyncio.wait([obeying])
+        for one in obeying:
+            one.cancel()
+        await asyncio.gather(*obeying, return_exceptions=True)
