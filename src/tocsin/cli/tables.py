@@ -172,7 +172,8 @@ def commands(
 
 
 def _command_row(item: dict[str, Any]) -> tuple[str, ...]:
-    order = item["order"] + (f" until {_time(item['until'])}" if item["until"] else "")
+    end = f" until {_time(item['until'])}" if item["until"] else ""
+    order = item["order"] + (" without time limit" if item["no_time_limit"] else end)
     who = (item["requested_by"], item["source_address"])
     return (
         *(item["id"], _time(item["requested_at"]), item["device_id"], order, item["state"], *who),

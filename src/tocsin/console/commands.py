@@ -62,4 +62,5 @@ def _headline(command: Command) -> str:
     parts = [_WORDS[command.order], given.audio]
     parts.append(f"for {given.duration_s} s" if given.duration_s else "")
     parts.append(f"until {given.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if given.until else "")
+    parts.append("without time limit" if given.no_time_limit else "")
     return " ".join(part for part in parts if part)

@@ -35,16 +35,18 @@ class ControlSettings(Settings):
 
     listen: Listen = Field("127.0.0.1:9028", description="Address and port of the control API.")
     tls: ServerTls | None = Field(None, description="Certificate and key; absent: plain HTTP, on loopback only.")
-    users: list[ControlUserSettings] = Field(min_length=1, description="The stations that may control devices.")
+    users: list[ControlUserSettings] = Field(description="The stations that may control devices.")
     audio: list[AudioName] = Field(
         [], max_length=100, description="Recordings of the sirens, by name or number; empty: any name is passed on."
     )
 
     @model_validator(mode="after")
-    def _plain_stays_home(self) -> "ControlSettings":
+    def _usable(self) -> "ControlSettings":
         if self.tls is None and not is_loopback(self.listen):
             raise ValueError(
                 f"plain HTTP on {self.listen} would send passwords and orders readably over the network: give tls = "
                 '{ cert = "…", key = "…" }, or listen on 127.0.0.1'
             )
+        if not self.users:
+            raise ValueError("nobody may use the control API: give at least one user, or remove [control]")
         return self
