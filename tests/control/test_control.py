@@ -82,8 +82,11 @@ async def control(tmp_path: Path) -> AsyncIterator[Control]:
 
 def element(device: Device) -> dict[str, str]:
     return {
-        "guid": device.id, "name": device.name, "area": device.area,
-        "description": device.description, "type": device.type,
+        "guid": device.id,
+        "name": device.name,
+        "area": device.area,
+        "description": device.description,
+        "type": device.type,
     }
 
 

@@ -231,6 +231,21 @@ def test_a_fetched_arm_forwards_motion_whatever_the_device_answers() -> None:
     virtually(main)
 
 
+def test_a_fetched_arm_is_not_ordered_a_second_time_while_the_device_is_at_it() -> None:
+    async def main(clock: SetClock) -> None:
+        async with house(clock) as it:
+            await it.give("disarm", duration_s=600)
+            await it.obeyed()
+            await it.give("arm")
+            [command] = await it.fetched()
+            await asyncio.sleep(5)
+            await it.commands.end(command, "confirmed", "done")
+            await asyncio.sleep(600)
+            assert [one[0] for one in await it.orders()] == ["disarm", "arm"]
+
+    virtually(main)
+
+
 def test_a_failed_disarm_changes_nothing() -> None:
     async def main(clock: SetClock) -> None:
         async with house(clock) as it:
@@ -425,6 +440,8 @@ def test_a_key_used_for_another_order_is_refused() -> None:
                 await it.give("disarm", idempotency_key="k1")
             with pytest.raises(Unfit, match="'k1' was used for another order"):
                 await it.give("arm", SIREN, idempotency_key="k1")
+            [entry] = await it.house.store.audit_entries(1)
+            assert entry.result == "refused: the idempotency key 'k1' was used for another order"
             assert await it.orders() == [("arm", "requested", "control:arc")]
 
     virtually(main)

@@ -126,11 +126,13 @@ class Commands:
             for device in devices:
                 self._check(device, wish, now)
         except (Unfit, SirenDisarmed) as error:
-            await self.refused(wish, ", ".join(device.id for device in devices), str(error))
+            await self.refused(wish, _names(devices), str(error))
             raise
         asked = await self._keep([self._command(device, wish, now) for device in devices])
         if asked.repeated and not _same(asked.commands, devices, wish):
-            raise Unfit(f"the idempotency key {wish.idempotency_key!r} was used for another order")
+            reason = f"the idempotency key {wish.idempotency_key!r} was used for another order"
+            await self.refused(wish, _names(devices), reason)
+            raise Unfit(reason)
         return asked
 
     async def _keep(self, commands: Sequence[Command]) -> Requested:
@@ -208,7 +210,7 @@ class Commands:
         after = await self._sure(self._store.end_command(command.id, state, result, now, arming)) or command
         self._put(after)
         if arming is not None:
-            await self._parts.devices.armings.load()
+            await self._sure(self._parts.devices.armings.load())
         return after
 
     # What time brings
@@ -217,9 +219,11 @@ class Commands:
         unfetched, unanswered = self._open.overdue()
         if unfetched or unanswered:
             now = self._clock.now()
-            for command in await self._sure(self._store.expire_commands(unfetched, unanswered, now)):
+            ended = await self._sure(self._store.expire_commands(unfetched, unanswered, now))
+            for command in ended:
                 self._put(command)
-            self._open.forget((*unfetched, *unanswered))
+            if len(ended) < len(unfetched) + len(unanswered):  # another node was faster
+                self._stale = True
 
     def _due_orders(self, now: datetime) -> list[tuple[Device, DueOrder]]:
         devices = self._parts.devices
@@ -229,10 +233,14 @@ class Commands:
             self._phases.clear()
         ending = [found for one in devices.armings.ending() if (found := devices.get(one.device_id)) is not None]
         candidates = {device.id: device for device in (*self._scheduled, *ending)}
-        asked = [
-            (one, due_order(devices.armings.get(one.id), self._phase(one, now), now)) for one in candidates.values()
-        ]
-        return [(device, due) for device, due in asked if due is not None and self._asked.get(device.id) != due.at]
+        found = []
+        for device in candidates.values():
+            due = due_order(devices.armings.get(device.id), self._phase(device, now), now)
+            if due is None or self._asked.get(device.id) == due.at:
+                continue
+            if not self._open.has(device.id, due.order):  # somebody was faster
+                found.append((device, due))
+        return found
 
     async def _order_due(self, device: Device, due: DueOrder) -> None:
         """Once for its instant, whichever node is first and however often it starts: the key sees to that."""
@@ -283,6 +291,10 @@ def concerned(devices: Sequence[Device], order: Order) -> list[Device]:
     not report; a siren is disarmed by its own order.
     """
     return [one for one in devices if not is_bridge(one) and not (order == "disarm" and is_siren(one))]
+
+
+def _names(devices: Sequence[Device]) -> str:
+    return ", ".join(device.id for device in devices)
 
 
 def _same(commands: Sequence[Command], devices: Sequence[Device], wish: Wish) -> bool:
