@@ -233,14 +233,14 @@ class Commands:
             self._phases.clear()
         ending = [found for one in devices.armings.ending() if (found := devices.get(one.device_id)) is not None]
         candidates = {device.id: device for device in (*self._scheduled, *ending)}
-        found = []
+        wanted: list[tuple[Device, DueOrder]] = []
         for device in candidates.values():
             due = due_order(devices.armings.get(device.id), self._phase(device, now), now)
             if due is None or self._asked.get(device.id) == due.at:
                 continue
             if not self._open.has(device.id, due.order):  # somebody was faster
-                found.append((device, due))
-        return found
+                wanted.append((device, due))
+        return wanted
 
     async def _order_due(self, device: Device, due: DueOrder) -> None:
         """Once for its instant, whichever node is first and however often it starts: the key sees to that."""
