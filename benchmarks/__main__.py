@@ -6,7 +6,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.measures import MEASURES, Figure
+from benchmarks.figure import Figure
+from benchmarks.measures import MEASURES
 
 RESULTS = Path(__file__).parent / "results"
 

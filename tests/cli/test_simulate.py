@@ -3,6 +3,7 @@
 import json
 import signal
 import smtplib
+import socket
 import ssl
 import subprocess
 import urllib.error
@@ -57,6 +58,9 @@ def test_what_cannot_be_used_is_said_plainly(tocsin: Tocsin) -> None:
         (("panel", "--key-text", "short"), 2, "16, 24 or 32 characters"),
         (("panel", "--duration", "30"), 2, "--duration 30: expected a duration"),
         (("smtp", "--implicit"), 2, "need --cert"),
+        (("surgard", "--line-digits", "2"), 2, "1 or 3"),
+        (("surgard", "--connect", "nowhere"), 2, "host:port"),
+        (("microkey", "--ack-byte", "6x"), 2, "hexadecimal"),
         (("smtp", "--cut", "helo"), 2, "helo is no step of a mail: mail, rcpt, data"),
         (("webhook", "--status", "100"), 2, "--status is 200 to 599"),
         (("webhook", "--listen", "192.0.2.1:4080"), 1, "cannot listen on 192.0.2.1:4080"),
@@ -181,3 +185,15 @@ def test_a_detector_that_is_refused_says_so(tocsin: Tocsin, tmp_path: Path) -> N
         ended = tocsin("simulate", "detector", *options, "--url", url)
     assert ended.code == 1
     assert [json.loads(line)["status"] for line in ended.out.splitlines()] == [403, 403]
+
+
+def test_automation_software_takes_records(tmp_path: Path) -> None:
+    for name, ack in (("surgard", b"\x06"), ("microkey", b"OK")):
+        options = ("--ack-byte", "4F4B") if name == "microkey" else ("--nak-first", "1")
+        with started(tmp_path, "simulate", name, "--listen", "127.0.0.1:0", *options) as station:
+            host, _, port = where(station).partition(":")
+            with socket.create_connection((host, int(port)), 10) as link:
+                link.sendall(b"1011           @    \x14")
+                assert link.recv(2) == ack
+            received = json.loads(line_with(station.stdout, "{").string)
+        assert (received["station"], received["kind"], received["faults"]) == (name, "heartbeat", [])

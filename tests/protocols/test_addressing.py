@@ -5,7 +5,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.model.event import Address
-from tocsin.protocols.addressing import NOTATIONS, Invalid, Recipients, Token, find, parse, tokens
+from tocsin.protocols.addressing import (
+    NOTATIONS,
+    Invalid,
+    Recipients,
+    Token,
+    find,
+    listed,
+    parse,
+    read,
+    tokens,
+    written,
+)
 
 
 def _only(text: str):
@@ -117,6 +128,28 @@ def test_other_prefixes_are_text() -> None:
         "sia",
     ]
     assert parse(Token("tel", "123", "Tel:123")) is None
+
+
+def test_a_list_entry_is_read_in_parts_or_in_the_types_notation() -> None:
+    assert listed("R1L234#567890|00-001") == Address("567890", "00", "001", "1", "234")
+    assert read("Immix", listed("S12345")) == read("Immix", listed("#12345")) == Address("12345")
+    assert read("Patriot", listed("0011-01")) == Address("0011", "01")
+    assert read("Email", listed("a@example.net+b@example.org")) == Recipients(("a@example.net", "b@example.org"))
+    assert read("SIA", listed("#9280")) == Address("9280")
+    assert read("", listed("anything")) == Address("anything"), "what cannot be read stays, for the type to judge"
+
+
+PART = st.none() | st.text("0123456789ABab", min_size=1, max_size=5)
+
+
+@given(st.builds(Address, st.text("0123456789ABRLab", min_size=1, max_size=9), PART, PART, PART, PART))
+def test_a_list_entry_survives_being_written(address: Address) -> None:
+    assert listed(written(address)) == address
+
+
+@given(st.text("0123456789ABRLab@.#|-+_", min_size=1, max_size=30))
+def test_a_list_entry_written_is_read_the_same(text: str) -> None:
+    assert listed(written(listed(text))) == listed(text)
 
 
 def test_every_notation_shows_a_form_it_accepts() -> None:

@@ -18,9 +18,9 @@ from tocsin.api.room import DeviceWriter, Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
 from tocsin.config.fields import parse_duration
 from tocsin.engine.arming_schedule import arming_schedule
-from tocsin.engine.contracts import printed_address
 from tocsin.model.device import Device
 from tocsin.model.event import Address
+from tocsin.protocols.addressing import listed, written
 
 router = APIRouter(tags=["devices"])
 _ID = r"^[A-Za-z0-9._:@-]{1,200}$"
@@ -29,17 +29,27 @@ Short = Annotated[str, Meta(max_length=200)]
 Digits = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[0-9A-Za-z]+$")]
 
 
-class AddressIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A number at a destination; all strings, leading zeros stay."""
+Written = Annotated[str, Meta(min_length=1, max_length=254, pattern=r"^[!-+\--:<-~]+$")]
 
-    account: Digits
+
+class AddressIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A number at a destination; all strings, leading zeros stay. `account` may be all of the address as the station
+    writes it, such as `#9280|00-001` or a mail address.
+    """
+
+    account: Written
     area: Digits | None = None
     zone: Digits | None = None
     receiver: Digits | None = None
     prefix: Digits | None = None
 
     def meant(self) -> Address:
-        return Address(self.account, self.area, self.zone, self.receiver, self.prefix)
+        parts = (self.area, self.zone, self.receiver, self.prefix)
+        return Address(self.account, *parts) if any(parts) else listed(self.account)
+
+
+def meant_address(given: "AddressIn | str") -> Address:
+    return listed(given) if isinstance(given, str) else given.meant()
 
 
 class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +65,7 @@ class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: Annotated[str, Meta(max_length=64)] = ""
     routine: Annotated[str, Meta(max_length=30)] = ""
     schedule: Annotated[str, Meta(max_length=500)] = ""
-    addresses: Annotated[Mapping[str, AddressIn], Meta(max_length=100)] = {}
+    addresses: Annotated[Mapping[str, AddressIn | Written], Meta(max_length=100)] = {}
 
 
 class DeviceView(Struct, frozen=True):
@@ -98,7 +108,7 @@ def device_view(room: Room, device: Device) -> DeviceView:
         customer_id=device.customer_id,
         time_zone=device.time_zone,
         routine_s=device.routine_s,
-        addresses={name: printed_address(address) for name, address in device.addresses.items()},
+        addresses={name: written(address) for name, address in device.addresses.items()},
         origin=device.origin,
         updated_at=device.updated_at.isoformat() if device.updated_at else None,
         schedule=device.schedule,
@@ -188,7 +198,7 @@ def _meant(device_id: str, given: DeviceIn) -> Device:
         customer_id=given.customer_id,
         time_zone=given.time_zone,
         routine_s=_seconds(given.routine) if given.routine else None,
-        addresses={name: address.meant() for name, address in given.addresses.items()},
+        addresses={name: meant_address(address) for name, address in given.addresses.items()},
         schedule=given.schedule,
     )
 

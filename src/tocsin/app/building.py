@@ -30,6 +30,7 @@ SINGLE_LEASE_S = 3600.0
 def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
     """The whole middle with its destinations and sources."""
     clock, randomness = LoopClock(), random.SystemRandom()
+    areas = AreaTree((area.area() for area in settings.areas), settings.gateway.time_zone)
     around = Surroundings(
         clock=clock,
         randomness=randomness,
@@ -38,6 +39,7 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         gateway=settings.gateway.name,
         public_url=settings.gateway.public_url,
         time_zone=settings.gateway.time_zone,
+        area_address=areas.address,
     )
     shared = settings.gateway.database is not None
     name = settings.gateway.name
@@ -56,7 +58,7 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         name,
         parts,
         [_member(entry, around) for entry in settings.destinations],
-        AreaTree((area.area() for area in settings.areas), settings.gateway.time_zone),
+        areas,
         [device.device() for device in settings.devices],
         settings.gateway.public_url,
     )
@@ -86,5 +88,7 @@ def _member(entry: DestinationSettings, around: Surroundings) -> Member:
 
 
 def _sources(entries: Sequence[Any], built: Gateway, around: Surroundings) -> list[Source]:
-    surroundings = SourceSurroundings(around.clock, around.randomness, around.record, built.supervision.heard)
+    surroundings = SourceSurroundings(
+        around.clock, around.randomness, around.record, built.supervision.heard, around.network
+    )
     return [SOURCE_TYPES[entry.type].build(entry, surroundings) for entry in entries]

@@ -135,8 +135,8 @@ def _area_references(data: Any) -> Iterator[tuple[KeyPath, Any]]:
 
 def _addresses(document: Document, data: Any) -> Iterator[Problem]:
     names = _names(data, ("destinations",))
-    for place, device in _tables(data, ("devices",)):
-        addresses = device.get("addresses")
+    for place, entry in (*_tables(data, ("areas",)), *_tables(data, ("devices",))):
+        addresses = entry.get("addresses")
         for name in addresses if isinstance(addresses, dict) else ():
             if name not in names:
                 message = f'there is no destination "{name}"'

@@ -36,9 +36,11 @@ def _place(document: Document, table: str, name: str) -> KeyPath:
 
 
 def _source(document: Document, place: KeyPath, source: Any) -> Iterator[Problem]:
-    if source.tls is not None or is_loopback(source.listen):
+    """Only of types whose accounts can have a key; the others say who may connect, or the configuration is refused."""
+    yield from _unverified(document, place, source, "receiver")
+    if source.tls is not None or not source.listening() or is_loopback(source.listen):
         return
-    open_ = [account.account for account in getattr(source, "accounts", ()) if account.key is None]
+    open_ = [account.account for account in getattr(source, "accounts", ()) if getattr(account, "key", "") is None]
     if open_:
         message = f"plain, and without a key anyone on the network can report as {_some(open_)}"
         yield document.problem((*place, "accounts"), message, "give each account its key, or tls here", warn=True)
@@ -50,14 +52,17 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _link(document: Document, place: KeyPath, destination: Any) -> Iterator[Problem]:
-    tls = destination.tls
-    if getattr(tls, "insecure", False):
-        message = "the station's certificate is not checked: anyone on the way can pass for the station"
-        yield document.problem((*place, "tls", "insecure"), message, "ca_file or pin instead", warn=True)
+    yield from _unverified(document, place, destination, "station")
     where = _plain_peers(destination)
     if where and getattr(destination, "key", None) is None:
         message = f"events can be read and changed on the way to {_some(where)}: neither TLS nor a message key"
         yield document.problem(place, message, "tls or key, as agreed with the station", warn=True)
+
+
+def _unverified(document: Document, place: KeyPath, entry: Any, who: str) -> Iterator[Problem]:
+    if getattr(entry.tls, "insecure", False):
+        message = f"the {who}'s certificate is not checked: anyone on the way can pass for the {who}"
+        yield document.problem((*place, "tls", "insecure"), message, "ca_file or pin instead", warn=True)
 
 
 def _plain_peers(destination: Any) -> list[str]:
@@ -67,7 +72,8 @@ def _plain_peers(destination: Any) -> list[str]:
         return [url] if url.startswith("http://") and not _is_here(urlsplit(url).hostname or "") else []
     mode = getattr(destination.tls, "mode", "off" if destination.tls is None else "required")
     plain = mode in ("off", "opportunistic")
-    return [peer for peer in getattr(destination, "hosts", ()) if plain and not _is_here(_host(peer))]
+    peers = [*getattr(destination, "hosts", ()), *filter(None, [getattr(destination, "listen", "")])]
+    return [peer for peer in peers if plain and not _is_here(_host(peer))]
 
 
 def _host(peer: str) -> str:
@@ -84,7 +90,8 @@ def _is_here(host: str) -> bool:
 def _address(document: Document, place: KeyPath, destination: Any) -> Iterator[Problem]:
     fields = type(destination).model_fields
     if "account" in fields and destination.account is None:
-        message = "no account: events that bring no address are set aside, and the station is not polled"
+        polls = ", and the station is not polled" if "supervision" in fields else ""
+        message = f"no account: events that bring no address are set aside{polls}"
         yield document.problem(place, message, 'account = "9280", as the station gave it', warn=True)
     if "to" in fields and not destination.to:
         message = "no to: events whose device names no recipient are set aside"

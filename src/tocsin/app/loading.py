@@ -157,7 +157,9 @@ class _Loading:
 
     def _parsed(self, model: type[Section], data: Any, path: KeyPath) -> tuple[Section | None, list[Problem]]:
         section, problems = validated(model, data, self._document, path)
-        return section, [*problems, *unusable(self._document, data, path)]
+        files = unusable(self._document, data, path)
+        told = {problem.path for problem in files}
+        return section, [*(problem for problem in problems if problem.path not in told), *files]
 
     def _entries(self, key: str) -> list[tuple[int, Any]]:
         entries = self._data.get(key, [])

@@ -44,6 +44,7 @@ class Offline:
         network: Network | None = None,
     ) -> None:
         self._clock = clock or LoopClock()
+        areas = AreaTree((entry.area() for entry in settings.areas), settings.gateway.time_zone)
         around = Surroundings(
             clock=self._clock,
             randomness=random.SystemRandom(),
@@ -52,8 +53,8 @@ class Offline:
             gateway=settings.gateway.name,
             public_url=settings.gateway.public_url,
             time_zone=settings.gateway.time_zone,
+            area_address=areas.address,
         )
-        areas = AreaTree((entry.area() for entry in settings.areas), settings.gateway.time_zone)
         # The store is only asked when devices are written, which nobody does here.
         no_store = cast("Store", None)
         self.devices = DeviceBook(no_store, areas, [entry.device() for entry in settings.devices])

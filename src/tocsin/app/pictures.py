@@ -4,8 +4,9 @@ import asyncio
 
 from tocsin.engine.contracts import PhotoIn
 from tocsin.engine.intake import MOST_PHOTO_BYTES
+from tocsin.media.child import NotMade
 from tocsin.media.jpeg import NoJpeg, jpeg_facts
-from tocsin.media.reduce import NotReduced, reduced
+from tocsin.media.reduce import reduced
 
 AT_ONCE = 2
 
@@ -26,4 +27,4 @@ class PictureCheck:
             return picture.data
         async with self._reducing:
             found = await reduced(picture.data, MOST_PHOTO_BYTES)
-        return found.reason if isinstance(found, NotReduced) else found
+        return found.reason if isinstance(found, NotMade) else found

@@ -1,29 +1,22 @@
 """The whole configuration (interface.md 3): its sections, and loading them with every problem named."""
 
-import zoneinfo
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Struct
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.config.document import Document
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.config.problems import Problem
+from tocsin.config.zones import TimeZone
 from tocsin.destinations.settings import DestinationSettings, Name
 from tocsin.engine.arming_schedule import arming_schedule
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Address
+from tocsin.protocols.addressing import listed
 from tocsin.sources.settings import SourceSettings
-
-
-def _known_zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError('not the name of a time zone: expected one such as "Europe/Tallinn" or "UTC"') from None
-    return name
 
 
 def _arming_times(text: str) -> str:
@@ -33,9 +26,10 @@ def _arming_times(text: str) -> str:
 
 
 ArmingTimes = Annotated[str, AfterValidator(_arming_times)]
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
 AreaName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,200}$")]
+Account = Annotated[str, StringConstraints(pattern=r"^[!-+\--:<-~]{1,254}$")]
+"""Printable and without the separators of a description: also a mail address or `#9280|00-001`."""
 Digits = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
 
 
@@ -58,6 +52,27 @@ class RetentionSettings(Settings):
     audit: Duration = Field(31_536_000.0, description="Who did what.")
 
 
+class AddressSettings(Settings):
+    """A device's or area's number at one destination."""
+
+    account: Account = Field(description="Account number, in quotes; or all of the address as the station writes it.")
+    area: Digits | None = Field(None, description="Area or group.")
+    zone: Digits | None = Field(None, description="Zone.")
+    receiver: Digits | None = Field(None, description="Receiver number.")
+    prefix: Digits | None = Field(None, description="Account prefix (line).")
+
+    def address(self) -> Address:
+        parts = (self.area, self.zone, self.receiver, self.prefix)
+        return Address(self.account, *parts) if any(parts) else listed(self.account)
+
+
+def _written_out(value: Any) -> Any:
+    return {"account": value} if isinstance(value, str) else value
+
+
+Listed = Annotated[AddressSettings, BeforeValidator(_written_out)]
+
+
 class AreaSettings(Settings):
     """A site."""
 
@@ -66,21 +81,13 @@ class AreaSettings(Settings):
     customer_id: str = Field("", description="Whose it is; default: the parent's.")
     time_zone: TimeZone | None = Field(None, description="Default: the parent's, then the gateway's.")
 
+    addresses: dict[str, Listed] = Field(
+        {}, description='Its number at single destinations, by their name: { arc = "#9280" }.'
+    )
+
     def area(self) -> Area:
-        return Area(self.name, self.parent, self.customer_id, self.time_zone or "")
-
-
-class AddressSettings(Settings):
-    """A device's number at one destination."""
-
-    account: Digits = Field(description="Account number, in quotes.")
-    area: Digits | None = Field(None, description="Area or group.")
-    zone: Digits | None = Field(None, description="Zone.")
-    receiver: Digits | None = Field(None, description="Receiver number.")
-    prefix: Digits | None = Field(None, description="Account prefix (line).")
-
-    def address(self) -> Address:
-        return Address(self.account, self.area, self.zone, self.receiver, self.prefix)
+        listed = {name: settings.address() for name, settings in self.addresses.items()}
+        return Area(self.name, self.parent, self.customer_id, self.time_zone or "", listed, "config")
 
 
 class DeviceSettings(Settings):
@@ -95,7 +102,9 @@ class DeviceSettings(Settings):
     time_zone: TimeZone | None = Field(None, description="Default: the area's.")
     routine: Duration | None = Field(None, description="It makes contact at least this often.")
     schedule: ArmingTimes = Field("", description='When it is armed: "Mon-Fri 18:00-06:00; Sat,Sun 00:00-24:00".')
-    addresses: dict[str, AddressSettings] = Field({}, description="Its number at single destinations, by their name.")
+    addresses: dict[str, Listed] = Field(
+        {}, description='Its number at single destinations, by their name: { arc = "#9280|00-001" }.'
+    )
 
     def device(self) -> Device:
         return Device(

@@ -9,7 +9,11 @@ from tocsin.destinations.dc09.destination import build as build_dc09
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
+from tocsin.destinations.microkey.destination import build as build_microkey
+from tocsin.destinations.microkey.settings import MicrokeySettings
 from tocsin.destinations.settings import DestinationSettings
+from tocsin.destinations.surgard.destination import build as build_surgard
+from tocsin.destinations.surgard.settings import SurgardSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.webhook.destination import build as build_webhook
 from tocsin.destinations.webhook.settings import WebhookSettings
@@ -49,6 +53,20 @@ _TYPES = (
         "SMTP with STARTTLS and the device's address are published; layout and subject are ours.",
         EmailSettings,
         build_email,
+    ),
+    DestinationType(
+        "surgard",
+        "Sur-Gard automation output",
+        "Records, answers and times are from published manuals; address in the description and codes are ours.",
+        SurgardSettings,
+        build_surgard,
+    ),
+    DestinationType(
+        "microkey",
+        "MicroKey (unconfirmed)",
+        "Nothing is published: Sur-Gard Contact ID records, for its receiver drivers of that family, are our choice.",
+        MicrokeySettings,
+        build_microkey,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}

@@ -1,6 +1,6 @@
 """What every `[[destinations]]` table may say, whatever its type."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -8,6 +8,7 @@ from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.engine.backoff import Retry
 from tocsin.engine.routing import Filter
 from tocsin.model.kinds import ActorClass, Kind
+from tocsin.protocols.addressing import Number
 from tocsin.transports.contract import TlsOptions
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
@@ -69,10 +70,18 @@ class TlsSettings(Settings):
 class DestinationSettings(Settings):
     """Shared part; each type adds its own fields in its folder's settings.py."""
 
+    default_key: ClassVar[str] = "account"
+    """The key that sets the default address, for hints; "": the type has none."""
+
     name: Name = Field(description="Name of this destination, unique.")
     type: str = Field(description="Type of station.")
     filter: FilterSettings = Field(FilterSettings(), description="Which events it gets.")
     retry: RetrySettings = Field(RetrySettings(), description="How failed deliveries are tried again.")
+    on_missing_address: Literal["default", "error", "drop"] = Field(
+        "default",
+        description="An event whose device and area have no address here: goes to the default address; is set aside "
+        "and shown; or is filtered. The gateway's own events always go to the default address.",
+    )
     on_start_error: Literal["fail", "retry", "disable"] = Field(
         "fail", description="What `run` does when this entry cannot be used."
     )
@@ -83,6 +92,10 @@ class DestinationSettings(Settings):
 
     def wants_photos(self) -> bool:
         return False
+
+    def default_address(self) -> Number | None:
+        """Where an event goes that has no address of its own."""
+        return None
 
     def secrets(self) -> list[Secret]:
         """Every secret of this entry, for masking in traces."""

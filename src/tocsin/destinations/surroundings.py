@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from tocsin.engine.contracts import Clock, Randomness
+from tocsin.engine.contracts import AreaAddress, Clock, Randomness, no_area_address
 from tocsin.telemetry.record import Recorder
 from tocsin.transports.contract import Network
 
@@ -17,3 +17,4 @@ class Surroundings(Struct, frozen=True):
     gateway: str = "tocsin"
     public_url: str = ""
     time_zone: str = "UTC"
+    area_address: AreaAddress = no_area_address

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from tocsin.model.device import Area
+from tocsin.model.event import Address
 
 _DEEPEST = 32
 
@@ -33,6 +34,10 @@ class AreaTree:
     def time_zone(self, name: str) -> str:
         """IANA name: the area's, the nearest one's above it, or the gateway's."""
         return next((area.time_zone for area in self._above(name) if area.time_zone), self._time_zone)
+
+    def address(self, name: str, destination: str) -> Address | None:
+        """The number at a destination: the area's own, or that of the nearest one above it."""
+        return next((a.addresses[destination] for a in self._above(name) if destination in a.addresses), None)
 
     def _above(self, name: str) -> list[Area]:
         return [self._areas[step] for step in self.lineage(name) if step in self._areas]

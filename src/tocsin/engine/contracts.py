@@ -11,7 +11,7 @@ Anything else a destination raises is a defect: the engine logs it with its trac
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -108,6 +108,15 @@ class Addressed(Struct, frozen=True):
     warning: str = ""
 
 
+AreaAddress = Callable[[str, str], Address | None]
+"""The number of an area, or of the nearest one above it, at the destination of this name."""
+
+
+def no_area_address(area: str, destination: str) -> Address | None:
+    """Where nobody has listed any."""
+    return None
+
+
 class CheckStep(Struct, frozen=True):
     """One line of `check --connect`: what was tried, how it went, and what to do if it failed."""
 
@@ -137,8 +146,8 @@ class Destination(Protocol):
     def address(self, event: Event, device: Device | None) -> Addressed:
         """Where this event would go. Pure: no I/O, no clock.
 
-        May look at the event's kind, state, code, source, address and place only: the answer is remembered for events
-        that are alike in these (engine/plans.py).
+        May look at the event's kind, state, code, source, address and place only, and at what devices and areas list:
+        the answer is remembered for events that are alike in these, until a device or area changes (engine/plans.py).
         """
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
@@ -157,6 +166,19 @@ class Destination(Protocol):
         """The host the last exchange used, or the first of the ring; for people."""
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Prompt(Destination, Protocol):
+    """A destination that can send over a link that stands without waiting for anything: no task for each delivery."""
+
+    def stands(self) -> bool:
+        """Whether a link stands idle."""
+
+    def begin(self, due: Due, attempt: Attempt, ended: Callable[[Due, Attempt, Receipt | None], None]) -> bool:
+        """Send it now. `ended` is called later, once: with the receipt, or with None when there is more to do than
+        take an acknowledgement; `deliver` then goes on with what was begun. False: nothing was sent, `deliver` it.
+        """
 
 
 class PhotoIn(Struct, frozen=True):
@@ -252,6 +274,7 @@ class Source(Protocol):
 ORIGIN_OWN = "the event's own address"
 ORIGIN_TAG = "the device's description"
 ORIGIN_DEVICE = "the device's address list"
+ORIGIN_AREA = "the area's address list"
 ORIGIN_DEFAULT = "the destination's default"
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from tocsin.engine.attempts import ATTEMPT_LIMIT_S, Attempts
 from tocsin.engine.backoff import Retry, delay_s
 from tocsin.engine.contracts import Attempt, Destination, LinkDown, Rejected, TryLater
 from tocsin.engine.lease import LeaseKeeper
@@ -19,7 +20,6 @@ from tocsin.engine.polling import Polling
 from tocsin.engine.reading import Reading
 from tocsin.engine.schedule import Schedule
 from tocsin.engine.settler import Settler
-from tocsin.engine.sleepers import Sleepers
 from tocsin.engine.steady import LONGEST_WAIT_S, SteadyTimes
 from tocsin.engine.surroundings import PumpParts
 from tocsin.engine.window import PER_LANE, LaneWindow
@@ -29,8 +29,6 @@ from tocsin.model.kinds import Lane
 from tocsin.store.contract import StoreUnavailable
 from tocsin.telemetry.occurrences import AttemptMade, DeliveryEnded, DeliverySetAside
 
-ATTEMPT_LIMIT_S = 300.0
-"""A destination has its own deadlines; this one only ends a destination that forgot one."""
 STOP_LIMIT_S = 8.0
 SHORTEST_ASKED_S = 0.1
 """A peer that asks to be tried again at once is not tried in a circle."""
@@ -54,10 +52,8 @@ class Pump:
         self._windows = {lane: LaneWindow() for lane in Lane}
         self._schedule = Schedule()
         self._times = SteadyTimes(parts.clock)
-        self._under_way: dict[DeliveryKey, str] = {}
         self._overruled: dict[DeliveryKey, Due | None] = {}
         """Under way, and meanwhile opened again by hand, or (None) closed."""
-        self._sleepers = Sleepers(self._next_look)
         self._stopping = False
         self._workers: list[asyncio.Task[None]] = []
         name = destination.name
@@ -66,11 +62,13 @@ class Pump:
         )
         self._settler = Settler(parts.store, lambda: self._keeper.newest, self._written)
         self._reading = Reading(parts.store, name, lambda: self._windows, self._loaded)
+        self._attempts = Attempts(
+            destination, parts, self._settler, self._next, self._ready_now, self._ended, self._next_look
+        )
+        self._under_way = self._attempts.under_way
         self._polling: Polling | None = None
         if destination.supervision_s is not None:
-            self._polling = Polling(
-                destination, self._news, parts, self._may_work, lambda: self._sleepers.wake(everybody=True)
-            )
+            self._polling = Polling(destination, self._news, parts, self._may_work, self._attempts.look)
             self._news.failed_again = self._polling.link_changed
 
     @property
@@ -87,7 +85,7 @@ class Pump:
             self._times.due_at(due)
         if due.lane is Lane.ALARM and self.link.blocked and not self.link.hurried:
             self.link.alarm(self._clock.monotonic())
-            self._sleepers.wake()
+            self._attempts.more()
         if queue is not None:
             self._mark(due.lane, queue)
         elif window.wants_load():
@@ -161,26 +159,26 @@ class Pump:
 
     def resume(self) -> None:
         self.paused = False
-        self._sleepers.wake(everybody=True)
+        self._attempts.look()
 
     async def run(self) -> None:
         """Until cancelled. Never raises by itself but for a defect; then it begins anew."""
         self._keeper.doubt()
-        self._under_way.clear()
+        self._attempts.begin_anew()
         self._overruled.clear()
         self.link.not_tried()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keeper.run())
             group.create_task(self._settler.run())
             group.create_task(self._reading.run())
-            self._workers = [group.create_task(self._work()) for _ in range(self.destination.concurrency)]
+            self._workers = [group.create_task(self._attempts.work()) for _ in range(self.destination.concurrency)]
             if self._polling is not None:
                 group.create_task(self._polling.run())
 
     async def stop(self) -> None:
         """Finish what is under way, at most ten seconds with letting go, and write it down."""
         self._stopping = True
-        self._sleepers.wake(everybody=True)
+        self._attempts.stop()
         try:
             async with asyncio.timeout(STOP_LIMIT_S):
                 if self._workers:
@@ -196,36 +194,26 @@ class Pump:
         self._windows = {lane: LaneWindow() for lane in Lane}
         self._times.forget_all()
         self._schedule = Schedule()
-        self._schedule.occupy(self._under_way.values())
+        self._schedule.occupy(due.queue for due, _ in self._under_way.values())
         self._reading.want()
 
-    # Workers
-
-    async def _work(self) -> None:
-        while not self._stopping:
-            due = self._next()
-            if due is None:
-                await self._sleepers.sleep()
-            else:
-                if self._schedule.ready():
-                    self._sleepers.wake()
-                self._sleepers.set_timer()
-                await self._settler.room()
-                await self._attempt(due)
+    # Attempts
 
     def _next(self) -> Due | None:
-        """The next delivery to try, its queue now busy; None if there is none at the moment."""
+        """The next delivery to try, its queue busy until `_ended`; None if there is none at the moment."""
         now = self._clock.monotonic()
         if not self._may_work() or not self.link.may_try(now):
             return None
         while (turn := self._schedule.take(now)) is not None:
             due = self._ready(*turn, now)
             if due is not None:
-                self._under_way[due.key] = due.queue
                 return due
             self._schedule.release(turn[1])
         self.link.not_tried()
         return None
+
+    def _ready_now(self) -> bool:
+        return self._schedule.ready()
 
     def _ready(self, lane: Lane, queue: str, now: float) -> Due | None:
         """The queue's head if it may go now; else the queue waits, or the head has expired."""
@@ -247,31 +235,25 @@ class Pump:
         reason = f"not delivered within {hours:g} h" + (f"; last: {self.link.reason}" if self.link.reason else "")
         self._end(due, "expired", due.attempts, reason=reason)
 
-    async def _attempt(self, due: Due) -> None:
-        attempt = Attempt(self._clock, self._parts.store.photos, due.key.event_seq)
-        try:
-            async with asyncio.timeout(ATTEMPT_LIMIT_S):
-                receipt = await self.destination.deliver(due, attempt)
-        except LinkDown as error:
-            self._link_down(due, attempt, str(error))
-        except TryLater as error:
-            self._failed(due, attempt, str(error), error.after_s)
-        except Rejected as error:
-            self._rejected(due, attempt, str(error))
-        except StoreUnavailable:
-            self._store_failed(due)
-        except TimeoutError:
-            self._failed(due, attempt, f"no end within {ATTEMPT_LIMIT_S:g} s", None)
-        except Exception as error:  # noqa: BLE001 - a defect in one destination must not stop its other deliveries
-            self._news.defect(error)
-            self._failed(due, attempt, f"internal error: {type(error).__name__}", None)
-        else:
-            self._delivered(due, attempt, receipt)
-        finally:
-            self._under_way.pop(due.key, None)
-            self._schedule.release(due.queue)
-            self._reopen(due)
-            self._sleepers.wake()
+    def _ended(self, due: Due, attempt: Attempt, end: Receipt | Exception) -> None:
+        match end:
+            case Receipt():
+                self._delivered(due, attempt, end)
+            case LinkDown():
+                self._link_down(due, attempt, str(end))
+            case TryLater():
+                self._failed(due, attempt, str(end), end.after_s)
+            case Rejected():
+                self._rejected(due, attempt, str(end))
+            case StoreUnavailable():
+                self._store_failed(due)
+            case TimeoutError():
+                self._failed(due, attempt, f"no end within {ATTEMPT_LIMIT_S:g} s", None)
+            case _:
+                self._news.defect(end)
+                self._failed(due, attempt, f"internal error: {type(end).__name__}", None)
+        self._schedule.release(due.queue)
+        self._reopen(due)
 
     def _reopen(self, due: Due) -> None:
         """What was decided by hand while it was under way takes its place, unless the station has taken it."""
@@ -301,7 +283,8 @@ class Pump:
         usual_s = delay_s(self.retry, due.attempts + 1, self._parts.randomness.random())
         pause_s = usual_s if after_s is None else min(max(SHORTEST_ASKED_S, after_s), LONGEST_WAIT_S)
         later = replace(due, attempts=due.attempts + 1, due_at=now + timedelta(seconds=pause_s))
-        self._note(Outcome(due.key, "retrying", later.attempts, now, later.due_at, reason=reason), attempt)
+        exchanges = tuple(attempt.exchanges)
+        self._note(Outcome(due.key, "retrying", later.attempts, now, later.due_at, reason=reason, exchanges=exchanges))
         self._again(later)
 
     def _link_down(self, due: Due, attempt: Attempt, reason: str) -> None:
@@ -309,7 +292,8 @@ class Pump:
         self._record(AttemptMade(self.name, "unreachable"))
         self._news.unreachable(reason)
         state: DeliveryState = "retrying" if due.attempts else "pending"
-        self._note(Outcome(due.key, state, due.attempts, now, due.due_at, reason=reason), attempt)
+        exchanges = tuple(attempt.exchanges)
+        self._note(Outcome(due.key, state, due.attempts, now, due.due_at, reason=reason, exchanges=exchanges))
         self._again(due)
 
     def _store_failed(self, due: Due) -> None:
@@ -340,7 +324,8 @@ class Pump:
         at = self._clock.now()
         host, answer = (receipt.host, receipt.answer) if receipt else ("", "")
         self._reading.ended(due.key)
-        self._note(Outcome(due.key, state, attempts, at, None, host, answer, reason=reason), attempt)
+        exchanges = tuple(attempt.exchanges) if attempt else ()
+        self._note(Outcome(due.key, state, attempts, at, None, host, answer, reason, exchanges))
         self._record(DeliveryEnded(self.name, state, (at - due.event.accepted_at).total_seconds()))
         window = self._windows[due.lane]
         queue = window.remove(due.key)
@@ -349,11 +334,10 @@ class Pump:
         self._times.forget(due.key)
         self._want_more(window)
 
-    def _note(self, outcome: Outcome, attempt: Attempt | None) -> None:
+    def _note(self, outcome: Outcome) -> None:
         """To be written down, unless something else was decided by hand meanwhile."""
         if outcome.key not in self._overruled:
-            exchanges = tuple(attempt.exchanges) if attempt else ()
-            self._settler.add(replace(outcome, exchanges=exchanges))
+            self._settler.add(outcome)
 
     def _want_more(self, window: LaneWindow) -> None:
         if window.wants_load() or window.wants_refill():
@@ -365,20 +349,21 @@ class Pump:
 
     def _link_worked(self) -> None:
         if self._news.worked():
-            self._sleepers.wake(everybody=True)
+            self._attempts.look()
 
     def _may_work(self) -> bool:
         return not self.paused and not self._stopping and self._keeper.lease is not None
 
     def _mark(self, lane: Lane, queue: str) -> None:
         self._schedule.mark(lane, queue)
-        self._sleepers.wake()
+        self._attempts.more()
 
     def _loaded(self, lane: Lane, queues: Sequence[str]) -> None:
         for queue in queues:
             self._schedule.mark(lane, queue)
         if queues:
-            self._sleepers.wake(everybody=True)
+            self._attempts.more()
+            self._attempts.look()
 
     def _next_look(self) -> float | None:
         """When there may be something to do that nobody will tell of: a waiting queue's time, a probe's time."""

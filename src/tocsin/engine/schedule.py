@@ -4,15 +4,15 @@ import heapq
 from collections import deque
 from collections.abc import Iterable
 
-from tocsin.model.kinds import Lane
+from tocsin.model.kinds import LANES, Lane
 
 
 class Schedule:
     """Queues with something to send. Times are monotonic seconds, given by the caller."""
 
     def __init__(self) -> None:
-        self._ready: dict[Lane, deque[str]] = {lane: deque() for lane in Lane}
-        self._listed: dict[Lane, set[str]] = {lane: set() for lane in Lane}
+        self._ready: dict[Lane, deque[str]] = {lane: deque() for lane in LANES}
+        self._listed: dict[Lane, set[str]] = {lane: set() for lane in LANES}
         self._busy: set[str] = set()
         self._parked: dict[str, list[Lane]] = {}
         self._waiting: list[tuple[float, Lane, str]] = []
@@ -37,7 +37,7 @@ class Schedule:
     def take(self, now: float) -> tuple[Lane, str] | None:
         """The next queue to serve, busy from now on until `release`."""
         self._wake(now)
-        for lane in Lane:
+        for lane in LANES:
             ready = self._ready[lane]
             while ready:
                 queue = ready.popleft()

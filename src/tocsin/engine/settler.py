@@ -44,6 +44,9 @@ class Settler:
         """Waits while too much is unwritten, so that memory stays bounded when the disk is slow or gone."""
         await self._room.wait()
 
+    def has_room(self) -> bool:
+        return self._room.is_set()
+
     async def drained(self) -> None:
         """Waits until everything is written."""
         await self._idle.wait()

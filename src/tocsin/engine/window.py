@@ -155,6 +155,8 @@ class LaneWindow:
         if name is None:
             return None
         queue = self._queues[name]
+        if queue.items[0].key == key:
+            return queue, 0
         return next((queue, n) for n, item in enumerate(queue.items) if item.key == key)
 
     def _take(self, due: Due, ended: bool = False) -> str | None:

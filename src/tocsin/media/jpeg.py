@@ -11,12 +11,13 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 
 
 class JpegFacts(Struct, frozen=True):
-    """`size` in bytes, `width` and `height` in pixels."""
+    """`size` in bytes, `width` and `height` in pixels; `components` is 1 for grey, 3 for colour, 4 for print."""
 
     size: int
     width: int
     height: int
     progressive: bool = False
+    components: int = 3
 
 
 class NoJpeg(Struct, frozen=True):
@@ -31,7 +32,7 @@ def jpeg_facts(data: bytes) -> JpegFacts | NoJpeg:
         return NoJpeg("it is empty")
     if data[:3] != b"\xff\xd8\xff":
         return NoJpeg(f"it does not start like a JPEG but with {data[:4].hex(' ')}")
-    frame: tuple[int, int, int] | None = None
+    frame: tuple[int, int, int, int] | None = None
     at = 2
     while (segment := _segment(data, at)) is not None:
         marker, start, end = segment
@@ -40,8 +41,8 @@ def jpeg_facts(data: bytes) -> JpegFacts | NoJpeg:
         if marker in _FRAME_HEADERS:
             if end - start < 6:
                 return NoJpeg("its frame header is too short")
-            height, width = struct.unpack_from(">HH", data, start + 1)
-            frame = (marker, width, height)
+            height, width, components = struct.unpack_from(">HHB", data, start + 1)
+            frame = (marker, width, height, components)
         at = end
     return NoJpeg("its headers are broken or it ends within them")
 
@@ -64,12 +65,12 @@ def _segment(data: bytes, at: int) -> tuple[int, int, int] | None:
     return (marker, start + 2, end) if length >= 2 and end <= len(data) else None
 
 
-def _facts(data: bytes, frame: tuple[int, int, int] | None, scan: int) -> JpegFacts | NoJpeg:
+def _facts(data: bytes, frame: tuple[int, int, int, int] | None, scan: int) -> JpegFacts | NoJpeg:
     if frame is None:
         return NoJpeg("it has no frame header before its picture data")
-    marker, width, height = frame
+    marker, width, height, components = frame
     if not (width and height):
         return NoJpeg(f"its size is given as {width}×{height} pixels")
     if data.rfind(_END_OF_IMAGE, scan) < 0:
         return NoJpeg("it ends in the middle of the picture")
-    return JpegFacts(len(data), width, height, marker in _PROGRESSIVE)
+    return JpegFacts(len(data), width, height, marker in _PROGRESSIVE, components)

@@ -8,12 +8,19 @@ from tocsin.model.event import Address
 
 
 class Area(Struct, frozen=True, omit_defaults=True):
-    """A site. Areas nest by `parent`; empty strings mean: take it from the parent, then from the gateway."""
+    """A site. Areas nest by `parent`; empty strings mean: take it from the parent, then from the gateway.
+
+    `addresses`: the numbers at single destinations, by their name, of devices that have none themselves. `origin` is
+    config or api; config wins.
+    """
 
     name: str
     parent: str = ""
     customer_id: str = ""
     time_zone: str = ""
+    addresses: dict[str, Address] = {}
+    origin: str = "api"
+    updated_at: datetime | None = None
 
 
 class Device(Struct, frozen=True, omit_defaults=True):

@@ -66,6 +66,9 @@ class Lane(IntEnum):
         return self.name.lower()
 
 
+LANES = tuple(Lane)
+"""In the order in which they are sent."""
+
 _STATUS = frozenset(
     {
         "aux_power_lost",

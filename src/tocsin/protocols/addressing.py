@@ -12,7 +12,13 @@ from msgspec import Struct
 from tocsin.model.event import Address
 
 _SEPARATORS = re.compile(r"[\s,;]+")
-_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}\Z", re.ASCII)
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z", re.ASCII)
+"""Also names of destinations (destinations/settings.py, Name)."""
+_PLAIN = re.compile(r"[A-Za-z0-9]{1,32}\Z")
+_PRINTED = re.compile(
+    r"(?:R([0-9A-KM-Za-km-z]{1,32}))?(?:L([A-Za-z0-9]{1,32}))?"
+    r"#([A-Za-z0-9]{1,32})(?:\|([A-Za-z0-9]{1,32}))?(?:-([A-Za-z0-9]{1,32}))?\Z"
+)
 _LONGEST_DESCRIPTION = 4096
 _SHOWN = 80
 
@@ -40,7 +46,9 @@ class Invalid(Struct, frozen=True):
     reason: str
 
 
-Parsed = Address | Recipients | Invalid
+Number = Address | Recipients
+"""How a device is known to a station: digits, or the people who get mail."""
+Parsed = Number | Invalid
 
 
 class Notation(Struct, frozen=True):
@@ -50,7 +58,11 @@ class Notation(Struct, frozen=True):
 
     prefix: str
     form: str
-    read: Callable[[str], Address | Recipients | str]
+    read: Callable[[str], Number | str]
+
+    @property
+    def example(self) -> str:
+        return self.form.partition(",")[0]
 
 
 class Found(Struct, frozen=True):
@@ -58,7 +70,7 @@ class Found(Struct, frozen=True):
     after it.
     """
 
-    address: Address | Recipients | None = None
+    address: Number | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -75,22 +87,55 @@ def tokens(description: str) -> list[Token]:
 def parse(token: Token) -> Parsed | None:
     """The address a token gives; None when its prefix is of no station type (`http:`, `Tel:`)."""
     notation = NOTATIONS.get(token.prefix)
-    if notation is None:
-        return None
-    read = notation.read(token.rest)
-    return (
-        Invalid(f"{token.text[:_SHOWN]!r} is not used: {read}; expected {notation.form}")
-        if isinstance(read, str)
-        else read
-    )
+    return None if notation is None else _parsed(token, notation)
 
 
-def find(description: str, prefix: str) -> Found:
-    """The address a description holds for one type of station: the first valid token wins (stations.md 2.1)."""
-    wanted = [parse(token) for token in tokens(description) if token.prefix == prefix.lower()]
-    valid = [item for item in wanted if isinstance(item, Address | Recipients)]
+def _parsed(token: Token, notation: Notation) -> Parsed:
+    found = notation.read(token.rest)
+    if isinstance(found, str):
+        return Invalid(f"{token.text[:_SHOWN]!r} is not used: {found}; expected {notation.form}")
+    return found
+
+
+def find(description: str, prefix: str, name: str = "") -> Found:
+    """The address a description holds for one type of station: the first valid token wins (stations.md 2.1).
+
+    A token under the destination's own `name` goes before those of its type; a name that is a type's prefix is none.
+    """
+    notation = NOTATIONS.get(prefix.lower())
+    if notation is None or not description:
+        return Found()
+    own = name.lower() if name.lower() not in NOTATIONS else ""
+    named = [token for token in tokens(description) if token.prefix in (own, prefix.lower())]
+    wanted = [_parsed(token, notation) for token in sorted(named, key=lambda token: token.prefix != own)]
+    valid = [item for item in wanted if isinstance(item, Number)]
     invalid = [item.reason for item in wanted if isinstance(item, Invalid)]
     return Found(valid[0] if valid else None, tuple(invalid))
+
+
+def listed(text: str) -> Address:
+    """An address of a list as people write it: `#9280|00-001` in its parts, anything else whole, for `read`."""
+    match = _PRINTED.match(text)
+    if match is None:
+        return Address(text)
+    receiver, line, account, area, zone = match.groups()
+    return Address(account, area, zone, receiver, line)
+
+
+def written(address: Address) -> str:
+    """The text from which `listed` makes this address."""
+    return str(address) if address != Address(address.account) or _PLAIN.match(address.account) else address.account
+
+
+def read(prefix: str, listed: Address) -> Number:
+    """A number from an address list, as one type of station means it. One that is only an account may be written in
+    the type's notation (`S12345`, `guard@example.net`); what the notation cannot read stays as it stands.
+    """
+    notation = NOTATIONS.get(prefix.lower())
+    if notation is None or listed != Address(listed.account):
+        return listed
+    found = notation.read(listed.account)
+    return listed if isinstance(found, str) else found
 
 
 def _grammar(pattern: str) -> re.Pattern[str]:
@@ -98,6 +143,7 @@ def _grammar(pattern: str) -> re.Pattern[str]:
 
 
 _SIA_HEAD = _grammar(r"(?:R(?P<receiver>[0-9A-F]*))?(?:L(?P<prefix>[0-9A-F]*))?#(?P<account>[^|-]*)(?P<rest>.*)")
+_SURGARD_HEAD = _grammar(r"(?:R(?P<receiver>[0-9A-F]*))?(?:L(?P<prefix>[^#|-]*))?#(?P<account>[^|-]*)(?P<rest>.*)")
 _GROUP_ZONE = _grammar(r"(?:\|(?P<area>[^|-]*))?(?:-(?P<zone>[^|-]*))?")
 _JSON = _grammar(r"#(?P<account>[^|-]*)(?P<rest>.*)")
 _STAGES = _grammar(r"(?:R(?P<receiver>[^L#|-]*))?(?:L(?P<prefix>[^#|-]*))?#(?P<account>[^|-]*)(?P<rest>.*)")
@@ -178,6 +224,22 @@ def _stages(rest: str) -> Address | str:
     return Address(head["account"], tail[0], tail[1], head["receiver"], head["prefix"])
 
 
+def _surgard(rest: str) -> Address | str:
+    """Sur-Gard records, for type microkey too. The line stands in `prefix`."""
+    head = _SURGARD_HEAD.match(rest)
+    tail = _area_and_zone(head["rest"]) if head is not None else None
+    if head is None or tail is None:
+        return "its parts cannot be told apart"
+    problem = (
+        _wrong("receiver", head["receiver"], _HEX, 1, 6)
+        or _wrong("line", head["prefix"], _ALNUM, 1, 3)
+        or _wrong("account", head["account"], _HEX, 3, 16)
+        or _wrong("group", tail[0], _DECIMAL, 1, 2)
+        or _wrong("zone", tail[1], _DECIMAL, 1, 3)
+    )
+    return problem or Address(head["account"], tail[0], tail[1], head["receiver"], head["prefix"])
+
+
 def _immix(rest: str) -> Address | str:
     if rest[:1] not in ("S", "s"):
         return "the letter S is missing before the number"
@@ -213,8 +275,10 @@ _ALL = (
     Notation("Json", "Json:#1234567890|123-123, of which only # and the site are required", _json),
     Notation("Email", "Email:guard@example.net, several joined by +", _email),
     Notation("Immix", "Immix:S12345", _immix),
+    Notation("MicroKey", "MicroKey:R1L1#1234|01-001, of which only # and the account are required", _surgard),
     Notation("Patriot", "Patriot:0011-01, of which the area may be absent", _patriot),
     Notation("Sentinel", "Sentinel:12345", _sentinel),
+    Notation("Surgard", "Surgard:R1L1#1234|01-001, of which only # and the account are required", _surgard),
     Notation("Stages", "Stages:R1L2#4711|1-1, of which only line and account are required", _stages),
 )
 NOTATIONS: dict[str, Notation] = {notation.prefix.lower(): notation for notation in _ALL}

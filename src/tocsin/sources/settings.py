@@ -1,6 +1,6 @@
 """What every `[[sources]]` table may say, whatever its type."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints
 
@@ -9,6 +9,13 @@ from tocsin.config.listening import Listen
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 """Names of sources: they appear in metrics and as the source of events."""
+
+
+class Listening(NamedTuple):
+    """An address a source listens on, `host:port`."""
+
+    address: str
+    over: Literal["tcp", "udp"]
 
 
 class ListenTlsSettings(Settings):
@@ -28,6 +35,10 @@ class SourceSettings(Settings):
     on_start_error: Literal["fail", "retry", "disable"] = Field(
         "fail", description="What `run` does when this entry cannot be used."
     )
+
+    def listening(self) -> list[Listening]:
+        """Where it listens; a source that only connects listens nowhere."""
+        return [Listening(self.listen, "tcp")]
 
 
 def refused(setting: str, value: Any, allowed: Any, reason: str) -> Any:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from tocsin.engine.contracts import Clock, Randomness
 from tocsin.telemetry.record import Recorder
+from tocsin.transports.contract import Network
+from tocsin.transports.sockets import SocketNetwork
 
 
 class SourceSurroundings(Struct, frozen=True):
@@ -15,3 +17,4 @@ class SourceSurroundings(Struct, frozen=True):
     randomness: Randomness
     record: Recorder
     heard: Callable[[str, str], None]
+    network: Network = field(default_factory=SocketNetwork)

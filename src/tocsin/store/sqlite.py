@@ -58,7 +58,7 @@ class Runner:
         try:
             step = next(steps)
             while True:
-                step = steps.send(self._bulk(step) if isinstance(step, Bulk) else self._query(step))
+                step = steps.send(self.insert(step) if isinstance(step, Bulk) else self._query(step))
         except StopIteration as stop:
             answer: T = stop.value
             return answer
@@ -73,7 +73,8 @@ class Runner:
         rows: list[Row] = msgspec.json.decode(packed)
         return rows
 
-    def _bulk(self, bulk: Bulk) -> list[Row]:
+    def insert(self, bulk: Bulk) -> list[Row]:
+        """Many rows in few statements."""
         if bulk.rows:
             text = self._queries[bulk.name].text
             place = 0

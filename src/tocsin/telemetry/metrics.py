@@ -42,7 +42,8 @@ class Metrics:
         self.store_up = Gauge("tocsin_store_up", "1: the store can write", registry=r)
         self.store_up.set(1)
         self.restarts = Counter("tocsin_task_failures", "Supervised tasks that failed", ["task"], registry=r)
-        self._labelled: dict[tuple[str, ...], Counter | Histogram] = {}
+        self._labelled: dict[tuple[str, ...], Counter] = {}
+        self._seconds: dict[str, Histogram] = {}
         self._moves: dict[type[Occurrence], Callable[..., None]] = {
             seen.EventAccepted: lambda o: self._count(self.accepted, o.source, o.kind, amount=o.count),
             seen.EventRefused: lambda o: self._count(self.refused, o.source, o.reason),
@@ -74,10 +75,12 @@ class Metrics:
         child = self._labelled.get(key)
         if child is None:
             child = self._labelled[key] = counter.labels(*labels)
-        assert isinstance(child, Counter)
         child.inc(amount)
 
     def _delivery_ended(self, ended: seen.DeliveryEnded) -> None:
         self._count(self.deliveries, ended.destination, ended.outcome)
         if ended.outcome == "delivered":
-            self.seconds.labels(ended.destination).observe(max(ended.seconds, 0.0))
+            seconds = self._seconds.get(ended.destination)
+            if seconds is None:
+                seconds = self._seconds[ended.destination] = self.seconds.labels(ended.destination)
+            seconds.observe(max(ended.seconds, 0.0))

@@ -45,6 +45,15 @@ class Endpoint(Struct, frozen=True):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class Listener(Protocol):
+    """Who hears what comes in over a connection without waiting for it. Must not raise."""
+
+    def received(self, data: bytes) -> None: ...
+
+    def ended(self) -> None:
+        """Nothing more can come; `receive` says why."""
+
+
 class Connection(Protocol):
     """One stream (TCP, TLS) or one peer's datagrams (UDP)."""
 
@@ -55,6 +64,14 @@ class Connection(Protocol):
         """The next bytes, at most 64 KiB; empty at the end of the stream. Raises LinkBroken. May be cancelled
         without loss.
         """
+
+    def post(self, data: bytes, listener: "Listener") -> bool:
+        """Send at once, without waiting; from now on the listener hears what comes in, until `quiet`. False: nothing
+        was sent, because the connection takes nothing now, or something is still to be received.
+        """
+
+    def quiet(self) -> None:
+        """What comes in from now on waits for `receive`."""
 
     def alive(self) -> bool:
         """False once the peer has closed or the link has failed."""

@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import Any
 
-from tocsin.transports.contract import Connection, Endpoint, LinkBroken, TlsOptions, Unreachable
+from tocsin.transports.contract import Connection, Endpoint, LinkBroken, Listener, TlsOptions, Unreachable
 from tocsin.transports.tls import TlsFileError, check_pin, client_context, explain, server_name, shown_certificate
 
 RECEIVE_LIMIT = 65536
@@ -102,21 +102,12 @@ async def _open(
         except Unreachable:
             transport.abort()
             raise
-    _keep_alive(transport.get_extra_info("socket"))
+    link.keep_alive()
     return link
 
 
 def _family(address: SocketAddress) -> int:
     return socket.AF_INET6 if len(address) == 4 else socket.AF_INET
-
-
-def _keep_alive(sock: Any) -> None:
-    """Have the system probe kept connections, so that a vanished station or a forgetful firewall is noticed."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, option):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 class _Link:
@@ -131,6 +122,7 @@ class _Link:
         self._writable.set()
         self._ended = False
         self._error: BaseException | None = None
+        self._listener: Listener | None = None
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -165,6 +157,12 @@ class _Link:
         self._ended = True
         self._error = self._error or error
         self._wake()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.ended()
+
+    def quiet(self) -> None:
+        self._listener = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -190,7 +188,19 @@ class Stream(_Link, asyncio.Protocol):
         super().__init__(endpoint)
         self._buffer = bytearray()
 
+    def keep_alive(self) -> None:
+        """Have the system probe a kept connection, so that a vanished station or a forgetful firewall is noticed."""
+        sock = self._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, option):
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
     def data_received(self, data: bytes) -> None:
+        if self._listener is not None:
+            self._listener.received(data)
+            return
         self._buffer += data
         if len(self._buffer) >= RECEIVE_LIMIT:
             self._transport.pause_reading()
@@ -203,14 +213,25 @@ class Stream(_Link, asyncio.Protocol):
         if not self.alive():
             raise self._broken()
         self._transport.write(data)
+        if not self._writable.is_set():
+            await self._taken()
+        if self._error is not None:
+            raise self._broken()
+
+    async def _taken(self) -> None:
         try:
             async with asyncio.timeout(SEND_DEADLINE_S):
                 await self._writable.wait()
         except TimeoutError:
             self._transport.abort()
             raise LinkBroken(f"{self.endpoint} takes no more data") from None
-        if self._error is not None:
-            raise self._broken()
+
+    def post(self, data: bytes, listener: Listener) -> bool:
+        if self._buffer or not self._writable.is_set() or not self.alive():
+            return False
+        self._listener = listener
+        self._transport.write(data)
+        return True
 
     async def receive(self) -> bytes:
         while not self._buffer:
@@ -245,6 +266,9 @@ class Datagrams(_Link, asyncio.DatagramProtocol):
         if not self.alive():
             raise self._broken()
         self._transport.sendto(data)
+
+    def post(self, data: bytes, listener: Listener) -> bool:
+        return False
 
     async def receive(self) -> bytes:
         while not self._waiting:

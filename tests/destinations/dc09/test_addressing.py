@@ -67,7 +67,8 @@ def test_the_devices_list_then_the_default(bench: Any) -> None:
 def test_without_any_number_the_problem_says_where_to_write_one(bench: Any) -> None:
     found = addressed(bench, None, Device("cam"), account=None)
     assert (found.address, found.queue) == ("", "")
-    assert "SIA:#" in found.problem
+    assert "SIA:R1L234#567890|00-001" in found.problem
+    assert "set account in [[destinations]] arc" in found.problem
     assert "description of cam" in found.problem
 
 

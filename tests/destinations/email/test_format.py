@@ -10,13 +10,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tocsin.destinations.email.addressing import address_of, is_mail_address, recipients_of
-from tocsin.destinations.email.format import Letter, mail, message_id, subject
+from tocsin.destinations.email.addressing import address_of, recipients_of
+from tocsin.destinations.email.format import Letter, mail, subject
+from tocsin.destinations.email.settings import EmailSettings
+from tocsin.destinations.mailing.message import message_id
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Address, Event, Location, Photo, Place
 
 AT = datetime(2024, 5, 30, 19, 20, 0, tzinfo=UTC)
 LETTER = Letter("people", "gw@example.net", ("a@example.net", "b@example.org"), AT)
+
+
+def people(to: list[str]) -> EmailSettings:
+    return EmailSettings(name="people", type="email", hosts=["mail.example.net"], sender="gw@example.net", to=to)
 
 
 def parsed(event: Event, **changes: Any) -> EmailMessage:
@@ -129,10 +135,10 @@ def test_the_html_escapes_and_links_only_to_the_web(make_event: Callable[..., Ev
 @pytest.mark.parametrize("event_id", ["01J8ZQ5C7Q0000000000000001", "a:b@c.d", "x" * 200, "<>\r\n"])
 def test_message_ids_are_stable_and_well_formed(make_event: Callable[..., Event], event_id: str) -> None:
     event = make_event(id=event_id)
-    identity = message_id(event, "people", "gw@example.net")
+    identity = message_id(event.id, "people", "gw@example.net")
     assert re.fullmatch(r"<[A-Za-z0-9_-]{1,64}\.people@example\.net>", identity)
-    assert identity == message_id(make_event(id=event_id, text="other"), "people", "gw@example.net")
-    assert identity != message_id(event, "others", "gw@example.net")
+    assert identity == message_id(make_event(id=event_id, text="other").id, "people", "gw@example.net")
+    assert identity != message_id(event.id, "others", "gw@example.net")
     assert parsed(event)["Message-ID"] == identity
 
 
@@ -158,26 +164,12 @@ def test_any_text_leaves_the_mail_whole(name: str, area: str, text: str, url: st
 
 
 @pytest.mark.parametrize(
-    ("text", "valid"),
-    [
-        ("guard@example.net", True), ("a.b+c@sub.example.net", True), ("x@localhost", True), ("", False),
-        ("guard", False), ("@example.net", False), ("a..b@example.net", False), (".a@example.net", False),
-        ("a@-x.net", False), ("a@example.net\r\nRCPT TO:<b@x>", False), ("a b@example.net", False),
-        ("<a@example.net>", False), ("a@example.net,b@example.net", False), ("ä@example.net", False),
-        ("a@[192.0.2.1]", False), (f"{'a' * 65}@example.net", False), (f"a@{'b.' * 130}net", False),
-    ],
-)  # fmt: skip
-def test_mail_addresses(text: str, valid: bool) -> None:
-    assert is_mail_address(text) is valid
-
-
-@pytest.mark.parametrize(
     ("description", "listed", "default", "address", "part"),
     [
         ("Gate, Email:x@example.net+y@example.net", "z@example.net", ["d@e.net"], "x@example.net,y@example.net", ""),
         ("Gate", "z@example.net", ["d@example.net"], "z@example.net", ""),
         ("Gate", "", ["d@example.net", "e@example.net"], "d@example.net,e@example.net", ""),
-        ("Gate", "", [], "", "no recipient"),
+        ("Gate", "", [], "", "there is no address for people"),
         ("Gate", "4711", ["d@example.net"], "", "is no mail address"),
     ],
 )  # fmt: skip
@@ -187,7 +179,7 @@ def test_recipients(
     device = Device(
         "01AD2DD41C0000C1", description=description, addresses={"people": Address(listed)} if listed else {}
     )
-    found = address_of(make_event(address=Address("9280")), device, "people", default)
+    found = address_of(people(default), make_event(address=Address("9280")), device)
     assert found.address == address
     assert part in found.problem
     assert bool(found.problem) is bool(part)
@@ -195,5 +187,5 @@ def test_recipients(
 
 
 def test_a_wrong_tag_is_passed_over_with_a_warning(make_event: Callable[..., Event]) -> None:
-    found = address_of(make_event(), Device("d", description="Email:nobody"), "people", ["d@example.net"])
+    found = address_of(people(["d@example.net"]), make_event(), Device("d", description="Email:nobody"))
     assert (found.address, "Email:nobody" in found.warning) == ("d@example.net", True)

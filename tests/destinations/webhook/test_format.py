@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tocsin.destinations.photos import chosen
 from tocsin.destinations.webhook.addressing import address_of, parse_printed
 from tocsin.destinations.webhook.format import event_guid, json_body, message_id
+from tocsin.destinations.webhook.settings import WebhookSettings
 from tocsin.destinations.webhook.signing import body_signature, check_key, signature_headers, standard_signature
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Address, Event, Photo, Place
@@ -165,6 +166,11 @@ def test_unusable_keys_are_refused_without_showing_them(signing: str, key: str, 
 DEFAULT = Address("1", "2", "3")
 
 
+def hook(default: Address | None) -> WebhookSettings:
+    given = {} if default is None else {"site": default.account, "area": default.area, "zone": default.zone}
+    return WebhookSettings(name="hook", type="webhook", url="https://hook.example.net/", **given)
+
+
 @pytest.mark.parametrize(
     ("event_address", "description", "listed", "default", "address", "origin"),
     [
@@ -181,7 +187,7 @@ def test_address_order(
     default: Address | None, address: str, origin: str,
 ) -> None:  # fmt: skip
     device = Device("01AD2DD41C0000C1", description=description, addresses={"hook": listed} if listed else {})
-    found = address_of(make_event(address=event_address), device, "hook", default)
+    found = address_of(hook(default), make_event(address=event_address), device)
     assert (found.address, found.queue, found.problem) == (address, "01AD2DD41C0000C1", "")
     assert origin in found.origin
     parsed = parse_printed(address)
@@ -190,17 +196,17 @@ def test_address_order(
 
 def test_an_invalid_tag_is_passed_over_with_a_warning(make_event: Callable[..., Event]) -> None:
     device = Device("01AD2DD41C0000C1", description="Json:#9999|1234")
-    found = address_of(make_event(), device, "hook", DEFAULT)
+    found = address_of(hook(DEFAULT), make_event(), device)
     assert found.address == "#1|2-3"
     assert "Json:#9999|1234" in found.warning
 
 
 def test_an_address_that_json_cannot_say_is_a_problem(make_event: Callable[..., Event]) -> None:
-    found = address_of(make_event(address=Address("92-80")), None, "hook", DEFAULT)
+    found = address_of(hook(DEFAULT), make_event(address=Address("92-80")), None)
     assert found.address == ""
     assert "'92-80'" in found.problem
 
 
 def test_without_a_device_the_account_keeps_the_order(make_event: Callable[..., Event]) -> None:
     panel = make_event(device_id="", address=Address("0042"), place=Place())
-    assert address_of(panel, None, "hook", None).queue == "0042"
+    assert address_of(hook(None), panel, None).queue == "0042"

@@ -5,5 +5,13 @@ import typer
 from tocsin.cli.simulate import senders, stations
 
 app = typer.Typer(no_args_is_help=True, help="Stand-ins of the other side, for trying things out.")
-for _command in (stations.dc09, stations.webhook, stations.smtp, senders.panel, senders.detector):
+for _command in (
+    stations.dc09,
+    stations.surgard,
+    stations.microkey,
+    stations.webhook,
+    stations.smtp,
+    senders.panel,
+    senders.detector,
+):
     app.command()(_command)

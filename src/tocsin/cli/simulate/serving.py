@@ -78,6 +78,19 @@ def server_tls(cert: Path | None, key: Path | None) -> "ssl.SSLContext | None":
     return context
 
 
+def client_tls(ca_file: Path | None, cert: Path | None, key: Path | None) -> "ssl.SSLContext | None":
+    """For a stand-in that connects; None without an authority. Ends the program if a file cannot be used."""
+    from tocsin.transports.contract import TlsOptions
+    from tocsin.transports.tls import TlsFileError, client_context
+
+    if ca_file is None:
+        return None
+    try:
+        return client_context(TlsOptions(str(ca_file), str(cert or ""), str(key or cert or "")))
+    except TlsFileError as error:
+        stop(str(error), WRONG_USE)
+
+
 def aes_key(form: str, written: str) -> bytes:
     """A message key written as in the configuration: `hex` or `text`. Ends the program if it is none."""
     from tocsin.config.fields import AesKey, Settings

@@ -1,19 +1,14 @@
 """Under which number an event goes to the station (stations.md 2). Pure."""
 
 import re
+from functools import lru_cache
 
+from tocsin.destinations.addresses import resolved
 from tocsin.destinations.dc09.settings import Dc09Settings
-from tocsin.engine.contracts import (
-    ORIGIN_DEFAULT,
-    ORIGIN_DEVICE,
-    ORIGIN_OWN,
-    ORIGIN_TAG,
-    Addressed,
-    printed_address,
-)
+from tocsin.engine.contracts import ORIGIN_OWN, Addressed, AreaAddress, no_area_address, printed_address
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Event
-from tocsin.protocols.addressing import find
+from tocsin.protocols.addressing import Number
 
 _PRINTED = re.compile(
     r"(?:R([0-9A-F]{1,6}))?(?:L([0-9A-F]{1,6}))?#([0-9A-F]{3,16})(?:\|([0-9A-Z]{1,16}))?(?:-([0-9A-Z]{1,16}))?",
@@ -25,6 +20,7 @@ _NUMBER = re.compile(r"[0-9A-Za-z]{0,16}")
 _CID_AREA, _CID_ZONE = re.compile(r"0*[0-9B-F]{1,2}"), re.compile(r"0*[0-9B-F]{1,3}")
 
 
+@lru_cache(maxsize=4096)
 def read_printed(text: str) -> Address | None:
     """The form in which an address stands in the outbox."""
     match = _PRINTED.fullmatch(text)
@@ -34,30 +30,15 @@ def read_printed(text: str) -> Address | None:
     return Address(account, area, zone, receiver, prefix)
 
 
-def address(settings: Dc09Settings, event: Event, device: Device | None) -> Addressed:
-    """The event's own number, the device's tag, the device's list, the default account: the first there is."""
-    warning = ""
-    if event.address is not None:
-        return _addressed(settings, _renamed(settings, event.address), ORIGIN_OWN)
-    if device is not None:
-        tagged, warning = _tagged(device)
-        if tagged is not None:
-            return _addressed(settings, tagged, ORIGIN_TAG, warning)
-        listed = device.addresses.get(settings.name)
-        if listed is not None:
-            return _addressed(settings, listed, ORIGIN_DEVICE, warning)
-    default = settings.default_address()
-    if default is not None:
-        return _addressed(settings, default, ORIGIN_DEFAULT, warning)
-    return Addressed(problem=_nowhere(settings, event), warning=warning)
+def address(
+    settings: Dc09Settings, event: Event, device: Device | None, areas: AreaAddress = no_area_address
+) -> Addressed:
+    """As everywhere (destinations/addresses.py); a panel's own account goes before all others."""
 
+    def printed(found: Number, origin: str) -> Addressed:
+        return _addressed(settings, found if isinstance(found, Address) else Address(str(found)), origin)
 
-def _nowhere(settings: Dc09Settings, event: Event) -> str:
-    device = event.device_id or "its device"
-    return (
-        f"the event brings no account for {settings.name}: write SIA:#… into the description of {device}, or set "
-        f"account in [[destinations]] {settings.name}"
-    )
+    return resolved("SIA", settings, event, device, printed, areas, own=lambda own: _renamed(settings, own))
 
 
 def _renamed(settings: Dc09Settings, own: Address) -> Address:
@@ -67,24 +48,16 @@ def _renamed(settings: Dc09Settings, own: Address) -> Address:
     return Address(account, own.area, own.zone, settings.receiver, settings.prefix)
 
 
-def _tagged(device: Device) -> tuple[Address | None, str]:
-    """The first valid tag, and what is wrong with the others."""
-    found = find(device.description, "SIA")
-    warning = "; ".join(f"description of {device.id}: {each}" for each in found.warnings)
-    return (found.address if isinstance(found.address, Address) else None), warning
-
-
-def _addressed(settings: Dc09Settings, found: Address, origin: str, warning: str = "") -> Addressed:
+def _addressed(settings: Dc09Settings, found: Address, origin: str) -> Addressed:
     problem = _problem(settings, found, origin)
     if problem:
-        return Addressed(origin=origin, problem=problem, warning=warning)
+        return Addressed(origin=origin, problem=problem)
     account = Address(found.account, receiver=found.receiver, prefix=found.prefix)
     return Addressed(
         address=printed_address(found),
         queue=found.account.upper(),
         origin=origin,
         counter=printed_address(account).upper(),
-        warning=warning,
     )
 
 

@@ -1,13 +1,14 @@
 """A station spoken to by DC-09: rounds over its hosts until one of them acknowledges."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tocsin.destinations.checking import link_steps
 from tocsin.destinations.dc09 import format as dc09_format
 from tocsin.destinations.dc09.addressing import address, read_printed
 from tocsin.destinations.dc09.exchange import Exchanges, Result
 from tocsin.destinations.dc09.line import Line, Lines
+from tocsin.destinations.dc09.posted import Posted
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
@@ -15,6 +16,7 @@ from tocsin.model.delivery import DeliveryKey, Due, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Event, Photo
 from tocsin.protocols.dc09.errors import Dc09Error
+from tocsin.protocols.dc09.frames import RawFrame
 from tocsin.protocols.dc09.message import Message
 from tocsin.protocols.errors import Unsendable
 from tocsin.telemetry.occurrences import Trouble
@@ -38,26 +40,30 @@ CHECK_HINTS = {
 
 
 class Dc09Destination:
-    """See engine.contracts.Destination."""
+    """See engine.contracts.Destination and Prompt."""
 
     def __init__(self, settings: Dc09Settings, surroundings: Surroundings) -> None:
         self.name = settings.name
         self.concurrency = settings.connections
         self._settings = settings
         self._clock = surroundings.clock
+        self._areas = surroundings.area_address
         self._network = surroundings.network
         self._record = surroundings.record
         self._hosts = settings.endpoints()
         self._default = settings.default_address()
+        self._options = dc09_format.options(settings)
         self.supervision_s = settings.supervision if self._default else None
         self._lines = Lines(settings, surroundings.network, surroundings.clock)
         self._exchanges = Exchanges(settings, surroundings)
         self._refusals: dict[DeliveryKey, set[Endpoint]] = {}
+        self._begun: dict[DeliveryKey, Posted] = {}
         self._last_host = ""
         self._poll_refused = False
 
     def address(self, event: Event, device: Device | None) -> Addressed:
-        return dc09_format.expressible(self._settings, event, address(self._settings, event, device))
+        found = address(self._settings, event, device, self._areas)
+        return dc09_format.expressible(self._settings, event, found)
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
         message = self._event_message(due)
@@ -67,7 +73,7 @@ class Dc09Destination:
         message = self._event_message(due)
         refused = self._refusals.get(due.key, set())
         try:
-            receipt = await self._round(message, attempt, refused)
+            receipt = await self._round(message, attempt, refused, self._begun.pop(due.key, None))
         except TryLater:
             self._remember(due.key, refused)
             raise
@@ -75,6 +81,30 @@ class Dc09Destination:
         if receipt is None:
             raise Rejected(f"the station answers DUH: it cannot process {dc09_format.clear_text(message)}")
         return receipt
+
+    def stands(self) -> bool:
+        return self._lines.stands()
+
+    def begin(self, due: Due, attempt: Attempt, ended: Callable[[Due, Attempt, Receipt | None], None]) -> bool:
+        if due.key in self._refusals:
+            return False
+        message = self._event_message(due)
+
+        def answered(posted: Posted, raw: RawFrame | None) -> None:
+            if raw is None:
+                self._begun[due.key] = posted
+                ended(due, attempt, None)
+            else:
+                receipt = self._exchanges.acknowledged(posted, raw, message, attempt)
+                self._last_host = posted.line.host
+                self._lines.keep(posted.line)
+                ended(due, attempt, receipt)
+
+        line = self._lines.at_hand()
+        if self._exchanges.post(line, message, answered):
+            return True
+        self._lines.keep(line)
+        return False
 
     async def supervise(self, attempt: Attempt) -> Receipt:
         """A link test for the default account. A station that refuses it is reached all the same."""
@@ -97,7 +127,9 @@ class Dc09Destination:
         return self._last_host or str(self._hosts[0])
 
     async def aclose(self) -> None:
-        await self._lines.aclose()
+        self._exchanges.hand_over()
+        begun, self._begun = self._begun, {}
+        await asyncio.gather(self._lines.aclose(), *(posted.line.aclose() for posted in begun.values()))
 
     def _event_message(self, due: Due) -> Message:
         """The message with its number on the wire. Raises Rejected."""
@@ -105,7 +137,7 @@ class Dc09Destination:
         if where is None:
             raise Rejected(f"{due.address!r} in the outbox is no DC-09 address")
         try:
-            return dc09_format.event_message(self._settings, due.event, where, due.number)
+            return dc09_format.event_message(self._settings, due.event, where, due.number, self._options)
         except (Dc09Error, Unsendable) as error:
             raise Rejected(str(error)) from error
 
@@ -121,13 +153,15 @@ class Dc09Destination:
 
     # One round over the hosts
 
-    async def _round(self, message: Message, attempt: Attempt, refused: set[Endpoint]) -> Receipt | None:
+    async def _round(
+        self, message: Message, attempt: Attempt, refused: set[Endpoint], begun: Posted | None = None
+    ) -> Receipt | None:
         """One round; None when every host has refused the message. Raises LinkDown, TryLater."""
         results: list[Result] = []
-        line = await self._lines.standing()
+        line = begun.line if begun else await self._lines.standing()
         hosts = round_order(self._hosts, refused)
         if line is not None and line.endpoint in hosts:
-            result = await self._ask(line, message, attempt)
+            result = await self._ask(line, message, attempt, begun)
             # A kept link that breaks at this moment may have been dead before: that is no attempt of its host.
             if result.word not in ("broken", "unreachable"):
                 hosts.remove(line.endpoint)
@@ -166,15 +200,15 @@ class Dc09Destination:
                 break
         return result
 
-    async def _ask(self, line: Line, message: Message, attempt: Attempt) -> Result:
+    async def _ask(self, line: Line, message: Message, attempt: Attempt, begun: Posted | None = None) -> Result:
         """One exchange; the line is kept only after a clean answer, so that no late one can meet another message."""
         try:
-            result = await self._exchanges.ask(line, message, attempt)
+            result = await self._exchanges.ask(line, message, attempt, begun)
         except BaseException:
             await line.aclose()
             raise
         if result.word in ("delivered", "refused"):
-            self._last_host = str(line.endpoint)
+            self._last_host = line.host
             await self._lines.put_back(line)
         else:
             await line.aclose()

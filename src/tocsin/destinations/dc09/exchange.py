@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from tocsin.destinations.dc09.format import clear_text, receipt, shown
 from tocsin.destinations.dc09.line import Line
+from tocsin.destinations.dc09.posted import Answered, Posted, Unattended
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.contracts import Attempt
@@ -61,32 +62,58 @@ class Exchanges:
         self._randomness = surroundings.randomness
         self._record = surroundings.record
         self._offsets = ClockOffsets()
+        self._unattended = Unattended(surroundings.clock)
 
     def frame(self, message: Message, host: str = "") -> bytes:
         """What would go out to `host` now. Raises Dc09Error."""
         return self._frame(Transmission(message, self._key), host)
 
-    async def ask(self, line: Line, message: Message, attempt: Attempt) -> Result:
-        """Until answered, silent or broken; every frame sent is noted in `attempt`."""
+    def post(self, line: Line, message: Message, answered: Answered) -> bool:
+        """Send over a standing line, without waiting. False: it takes nothing now. Raises Dc09Error."""
         transmission = Transmission(message, self._key)
-        host = str(line.endpoint)
+        frame = self._frame(transmission, line.host)
+        posted = Posted(line, transmission, frame, self._clock, answered)
+        if not line.post(frame, posted):
+            return False
+        self._unattended.add(posted)
+        return True
+
+    def acknowledged(self, posted: Posted, raw: RawFrame, message: Message, attempt: Attempt) -> Receipt:
+        """What was posted has its answer."""
+        host, answer = posted.line.host, wrap(raw.body, raw.binary_crc)
+        note = _note(message, "", _Heard()) if message.encrypted else ""
+        attempt.exchanged(host, "delivered", shown(posted.frame), shown(answer), note)
+        return Receipt(host, shown(raw.body))
+
+    def hand_over(self) -> None:
+        """Nobody is to be waited for silently any more."""
+        self._unattended.hand_over()
+
+    async def ask(self, line: Line, message: Message, attempt: Attempt, begun: Posted | None = None) -> Result:
+        """Until answered, silent or broken; every frame sent is noted in `attempt`. `begun`: sent already."""
+        transmission = begun.transmission if begun else Transmission(message, self._key)
         while True:
-            frame = self._frame(transmission, host)
+            frame = begun.frame if begun else self._frame(transmission, line.host)
             heard = _Heard()
-            result = await self._send_and_wait(line, transmission, frame, heard)
+            result = await self._send_and_wait(line, transmission, frame, heard, begun)
             note = _note(message, result.reason, heard)
-            attempt.exchanged(host, result.word, shown(frame), shown(heard.frame), note)
+            attempt.exchanged(line.host, result.word, shown(frame), shown(heard.frame), note)
             if result.word != "resync":
                 return result
+            begun = None
 
     def _frame(self, transmission: Transmission, host: str) -> bytes:
         now = self._clock.now()
         return transmission.frame(now, self._offsets.of(host, now), transmission.pad(self._randomness))
 
-    async def _send_and_wait(self, line: Line, transmission: Transmission, frame: bytes, heard: _Heard) -> Result:
+    async def _send_and_wait(
+        self, line: Line, transmission: Transmission, frame: bytes, heard: _Heard, begun: Posted | None
+    ) -> Result:
+        waited_s = self._clock.monotonic() - begun.sent_at if begun else 0.0
         try:
-            async with asyncio.timeout(self._reply_timeout_s):
-                await line.send(frame)
+            async with asyncio.timeout(self._reply_timeout_s - waited_s):
+                if begun is None:
+                    await line.send(frame)
                 while True:
                     result = self._judge(line, transmission, await line.answer(), heard)
                     if result is not None:
@@ -106,7 +133,7 @@ class Exchanges:
             heard.ignore(verdict.reason)
             return None
         heard.frame = wrap(raw.body, raw.binary_crc)
-        host = str(line.endpoint)
+        host = line.host
         match verdict:
             case Acknowledged():
                 return Result("delivered", receipt=Receipt(host, receipt(raw, verdict)))

@@ -17,6 +17,7 @@ from tocsin.protocols.dc09.transmitter import Acknowledged
 from tocsin.protocols.translate import DataOptions, station_data
 
 LAST_NUMBER = 9999
+_UNDATED = datetime.min.replace(tzinfo=UTC)
 _HEX = re.compile(r"\\x([0-9A-F]{2})")
 _PLAIN_FRAME = re.compile(rb"\n?[ -\[\]-~]*\r?\Z")
 _NAMES = {"0A": "<LF>", "0D": "<CR>"}
@@ -51,9 +52,14 @@ def options(settings: Dc09Settings) -> DataOptions:
     )
 
 
-def event_message(settings: Dc09Settings, event: Event, where: Address, number: int) -> Message:
-    """The message, shortened where it would be too long. Raises Dc09Error, Unsendable when it cannot be expressed."""
-    data, extended = station_data(settings.format, event, where, options(settings))
+def event_message(
+    settings: Dc09Settings, event: Event, where: Address, number: int, wanted: DataOptions | None = None
+) -> Message:
+    """The message, shortened where it would be too long. `wanted` is `options(settings)`, where that is at hand.
+
+    Raises Dc09Error, Unsendable when it cannot be expressed.
+    """
+    data, extended = station_data(settings.format, event, where, wanted or options(settings))
     message = Message(
         token=settings.format,
         seq=sequence(number),
@@ -62,8 +68,8 @@ def event_message(settings: Dc09Settings, event: Event, where: Address, number: 
         receiver=where.receiver,
         encrypted=settings.key is not None,
         data=data,
-        extended=tuple(Extended(letter, value) for letter, value in extended),
-        timestamp=datetime.min.replace(tzinfo=UTC),
+        extended=tuple([Extended(letter, value) for letter, value in extended]),
+        timestamp=_UNDATED,
     )
     return fit(message)
 

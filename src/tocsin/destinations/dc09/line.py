@@ -6,7 +6,7 @@ from collections import deque
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.engine.contracts import Clock
 from tocsin.protocols.dc09.frames import Dropped, FrameReader, RawFrame, read_datagram
-from tocsin.transports.contract import Connection, Endpoint, LinkBroken, Network
+from tocsin.transports.contract import Connection, Endpoint, LinkBroken, Listener, Network
 
 
 class Line:
@@ -14,6 +14,7 @@ class Line:
 
     def __init__(self, endpoint: Endpoint, connection: Connection, opened_at: float, stream: bool) -> None:
         self.endpoint = endpoint
+        self.host = str(endpoint)
         self.opened_at = opened_at
         self._connection = connection
         self._reader = FrameReader() if stream else None
@@ -37,6 +38,24 @@ class Line:
                 raise LinkBroken(f"{self.endpoint} closed the connection{cut or ' before answering'}")
             self._found.extend([read_datagram(data)] if self._reader is None else self._reader.feed(data))
         return self._found.popleft()
+
+    def post(self, frame: bytes, listener: Listener) -> bool:
+        """Send without waiting, see Connection.post; False over UDP."""
+        return self._reader is not None and not self._found and self._connection.post(frame, listener)
+
+    def quiet(self) -> None:
+        self._connection.quiet()
+
+    def fed(self, data: bytes) -> RawFrame | None:
+        """The one frame that these bytes complete; None: it is something else. Either way `answer` will give it."""
+        assert self._reader is not None
+        self._found.extend(self._reader.feed(data))
+        only = self._found[0] if len(self._found) == 1 else None
+        return only if isinstance(only, RawFrame) else None
+
+    def take(self) -> None:
+        """What `fed` gave is dealt with."""
+        self._found.popleft()
 
     async def aclose(self) -> None:
         await self._connection.aclose()
@@ -64,6 +83,22 @@ class Lines:
             await line.aclose()
         return None
 
+    def stands(self) -> bool:
+        """Whether `at_hand` has one."""
+        return bool(self._idle) and self._idle[-1].alive() and not self._fails_back(self._idle[-1])
+
+    def at_hand(self) -> Line:
+        """The kept line `stands` spoke of, without looking twice."""
+        return self._idle.pop()
+
+    def keep(self, line: Line) -> bool:
+        """The line is not needed now; False: it is to be closed."""
+        room = len(self._idle) < self._settings.connections
+        if self._settings.keep and room and line.alive() and not self._closed:
+            self._idle.append(line)
+            return True
+        return False
+
     def _fails_back(self, line: Line) -> bool:
         after_s = self._settings.failback_after
         away = line.endpoint != self._first
@@ -81,10 +116,7 @@ class Lines:
 
     async def put_back(self, line: Line) -> None:
         """The line is not needed now."""
-        room = len(self._idle) < self._settings.connections
-        if self._settings.keep and room and line.alive() and not self._closed:
-            self._idle.append(line)
-        else:
+        if not self.keep(line):
             await line.aclose()
 
     async def aclose(self) -> None:

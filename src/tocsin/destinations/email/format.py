@@ -1,29 +1,31 @@
 """One event as one mail: text and HTML, photos inside or attached (receivers.md 12, stations.md 7.7). Pure."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from email.header import Header
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
-from email.utils import format_datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from msgspec import Struct
 
+from tocsin.destinations.mailing.message import (
+    envelope_headers,
+    message_id,
+    one_line,
+    short,
+    transfer_encoding,
+    written_headers,
+)
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane, lane_of
 from tocsin.model.wording import headline, local_time, objects
 
 Carry = Literal["inline", "attached", "both", "none"]
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _COLOURS = {Lane.ALARM: "#c62828", Lane.STATUS: "#b26a00", Lane.ROUTINE: "#546e7a"}
 _RESTORED = "#2e7d32"
-_LONGEST_SUBJECT = 200
-_LONGEST_LINE = 990
 _TEMPLATES = Environment(
     loader=PackageLoader("tocsin.destinations.email", "."),
     autoescape=select_autoescape(("html",)),
@@ -46,27 +48,12 @@ class Letter(Struct, frozen=True):
 
 def mail(event: Event, letter: Letter) -> bytes:
     """The message as it goes out: lines end in CR LF, 7-bit clean, the same for the same arguments."""
-    identity = message_id(event, letter.destination, letter.sender)
+    identity = message_id(event.id, letter.destination, letter.sender)
     text, html = text_body(event, letter), html_body(event, letter)
     message = _parts(event, letter, text, html)
-    headers = [
-        ("From", letter.sender),
-        ("To", ",\r\n ".join(letter.recipients)),
-        ("Subject", encoded_header("Subject", subject(event))),
-        ("Date", format_datetime(letter.sent_at)),
-        ("Message-ID", identity),
-        ("X-Event-ID", _one_line(event.id)),
-        ("Auto-Submitted", "auto-generated"),
-    ]
     _set_boundaries(message, identity + text + html)
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return head.encode("ascii", "replace") + message.as_bytes(policy=SMTP)
-
-
-def message_id(event: Event, destination: str, sender: str) -> str:
-    """The same on every retry (receivers.md 1.3)."""
-    plain = event.id if _PLAIN_ID.match(event.id) else hashlib.sha256(event.id.encode("utf-8", "replace")).hexdigest()
-    return f"<{plain}.{destination}@{sender.partition('@')[2]}>"
+    headers = envelope_headers(letter.sender, letter.recipients, subject(event), letter.sent_at, identity, event.id)
+    return written_headers(headers) + message.as_bytes(policy=SMTP)
 
 
 def subject(event: Event) -> str:
@@ -74,15 +61,8 @@ def subject(event: Event) -> str:
     account = event.address.account if event.address else ""
     site = event.place.area or account
     what = " - ".join(part for part in (headline(event), event.place.name or event.device_id) if part)
-    text = _one_line(("TEST " if event.is_test else "") + (f"[{site}] " if site else "") + what)
-    return text if len(text) <= _LONGEST_SUBJECT else text[: _LONGEST_SUBJECT - 1] + "…"
-
-
-def encoded_header(name: str, text: str) -> str:
-    """A header's value in RFC 2047, folded; printable ASCII stays as it is."""
-    if text.isascii() and "=?" not in text and len(text) + len(name) < _LONGEST_LINE:
-        return text
-    return Header(text, "utf-8", maxlinelen=76, header_name=name).encode(linesep="\r\n")
+    text = one_line(("TEST " if event.is_test else "") + (f"[{site}] " if site else "") + what)
+    return short(text)
 
 
 def text_body(event: Event, letter: Letter) -> str:
@@ -124,7 +104,7 @@ def facts(event: Event) -> Iterator[tuple[str, str]]:
         ("Position", position),
         ("Event", event.id),
     )
-    return ((name, _one_line(value)) for name, value in rows if value)
+    return ((name, one_line(value)) for name, value in rows if value)
 
 
 def _title(event: Event) -> str:
@@ -142,13 +122,13 @@ def _link(event: Event) -> str:
         parts = urlsplit(event.url)
     except ValueError:
         return ""
-    return _one_line(event.url) if parts.scheme in ("http", "https") and parts.netloc else ""
+    return one_line(event.url) if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
 def _parts(event: Event, letter: Letter, text: str, html: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
-    message.set_content(text, cte=_encoding(text))
-    message.add_alternative(html, subtype="html", cte=_encoding(html))
+    message.set_content(text, cte=transfer_encoding(text))
+    message.add_alternative(html, subtype="html", cte=transfer_encoding(html))
     if letter.carry in ("inline", "both"):
         for photo in letter.photos:
             page = _html_part(message)
@@ -168,12 +148,6 @@ def _html_part(message: EmailMessage) -> MIMEPart:
     return last
 
 
-def _encoding(text: str) -> str:
-    """7bit whenever the text is ASCII (receivers.md 1.3)."""
-    short = all(len(line) <= _LONGEST_LINE for line in text.splitlines())
-    return "7bit" if text.isascii() and short else "quoted-printable"
-
-
 def _cid(photo: Photo) -> str:
     return f"photo{photo.n}.{photo.sha256[:16]}@tocsin"
 
@@ -188,9 +162,3 @@ def _set_boundaries(message: EmailMessage, seed: str) -> None:
     for n, part in enumerate(message.walk()):
         if part.is_multipart():
             part.set_boundary(f"=_{digest}_{n}")
-
-
-def _one_line(text: str) -> str:
-    """Nothing that could end a header or a line, and only what UTF-8 can carry."""
-    clean = text.encode("utf-8", "replace").decode("utf-8")
-    return " ".join("".join(char if char.isprintable() else " " for char in clean).split())

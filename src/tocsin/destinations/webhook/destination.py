@@ -27,7 +27,7 @@ from tocsin.engine.contracts import (
 )
 from tocsin.model.delivery import Due, Receipt
 from tocsin.model.device import Device
-from tocsin.model.event import Address, Event, Photo
+from tocsin.model.event import Event, Photo
 from tocsin.transports.contract import LinkBroken, NoAnswer, Unreachable
 from tocsin.transports.http import HttpAnswer, HttpClient
 
@@ -61,10 +61,9 @@ class WebhookDestination:
         self._shown_url = f"{parts.scheme}://{parts.netloc}{parts.path or '/'}" + (
             f"?{MASK}" if "?" in settings.full_url() else ""
         )
-        self._default = None if settings.site is None else Address(settings.site, settings.area, settings.zone)
 
     def address(self, event: Event, device: Device | None) -> Addressed:
-        return address_of(event, device, self.name, self._default)
+        return address_of(self._settings, event, device, self._around.area_address)
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
         request = self._request(due, photos)

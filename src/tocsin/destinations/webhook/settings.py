@@ -1,7 +1,7 @@
 """What a `[[destinations]]` table of type webhook may say."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from yarl import URL
@@ -9,6 +9,7 @@ from yarl import URL
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.destinations.settings import DestinationSettings, TlsSettings
 from tocsin.destinations.webhook.signing import check_key
+from tocsin.model.event import Address
 from tocsin.transports.http import endpoint_of
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
@@ -53,6 +54,7 @@ def _photos(value: Any) -> Any:
 class WebhookSettings(DestinationSettings):
     """A receiver of JSON over HTTP or HTTPS."""
 
+    default_key: ClassVar[str] = "site"
     type: Literal["webhook"] = Field("webhook", description="Type of station.")
     url: Annotated[str, AfterValidator(_url)] = Field(description="Where events are POSTed, http:// or https://.")
     query: Secret | None = Field(None, description="Query string added to the URL, where the station's token is in it.")
@@ -119,6 +121,9 @@ class WebhookSettings(DestinationSettings):
 
     def wants_photos(self) -> bool:
         return self.photos.carry == "inline"
+
+    def default_address(self) -> Address | None:
+        return None if self.site is None else Address(self.site, self.area, self.zone)
 
     def full_url(self) -> str:
         """The URL with the secret part of its query; never to be shown."""

@@ -10,11 +10,14 @@ from tocsin.protocols.dc09.text import cut
 _DROPPED_IN_ORDER = "JILSORZYXU"
 _SHORTENED_IN_ORDER = "ILSOR"
 _SHORT_TEXT = 32
+_SURELY_SHORT = 1500
+"""Data and blocks of so few bytes fit into any message, encrypted or not, whatever its header."""
 
 
 def fit(message: Message, longest: int = LONGEST_BODY) -> Message:
     """The message itself, or one with shorter texts and then fewer blocks; V and H always stay. Raises TooLong."""
-    if body_length(message) <= longest:
+    content = len(message.data) + sum([len(each.value) + 3 for each in message.extended])
+    if (content <= _SURELY_SHORT and longest == LONGEST_BODY) or body_length(message) <= longest:
         return message
     for letter in _SHORTENED_IN_ORDER:
         message = _shorten(message, letter, longest)

@@ -1,0 +1,159 @@
+"""A destination that sends at once: what it acknowledges ends without a worker, and all else is gone on with by one."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.engine.conftest import Open, ScriptedStation
+
+from tocsin.engine.contracts import Attempt, Prompt
+from tocsin.model.delivery import Due, Receipt
+
+Answer = Callable[[Due, Attempt, Receipt | None], None]
+
+
+class PromptStation(ScriptedStation):
+    """Stands from the beginning; `rule` says what becomes of what is begun."""
+
+    def __init__(self, concurrency: int = 4) -> None:
+        super().__init__(concurrency=concurrency)
+        self.begun: list[tuple[Due, Attempt, Answer]] = []
+        self.up = True
+        self.rule: Callable[[Due, Attempt, Answer], bool] = self.acknowledges
+
+    def stands(self) -> bool:
+        return self.up
+
+    def begin(self, due: Due, attempt: Attempt, ended: Answer) -> bool:
+        assert due.queue not in {each.queue for each, _, _ in self.begun}, "two of one queue at once"
+        return self.rule(due, attempt, ended)
+
+    def acknowledges(self, due: Due, attempt: Attempt, ended: Answer) -> bool:
+        self.begun.append((due, attempt, ended))
+        asyncio.get_running_loop().call_soon(self.answer, Receipt("station:1", "ACK"))
+        return True
+
+    def keeps(self, due: Due, attempt: Attempt, ended: Answer) -> bool:
+        self.begun.append((due, attempt, ended))
+        self.changed.set()
+        return True
+
+    def answer(self, receipt: Receipt | None) -> None:
+        due, attempt, ended = self.begun.pop(0)
+        if receipt is not None:
+            self.seen.append(due)
+        ended(due, attempt, receipt)
+        self.changed.set()
+
+
+async def test_what_is_begun_and_acknowledged_never_meets_a_worker(house: Open) -> None:
+    station = PromptStation()
+    assert isinstance(station, Prompt)
+    station.script = _never
+    async with house([station]) as h:
+        taken = [await h.post(text=str(n)) for n in range(20)]
+        for each in taken:
+            await h.settles(each, "arc", "delivered")
+    assert [due.key.event_seq for due in station.seen] == [each.seq for each in taken]
+
+
+async def test_what_was_begun_and_not_acknowledged_is_delivered_by_a_worker(house: Open) -> None:
+    station = PromptStation()
+    station.rule = station.keeps
+    async with house([station]) as h:
+        taken, behind = await h.post(), await h.post()
+        await station.until(lambda: bool(station.begun))
+        station.answer(None)
+        await h.settles(taken, "arc", "delivered")
+        await station.until(lambda: bool(station.begun))
+        station.answer(Receipt("station:1", "ACK"))
+        await h.settles(behind, "arc", "delivered")
+    assert [due.key.event_seq for due in station.seen] == [taken.seq, behind.seq]
+
+
+@pytest.mark.parametrize("refusal", ["false", "raises"])
+async def test_what_cannot_be_begun_is_delivered_by_a_worker(house: Open, refusal: str) -> None:
+    station = PromptStation()
+
+    def cannot(due: Due, attempt: Attempt, ended: Answer) -> bool:
+        if refusal == "raises":
+            raise ZeroDivisionError
+        return False
+
+    station.rule = cannot
+    async with house([station]) as h:
+        taken = await h.post()
+        await h.settles(taken, "arc", "delivered")
+    assert [due.key.event_seq for due in station.seen] == [taken.seq]
+
+
+async def test_never_more_than_its_concurrency_at_once(house: Open) -> None:
+    station = PromptStation(concurrency=2)
+    station.rule = station.keeps
+    async with house([station]) as h:
+        taken = [await h.post(device=f"d{n}") for n in range(6)]
+        await station.until(lambda: len(station.begun) == 2)
+        for _ in taken:
+            assert len(station.begun) + len(station.under_way) <= 2
+            station.answer(Receipt("station:1", "ACK"))
+            await station.until(lambda: bool(station.begun) or len(station.seen) == len(taken))
+        for each in taken:
+            await h.settles(each, "arc", "delivered")
+
+
+async def test_a_late_answer_to_a_pump_that_began_anew_counts_for_nobody(house: Open) -> None:
+    station = PromptStation()
+    station.rule = station.keeps
+    async with house([station]) as h:
+        taken = await h.post()
+        await station.until(lambda: bool(station.begun))
+        stale = station.begun.pop()
+        real = h.store.due
+
+        async def breaks(*arguments: Any, **named: Any) -> Any:
+            h.store.due = real
+            raise ZeroDivisionError
+
+        h.store.due = breaks
+        h.gateway._pumps["arc"].look()
+        await station.until(lambda: bool(station.begun))
+        due, attempt, ended = stale
+        ended(due, attempt, Receipt("station:1", "too late"))
+        assert (await h.states(taken))["arc"] == "pending"
+        station.answer(Receipt("station:1", "ACK"))
+        await h.settles(taken, "arc", "delivered")
+
+
+async def test_a_defect_after_an_answer_begins_the_pump_anew(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    station = PromptStation()
+    async with house([station]) as h:
+        pump = h.gateway._pumps["arc"]
+        real = pump._delivered
+
+        def breaks(*arguments: Any) -> None:
+            monkeypatch.setattr(pump, "_delivered", real)
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(pump, "_delivered", breaks)
+        taken = await h.post()
+        await h.settles(taken, "arc", "delivered")
+    assert [due.key.event_seq for due in station.seen] == [taken.seq, taken.seq]
+
+
+async def test_stopping_waits_for_what_was_begun(house: Open) -> None:
+    station = PromptStation()
+    station.rule = station.keeps
+    async with house([station]) as h:
+        taken = await h.post()
+        await station.until(lambda: bool(station.begun))
+        stopping = asyncio.create_task(h.gateway._pumps["arc"].stop())
+        await asyncio.sleep(0)
+        assert not stopping.done()
+        station.answer(None)
+        await stopping
+        assert (await h.states(taken))["arc"] == "delivered"
+
+
+async def _never(due: Due, attempt: Attempt) -> Receipt:
+    raise AssertionError("a worker had it")
