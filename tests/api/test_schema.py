@@ -98,6 +98,12 @@ def test_every_route_of_the_contract_is_described(server: _Server) -> None:
         "GET /devices/{device_id}",
         "PUT /devices/{device_id}",
         "DELETE /devices/{device_id}",
+        "GET /devices/{device_id}/commands",
+        "POST /devices/{device_id}/commands",
+        "GET /commands",
+        "GET /commands/{command_id}",
+        "POST /commands/{command_id}/result",
+        "GET /audit",
         "GET /stream",
         "POST /rpc",
     }
