@@ -105,5 +105,10 @@ def test_every_route_of_the_contract_is_described(server: _Server) -> None:
         "POST /commands/{command_id}/result",
         "GET /audit",
         "GET /stream",
+        "GET /events/{event_id}/link",
+        "POST /events/{event_id}/link/revoke",
+        "POST /areas/{name}/test",
+        "DELETE /areas/{name}/test",
+        "GET /tests",
         "POST /rpc",
     }

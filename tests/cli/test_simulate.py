@@ -62,6 +62,9 @@ def test_what_cannot_be_used_is_said_plainly(tocsin: Tocsin) -> None:
         (("surgard", "--connect", "nowhere"), 2, "host:port"),
         (("microkey", "--ack-byte", "6x"), 2, "hexadecimal"),
         (("smtp", "--cut", "helo"), 2, "helo is no step of a mail: mail, rcpt, data"),
+        (("smtp", "--cut", "auth"), 2, "auth is no step of a mail: mail, rcpt, data"),
+        (("smtp", "--fail", "auth=535 no"), 2, "a login can only fail where one is demanded"),
+        (("smtp", "--as", "imix"), 2, "imix"),
         (("webhook", "--status", "100"), 2, "--status is 200 to 599"),
         (("webhook", "--listen", "192.0.2.1:4080"), 1, "cannot listen on 192.0.2.1:4080"),
     ):

@@ -21,3 +21,4 @@ class Limits(Struct, frozen=True):
     streams: int = 100
     polls: int = 500
     failed_tokens_per_minute: int = 30
+    links_per_minute: int = 600

@@ -49,6 +49,7 @@ class LimitSettings(Settings):
     failed_tokens: int = Field(
         30, ge=1, le=10_000, description="Unknown tokens per minute before an address must wait."
     )
+    links: int = Field(600, ge=10, le=100_000, description="Requests for events' links per minute and address.")
 
 
 class ApiSettings(Settings):

@@ -35,7 +35,7 @@ async def _changes(room: Room, rights: Rights) -> AsyncGenerator[bytes, None]:
 
 async def visible(room: Room, rights: Rights, change: Change) -> bool:
     """Whether narrowed rights reach what changed."""
-    if not rights.narrowed or change.topic in ("destination", "missed"):
+    if not rights.narrowed or change.topic in ("destination", "test", "missed"):
         return True
     if change.topic in ("device", "command"):
         device_id = change.id if change.topic == "device" else str(change.data["device_id"])

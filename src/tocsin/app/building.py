@@ -53,6 +53,7 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         lease_ttl_s=SHARED_LEASE_S if shared else SINGLE_LEASE_S,
         retention=_ages(settings),
         shared=shared,
+        link_life_s=settings.gateway.link_life,
     )
     built = Gateway(
         name,
@@ -84,6 +85,8 @@ def _member(entry: DestinationSettings, around: Surroundings) -> Member:
         hold_s=entry.hold_s(),
         wants_photos=entry.wants_photos(),
         insecure=bool(getattr(tls, "insecure", False)),
+        links=entry.carries_links(),
+        says_test=entry.says_test(),
     )
 
 

@@ -70,4 +70,5 @@ def _limits(given: LimitSettings) -> Limits:
         streams=given.streams,
         polls=given.polls,
         failed_tokens_per_minute=given.failed_tokens,
+        links_per_minute=given.links,
     )

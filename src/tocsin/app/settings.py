@@ -40,6 +40,9 @@ class GatewaySettings(Settings):
     data_dir: str = Field("data", description="Folder of the SQLite store.")
     database: Secret | None = Field(None, description="postgresql://… instead of SQLite.")
     public_url: str = Field("", pattern=r"^(https?://[^\s]+)?$", description="How browsers reach it, for event links.")
+    link_life: Duration = Field(
+        43200.0, ge=60, le=2_592_000, description="How long an event's link is good after the last delivery with it."
+    )
     time_zone: TimeZone = Field("UTC", description="Time zone of areas that have none of their own.")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import check, diagnostics, health, preview, running, sending, setup, simulate, tables
+from tocsin.cli import check, diagnostics, health, on_test, preview, running, sending, setup, simulate, tables
 from tocsin.cli.context import FAILED, Invocation, Unanswered
 
 app = typer.Typer(
@@ -36,6 +36,8 @@ for command in (
     tables.commands,
     sending.retry,
     sending.discard,
+    on_test.ontest,
+    on_test.links,
     diagnostics.diagnostics,
     setup.schema,
     setup.password,

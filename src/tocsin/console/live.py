@@ -10,6 +10,7 @@ from tocsin.api.events import Word
 from tocsin.api.room import Room, TheRoom
 from tocsin.api.sse import HEARTBEAT, beating, frame, streaming
 from tocsin.console.looks import render
+from tocsin.console.on_test import banners
 from tocsin.console.pages import summary_of, wanted_events, with_deliveries
 from tocsin.console.present import Row, card, chip
 from tocsin.console.visitor import AVisitor, Visitor
@@ -32,10 +33,12 @@ class Gathered:
         self.deliveries: dict[str, None] = {}
         self.destinations: set[str] = set()
         self.commands = False
+        self.tests = False
         self.lost = False
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.deliveries or self.destinations or self.commands or self.lost)
+        beside = self.commands or self.tests or self.lost
+        return bool(self.events or self.deliveries or self.destinations or beside)
 
     def add(self, change: Change) -> None:
         match change.topic:
@@ -50,6 +53,8 @@ class Gathered:
                 self.destinations.add(change.id)
             case "command":
                 self.commands = True
+            case "test":
+                self.tests = True
             case "missed":
                 self.lost = True
         self.lost = self.lost or len(self.events) > MOST_ROWS or len(self.deliveries) > MOST_CHIPS
@@ -89,6 +94,8 @@ async def _show(room: Room, visitor: Visitor, wanted: EventFilter, gathered: Gat
     updates = [render("row.html", row=one, fresh=False) for one in amended]
     updates += await _chips(room, visitor, gathered)
     updates += await _cards(room, visitor, gathered)
+    if gathered.tests:
+        updates.append(render("tests.html", tests=banners(room, visitor.rights), visitor=visitor))
     pieces.append(frame("update", "".join(updates)))
     return pieces
 

@@ -9,9 +9,17 @@ from tocsin.destinations.dc09.destination import build as build_dc09
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
+from tocsin.destinations.immix.destination import build as build_immix
+from tocsin.destinations.immix.settings import ImmixSettings
 from tocsin.destinations.microkey.destination import build as build_microkey
 from tocsin.destinations.microkey.settings import MicrokeySettings
+from tocsin.destinations.patriot.destination import build as build_patriot
+from tocsin.destinations.patriot.settings import PatriotSettings
+from tocsin.destinations.sentinel.destination import build as build_sentinel
+from tocsin.destinations.sentinel.settings import SentinelSettings
 from tocsin.destinations.settings import DestinationSettings
+from tocsin.destinations.sureview.destination import build as build_sureview
+from tocsin.destinations.sureview.settings import SureViewSettings
 from tocsin.destinations.surgard.destination import build as build_surgard
 from tocsin.destinations.surgard.settings import SurgardSettings
 from tocsin.destinations.surroundings import Surroundings
@@ -53,6 +61,34 @@ _TYPES = (
         "SMTP with STARTTLS and the device's address are published; layout and subject are ours.",
         EmailSettings,
         build_email,
+    ),
+    DestinationType(
+        "immix",
+        "Immix CS",
+        "The XML, its event names and the address are published by integrators; which event has which name is ours.",
+        ImmixSettings,
+        build_immix,
+    ),
+    DestinationType(
+        "sentinel",
+        "Sentinel (unconfirmed)",
+        "The vendor publishes no layout; ours is made from the names of fields that integrators publish.",
+        SentinelSettings,
+        build_sentinel,
+    ),
+    DestinationType(
+        "patriot",
+        "Patriot",
+        "The line of Standard Media mails and the address are published; event types are each site's own numbers.",
+        PatriotSettings,
+        build_patriot,
+    ),
+    DestinationType(
+        "sureview",
+        "SureView",
+        "What SureView Ops reads of a mail is published; the wording, and the lines for SureView Response, are ours.",
+        SureViewSettings,
+        build_sureview,
     ),
     DestinationType(
         "surgard",

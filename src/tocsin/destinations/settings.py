@@ -77,6 +77,16 @@ class DestinationSettings(Settings):
     type: str = Field(description="Type of station.")
     filter: FilterSettings = Field(FilterSettings(), description="Which events it gets.")
     retry: RetrySettings = Field(RetrySettings(), description="How failed deliveries are tried again.")
+    links: bool | None = Field(
+        None,
+        description="Tell this station the event's login-free page instead of the source's own URL; absent: only where "
+        "nobody on the way can read it.",
+    )
+    on_test: Literal["mark", "hold"] | None = Field(
+        None,
+        description="Events while on test: mark sends them as tests, hold keeps them back; absent: mark where the "
+        "format can say so.",
+    )
     on_missing_address: Literal["default", "error", "drop"] = Field(
         "default",
         description="An event whose device and area have no address here: goes to the default address; is set aside "
@@ -92,6 +102,25 @@ class DestinationSettings(Settings):
 
     def wants_photos(self) -> bool:
         return False
+
+    def carries_links(self) -> bool:
+        return self._encrypted() if self.links is None else self.links
+
+    def says_test(self) -> bool:
+        """Whether events on test go out, marked as such."""
+        return self.can_say_test() if self.on_test is None else self.on_test == "mark"
+
+    def can_say_test(self) -> bool:
+        """Whether the station's software sees that an event is a test, so that nobody is sent out."""
+        return False
+
+    def _encrypted(self) -> bool:
+        """Goes by names that mean the same in every type: `url`, `key`, `tls`."""
+        url = getattr(self, "url", "")
+        if url or getattr(self, "key", None) is not None:
+            return not str(url).startswith("http://")
+        tls = getattr(self, "tls", None)
+        return getattr(tls, "mode", "off" if tls is None else "required") in ("required", "implicit")
 
     def default_address(self) -> Number | None:
         """Where an event goes that has no address of its own."""

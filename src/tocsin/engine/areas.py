@@ -15,6 +15,10 @@ class AreaTree:
         self._areas = {area.name: area for area in areas}
         self._time_zone = time_zone
 
+    def __contains__(self, name: str) -> bool:
+        """Whether somebody described it."""
+        return name in self._areas
+
     def lineage(self, name: str) -> tuple[str, ...]:
         """The area and those above it, nearest first; empty for no area."""
         found: list[str] = []

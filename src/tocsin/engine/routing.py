@@ -29,13 +29,17 @@ class Filter(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """How one destination takes part in routing. `hold_s`: how long it waits for late actors or photos."""
+    """How one destination takes part in routing. `hold_s`: how long it waits for late actors or photos; `links`: it is
+    told of events' links; `says_test`: its format can say that an event is a test.
+    """
 
     name: str
     filter: Filter
     address: Callable[[Event], Addressed]
     hold_s: float = 0.0
     wants_photos: bool = False
+    links: bool = False
+    says_test: bool = False
 
 
 class Verdict(Struct, frozen=True):

@@ -260,6 +260,13 @@ def _patriot(rest: str) -> Address | str:
     return problem or Address(found["account"], found["area"])
 
 
+def _sureview(rest: str) -> Recipients | str:
+    """The alarm point's own mail address, or what stands before its @."""
+    if _MAIL.match(rest if "@" in rest else f"{rest}@example.net"):
+        return Recipients((rest,))
+    return f"{rest[:_SHOWN]!r} is neither a mail address nor what stands before its @"
+
+
 def _email(rest: str) -> Recipients | str:
     addresses = tuple(rest.split("+"))
     if len(addresses) > _MOST_RECIPIENTS:
@@ -278,6 +285,7 @@ _ALL = (
     Notation("MicroKey", "MicroKey:R1L1#1234|01-001, of which only # and the account are required", _surgard),
     Notation("Patriot", "Patriot:0011-01, of which the area may be absent", _patriot),
     Notation("Sentinel", "Sentinel:12345", _sentinel),
+    Notation("SureView", "SureView:xk72mnp4ab, or with @ and the domain behind it", _sureview),
     Notation("Surgard", "Surgard:R1L1#1234|01-001, of which only # and the account are required", _surgard),
     Notation("Stages", "Stages:R1L2#4711|1-1, of which only line and account are required", _stages),
 )

@@ -16,6 +16,7 @@ from tocsin.model.delivery import Delivery, DeliveryKey, DeliveryState, Due, Exc
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
+from tocsin.model.on_test import OnTest
 
 
 class StoreError(Exception):
@@ -36,6 +37,7 @@ class Arrival(Struct, frozen=True):
     An event whose `event.id` came from its source carries `digest`, of its content, and `alternate_id`. If the
     id is taken: the same source, device and digest make it a duplicate; anything else is a new event kept
     under `alternate_id`, flagged `id_reused` when source and device are the same.
+    An event with a `link` can be found by the SHA-256 of that token from then on (`Store.link`).
     An event whose id the gateway made has an empty digest and is never a duplicate here.
     """
 
@@ -94,6 +96,14 @@ class DeliveryFilter(Struct, frozen=True):
 class StoredEvent(Struct, frozen=True):
     seq: int
     event: Event
+
+
+class StoredLink(Struct, frozen=True):
+    """An event's link as it is kept, found by the `digest` of its token."""
+
+    digest: bytes
+    stored: StoredEvent
+    revoked_at: datetime | None = None
 
 
 class Backlog(Struct, frozen=True):
@@ -211,6 +221,13 @@ class Store(Protocol):
     async def discard(self, key: DeliveryKey, reason: str, at: datetime) -> bool:
         """Close an open or set-aside delivery by hand; False if it was not there or already ended otherwise."""
 
+    # Links to events
+    async def link(self, digest: bytes) -> StoredLink | None:
+        """The link whose token has this SHA-256, unless the event is past retention."""
+
+    async def revoke_link(self, event_seq: int, at: datetime) -> bool:
+        """From now on the event's link is no longer good; False if it has none or it was revoked before."""
+
     # What people ask
     async def event(self, event_id: str) -> StoredEvent | None: ...
 
@@ -230,7 +247,7 @@ class Store(Protocol):
 
     async def last_delivered(self, destination: str) -> Delivery | None: ...
 
-    # Devices and audit
+    # Devices, what is on test, and audit
     async def devices(self) -> Sequence[Device]: ...
 
     async def put_device(self, device: Device) -> None: ...
@@ -263,6 +280,15 @@ class Store(Protocol):
     async def armings(self) -> Sequence[Arming]: ...
 
     async def put_arming(self, arming: Arming) -> None: ...
+
+    async def tests(self) -> Sequence[OnTest]:
+        """What was put on test and not ended yet, oldest first."""
+
+    async def put_test(self, test: OnTest, instead_of: Sequence[str] = ()) -> None:
+        """Keep it, and forget those whose ids are given."""
+
+    async def end_test(self, test_id: str) -> bool:
+        """Forget it; False if it was ended before."""
 
     async def audit(self, entry: AuditEntry) -> None: ...
 

@@ -9,6 +9,7 @@ from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Outcome,
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
+from tocsin.model.on_test import OnTest
 from tocsin.store.contract import (
     Accepted,
     Arrival,
@@ -21,6 +22,7 @@ from tocsin.store.contract import (
     Requested,
     Retention,
     StoredEvent,
+    StoredLink,
 )
 from tocsin.store.engines import Engine
 from tocsin.store.plans import accepting, amending, commanding, keeping, lists, owning, pruning, settling
@@ -105,6 +107,12 @@ class DurableStore:
     async def discard(self, key: DeliveryKey, reason: str, at: datetime) -> bool:
         return bool(await self._write(amending.discard, amending.Discarding(key, reason, at)))
 
+    async def link(self, digest: bytes) -> StoredLink | None:
+        return await self._engine.read(lists.link(digest))
+
+    async def revoke_link(self, event_seq: int, at: datetime) -> bool:
+        return bool(await self._write(amending.revoke_link, amending.Revocation(event_seq, at)))
+
     async def event(self, event_id: str) -> StoredEvent | None:
         return await self._engine.read(lists.event(event_id))
 
@@ -169,6 +177,15 @@ class DurableStore:
 
     async def put_arming(self, arming: Arming) -> None:
         await self._write(commanding.put_arming, arming)
+
+    async def tests(self) -> Sequence[OnTest]:
+        return await self._engine.read(lists.tests())
+
+    async def put_test(self, test: OnTest, instead_of: Sequence[str] = ()) -> None:
+        await self._write(keeping.put_test, keeping.Putting(test, instead_of))
+
+    async def end_test(self, test_id: str) -> bool:
+        return bool(await self._write(keeping.end_test, test_id))
 
     async def audit(self, entry: AuditEntry) -> None:
         await self._write(keeping.audit, entry)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
@@ -11,13 +12,15 @@ from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Owed
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
-from tocsin.store.contract import Arrival, AuditEntry, StoredEvent
+from tocsin.model.on_test import OnTest
+from tocsin.store.contract import Arrival, AuditEntry, StoredEvent, StoredLink
 from tocsin.store.steps import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(Event).decode
+_decode_test = msgspec.json.Decoder(OnTest).decode
 _decode_device = msgspec.json.Decoder(Device).decode
 _decode_command = msgspec.json.Decoder(Command).decode
 _ID_FIELD = len(b'{"id":,')
@@ -198,6 +201,23 @@ def arming_row(arming: Arming) -> Row:
 def arming_of(row: Row) -> Arming:
     device_id, armed, since, until, no_time_limit, changed_by = row
     return Arming(device_id, bool(armed), instant(since), optional_instant(until), bool(no_time_limit), changed_by)
+
+
+def link_row(event_seq: int, token: str) -> Row:
+    return (event_seq, sha256(token.encode()).digest())
+
+
+def link_of(row: Row) -> StoredLink:
+    digest, revoked_at, *event = row
+    return StoredLink(bytes(digest), stored_event_of(tuple(event)), optional_instant(revoked_at))
+
+
+def test_body(test: OnTest) -> str:
+    return plain(_encode(test).decode())
+
+
+def test_of(row: Row) -> OnTest:
+    return _decode_test(row[0])
 
 
 def audit_row(entry: AuditEntry) -> Row:

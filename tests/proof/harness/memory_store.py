@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey, Due, Excha
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
+from tocsin.model.on_test import OnTest
 from tocsin.store.contract import (
     Accepted,
     Arrival,
@@ -23,6 +25,7 @@ from tocsin.store.contract import (
     Requested,
     Retention,
     StoredEvent,
+    StoredLink,
 )
 
 _SET_ASIDE = frozenset({"rejected", "expired", "discarded"})
@@ -53,6 +56,8 @@ class MemoryStore:
         self._leases: dict[str, Lease] = {}
         self._devices: dict[str, Device] = {}
         self._audit: list[AuditEntry] = []
+        self._revoked: dict[int, datetime] = {}
+        self._tests: dict[str, OnTest] = {}
 
     async def open(self) -> None: ...
 
@@ -243,6 +248,29 @@ class MemoryStore:
 
     async def put_arming(self, arming: Arming) -> None:
         raise NotImplementedError
+
+    async def link(self, digest: bytes) -> StoredLink | None:
+        for seq, kept in enumerate(self._events, 1):
+            if kept.event.link and sha256(kept.event.link.encode()).digest() == digest:
+                return StoredLink(digest, StoredEvent(seq, kept.event), self._revoked.get(seq))
+        return None
+
+    async def revoke_link(self, event_seq: int, at: datetime) -> bool:
+        if not self._kept(event_seq).event.link or event_seq in self._revoked:
+            return False
+        self._revoked[event_seq] = at
+        return True
+
+    async def tests(self) -> Sequence[OnTest]:
+        return sorted(self._tests.values(), key=lambda test: test.since)
+
+    async def put_test(self, test: OnTest, instead_of: Sequence[str] = ()) -> None:
+        for test_id in instead_of:
+            self._tests.pop(test_id, None)
+        self._tests[test.id] = test
+
+    async def end_test(self, test_id: str) -> bool:
+        return self._tests.pop(test_id, None) is not None
 
     async def audit(self, entry: AuditEntry) -> None:
         self._audit.append(entry)

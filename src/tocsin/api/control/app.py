@@ -212,7 +212,7 @@ def create_control_app(
 ) -> FastAPI:
     """The application for `serve`."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    room = app.state.room = make_room(gateway, Access(), _LIMITS)
+    room = app.state.room = make_room(gateway, Access(), _LIMITS, record)
     keeper = Keeper(users, gateway.clock.monotonic, record)
 
     def guarded(call: Call) -> Callable[[Request], Awaitable[Response]]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from tocsin.cli.simulate import senders, stations
+from tocsin.cli.simulate import mail, senders, stations
 
 app = typer.Typer(no_args_is_help=True, help="Stand-ins of the other side, for trying things out.")
 for _command in (
@@ -10,7 +10,7 @@ for _command in (
     stations.surgard,
     stations.microkey,
     stations.webhook,
-    stations.smtp,
+    mail.smtp,
     senders.panel,
     senders.detector,
 ):

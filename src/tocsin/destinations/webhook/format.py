@@ -45,7 +45,7 @@ class Binary(Struct, frozen=True):
 
 
 class Body(Struct, frozen=True, kw_only=True):
-    """What the receiver gets. The last four members are there only when they say something."""
+    """What the receiver gets. The last five members are there only when they say something."""
 
     schema: int = 1
     event_guid: str
@@ -63,6 +63,7 @@ class Body(Struct, frozen=True, kw_only=True):
     test: bool | UnsetType = UNSET
     text: str | UnsetType = UNSET
     user: str | UnsetType = UNSET
+    source_url: str | UnsetType = UNSET
 
 
 def event_guid(gateway: str, event: Event) -> str:
@@ -95,6 +96,7 @@ def json_body(event: Event, address: str, gateway: str, photos: Sequence[Photo])
         test=True if event.is_test else UNSET,
         text=_text(event.text) or UNSET,
         user=_text(event.user) or UNSET,
+        source_url=_text(event.source_url) or UNSET,
     )
     return msgspec.json.encode(body)
 

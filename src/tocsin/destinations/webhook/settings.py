@@ -119,6 +119,9 @@ class WebhookSettings(DestinationSettings):
     def hold_s(self) -> float:
         return self.photos.wait
 
+    def can_say_test(self) -> bool:
+        return True
+
     def wants_photos(self) -> bool:
         return self.photos.carry == "inline"
 

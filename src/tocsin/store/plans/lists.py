@@ -7,7 +7,8 @@ from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey, Due, Excha
 from tocsin.model.device import Device
 from tocsin.model.event import Photo
 from tocsin.model.kinds import Lane
-from tocsin.store.contract import AuditEntry, Backlog, DeliveryFilter, EventFilter, StoredEvent
+from tocsin.model.on_test import OnTest
+from tocsin.store.contract import AuditEntry, Backlog, DeliveryFilter, EventFilter, StoredEvent, StoredLink
 from tocsin.store.rows import (
     audit_entry_of,
     delivery_of,
@@ -15,10 +16,12 @@ from tocsin.store.rows import (
     due_of,
     exchange_of,
     instant,
+    link_of,
     microseconds,
     photo_of,
     plain,
     stored_event_of,
+    test_of,
 )
 from tocsin.store.steps import Query, Row, Steps
 
@@ -159,6 +162,15 @@ def last_delivered(destination: str) -> Steps[Delivery | None]:
     conditions: Conditions = [(newest, (destination,)), (OF_DESTINATION, (destination,)), ("d.state = 'delivered'", ())]
     rows = yield _query("deliveries", conditions, 1)
     return delivery_of(rows[0]) if rows else None
+
+
+def link(digest: bytes) -> Steps[StoredLink | None]:
+    rows = yield Query("link", (digest,))
+    return link_of(rows[0]) if rows else None
+
+
+def tests() -> Steps[list[OnTest]]:
+    return [test_of(row) for row in (yield Query("tests"))]
 
 
 def devices() -> Steps[list[Device]]:

@@ -118,6 +118,7 @@ def _drop_photos(seqs: list[int]) -> Steps[None]:
 def _drop_events(seqs: list[int]) -> Steps[None]:
     yield Query("drop_photos", (seqs,))
     yield Query("drop_traces", (seqs,))
+    yield Query("drop_links", (seqs,))
     yield Query("empty_events", (seqs,))
     yield from _drop_bare(seqs)
 

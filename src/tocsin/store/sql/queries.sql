@@ -82,6 +82,22 @@ INSERT INTO devices (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body
 -- delete_device: forget a device
 DELETE FROM devices WHERE id = ? RETURNING id;
 
+-- link: an event by the digest of its link's token
+SELECT l.digest, l.revoked_at, e.seq, e.id, e.body FROM links l JOIN events e ON e.seq = l.event_seq
+WHERE l.digest = ? AND e.body IS NOT NULL;
+
+-- revoke_link: an event's link is good no longer
+UPDATE links SET revoked_at = ? WHERE event_seq = ? AND revoked_at IS NULL RETURNING event_seq;
+
+-- tests: what is on test
+SELECT body FROM tests ORDER BY since, id;
+
+-- put_test: something is on test
+INSERT INTO tests (id, since, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body;
+
+-- end_test: it is no longer
+DELETE FROM tests WHERE id = ? RETURNING id;
+
 -- add_audit: who did what
 INSERT INTO audit (at, who, action, subject, source_address, result) VALUES (?, ?, ?, ?, ?, ?);
 

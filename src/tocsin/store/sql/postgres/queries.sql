@@ -43,6 +43,9 @@ SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::bytea[], ?::text[], ?::text[])
 -- add_aliases: the identifier an event came under, where it was taken
 INSERT INTO aliases (own_id, event_seq) SELECT * FROM unnest(?::text[], ?::bigint[]);
 
+-- add_links: by what token an event's page is found
+INSERT INTO links (event_seq, digest) SELECT * FROM unnest(?::bigint[], ?::bytea[]);
+
 -- add_destinations: number destinations seen for the first time
 INSERT INTO destinations (name) SELECT * FROM unnest(?::text[]) ON CONFLICT (name) DO NOTHING;
 
@@ -84,6 +87,9 @@ DELETE FROM photos WHERE event_seq = ANY (?::bigint[]);
 
 -- drop_traces: exchanges of these events
 DELETE FROM exchanges WHERE event_seq = ANY (?::bigint[]);
+
+-- drop_links: links of these events
+DELETE FROM links WHERE event_seq = ANY (?::bigint[]);
 
 -- empty_events: bodies of these events
 UPDATE events SET body = NULL, repeat_key = NULL WHERE seq = ANY (?::bigint[]);

@@ -32,6 +32,9 @@ INSERT INTO photos (event_seq, n, data, sha256, content_type) VALUES {rows};
 -- add_aliases: the identifier an event came under, where it was taken
 INSERT INTO aliases (own_id, event_seq) VALUES {rows};
 
+-- add_links: by what token an event's page is found
+INSERT INTO links (event_seq, digest) VALUES {rows};
+
 -- add_destinations: number destinations seen for the first time
 INSERT INTO destinations (name) VALUES {rows} ON CONFLICT (name) DO NOTHING;
 
@@ -69,6 +72,9 @@ DELETE FROM photos WHERE event_seq IN (SELECT value FROM json_each(?));
 
 -- drop_traces: exchanges of these events
 DELETE FROM exchanges WHERE event_seq IN (SELECT value FROM json_each(?));
+
+-- drop_links: links of these events
+DELETE FROM links WHERE event_seq IN (SELECT value FROM json_each(?));
 
 -- empty_events: bodies of these events
 UPDATE events SET body = NULL, repeat_key = NULL WHERE seq IN (SELECT value FROM json_each(?));
