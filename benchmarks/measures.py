@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import backlog, mails, panels
+from benchmarks import backlog, mails, panels, uploads
 from benchmarks.figure import Figure
 
 MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -15,4 +15,5 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "growth": backlog.growth,
     "overtaking": backlog.overtaking,
     "mails": mails.mails,
+    "uploads": uploads.uploads,
 }

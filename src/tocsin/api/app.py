@@ -6,11 +6,13 @@ from fastapi import FastAPI
 
 from tocsin import __version__
 from tocsin.api import (
+    areas,
     commands,
     deliveries,
     destinations,
     devices,
     events,
+    importing,
     intake,
     links,
     on_test,
@@ -19,6 +21,7 @@ from tocsin.api import (
     schema,
     stream,
     views,
+    written,
 )
 from tocsin.api.access import Access
 from tocsin.api.health import health_router
@@ -27,8 +30,9 @@ from tocsin.api.room import make_room
 from tocsin.engine.gateway import Gateway
 from tocsin.telemetry.record import Recorder
 
-_ROUTERS = (intake, events, links, deliveries, destinations, devices, commands, on_test, stream, rpc)
-_DEVICE_TYPES = (devices.DeviceIn, devices.DeviceView, devices.DevicePage)
+_ROUTERS = (intake, events, links, deliveries, destinations, areas, devices, commands, importing, on_test, stream, rpc)
+_DEVICE_TYPES = (written.DeviceIn, devices.DeviceView, devices.DevicePage, written.AreaIn, areas.AreaView)
+_LIST_TYPES: tuple[type, ...] = (areas.AreaList, importing.ImportIn, importing.ImportView, *commands.TYPES)
 _LINK_AND_TEST_TYPES = (links.LinkView, on_test.OnTestIn, on_test.OnTestView, on_test.OnTestList)
 _RPC_TYPES = (rpc.Call, rpc.Reply)
 
@@ -54,5 +58,5 @@ def create_app(
     for module in _ROUTERS:
         app.include_router(module.router, prefix=views.API)
     app.include_router(health_router(metrics))
-    schema.install(app, [*schema.VIEWS, *_DEVICE_TYPES, *commands.TYPES, *_LINK_AND_TEST_TYPES, *_RPC_TYPES])
+    schema.install(app, [*schema.VIEWS, *_DEVICE_TYPES, *_LIST_TYPES, *_LINK_AND_TEST_TYPES, *_RPC_TYPES])
     return app

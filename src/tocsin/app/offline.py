@@ -15,6 +15,7 @@ from tocsin.engine.contracts import CheckStep, Clock, Destination, PhotoIn, Reje
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.intake import Door, IntakeParts
 from tocsin.engine.routing import Route, Verdict
+from tocsin.engine.sheet import Sheet
 from tocsin.engine.submission import read_event, submission
 from tocsin.model.delivery import DeliveryKey, Due
 from tocsin.model.event import Event, Photo
@@ -66,6 +67,9 @@ class Offline:
             no_store, self._clock, self._new_id, _unrecorded, self.devices, _as_it_is, lambda _: None, lambda _: None
         )
         self._door = Door(parts, routes)
+        self.sheet = Sheet(
+            self.devices, self._clock, [(route, self.destinations[route.name].address) for route in routes]
+        )
 
     def _route(self, entry: Any) -> Route:
         destination = self.destinations[entry.name]

@@ -136,19 +136,36 @@ def devices(
     area: Annotated[str, typer.Option(help="Only this area.")] = "",
     type: Annotated[str, typer.Option(help="Only this type.")] = "",  # noqa: A002
     customer: Annotated[str, typer.Option(help="Only this customer.")] = "",
-    limit: Limit = 500,
+    addresses: Annotated[bool, typer.Option("--addresses", help="The address of each at every destination.")] = False,
+    dest: Annotated[str, typer.Option(help="With --addresses: only this destination.")] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="With --addresses: as CSV, the sheet for the station.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Of the configuration file, without a gateway.")] = False,
+    limit: Limit = 100_000,
 ) -> None:
-    """List the devices the gateway knows.
+    """List devices; --addresses: their numbers at stations.
 
-    Example: tocsin devices --area "North depot"
+    Example: tocsin devices --addresses --dest arc --csv > arc.csv
     """
+    from tocsin.cli.sheet import configured, print_sheet, rows_of
+
     given = invocation(context)
-    items = list(given.client("read").pages("/devices", limit, area=area, type=type, customer_id=customer))
+    asked = {"area": area, "type": type, "customer_id": customer}
+    if offline:
+        wanted = [(name, value) for name, value in asked.items() if value]
+        items = [one for one in configured(given) if all(one[name] == value for name, value in wanted)][:limit]
+    else:
+        items = list(given.client("read").pages("/devices", limit, **asked))
+    if addresses or as_csv:
+        return print_sheet(given, list(rows_of(items, dest)), as_csv)
     if given.json:
         return print_json(items)
     columns = ("id", "name", "type", "area", "description", "origin")
     rows = [tuple(str(item[name]) for name in columns) for item in items]
-    return print_table(columns, rows, "no devices: [[devices]] in the configuration, or PUT /api/v1/devices/ID")
+    print_table(columns, rows, "no devices: [[devices]] in the configuration, or PUT /api/v1/devices/ID")
+    for item in items:
+        for warning in item["warnings"]:
+            typer.echo(printable(f"warning: {item['id']}: {warning}"))
+    return None
 
 
 def commands(

@@ -15,7 +15,9 @@ from tocsin.console.present import Row, Summary, card, chip, row, summary
 from tocsin.console.visitor import AVisitor
 from tocsin.engine.gateway import DestinationStatus
 from tocsin.engine.links import EventLink
+from tocsin.engine.sheet import Entry
 from tocsin.model.delivery import Delivery, DeliveryKey, DeliveryState
+from tocsin.model.event import Event
 from tocsin.store.contract import DeliveryFilter, EventFilter, StoredEvent
 
 router = APIRouter(include_in_schema=False)
@@ -127,14 +129,21 @@ async def aside(request: Request, room: TheRoom, visitor: AVisitor) -> Response:
 async def event_page(event_id: str, request: Request, room: TheRoom, visitor: AVisitor) -> Response:
     shown = await one_event(room, visitor.rights, event_id)
     overall = await summary_of(room, visitor.rights, await room.gateway.destinations())
-    link = await link_of(room, shown)
-    return page(request, visitor, "event_page.html", row=shown, link=link, summary=overall)
+    link, at = await link_of(room, shown), addresses_of(room, shown.event)
+    return page(request, visitor, "event_page.html", row=shown, link=link, summary=overall, addresses=at)
 
 
 @router.get("/events/{event_id}/panel")
 async def event_panel(event_id: str, request: Request, room: TheRoom, visitor: AVisitor) -> Response:
     shown = await one_event(room, visitor.rights, event_id)
-    return page(request, visitor, "event_panel.html", row=shown, link=await link_of(room, shown))
+    link, at = await link_of(room, shown), addresses_of(room, shown.event)
+    return page(request, visitor, "event_panel.html", row=shown, link=link, addresses=at)
+
+
+def addresses_of(room: Room, event: Event) -> list[Entry]:
+    """What each destination uses for the event's device now; nothing for a device nobody knows."""
+    device = room.gateway.devices.get(event.device_id)
+    return [] if device is None else room.gateway.sheet.entries(device)
 
 
 async def link_of(room: Room, shown: Row) -> EventLink | None:

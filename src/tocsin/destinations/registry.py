@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from tocsin.destinations.dc09.destination import build as build_dc09
 from tocsin.destinations.dc09.settings import Dc09Settings
+from tocsin.destinations.ebus.destination import build as build_ebus
+from tocsin.destinations.ebus.settings import EbusSettings
 from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.immix.destination import build as build_immix
@@ -89,6 +91,13 @@ _TYPES = (
         "What SureView Ops reads of a mail is published; the wording, and the lines for SureView Response, are ours.",
         SureViewSettings,
         build_sureview,
+    ),
+    DestinationType(
+        "ebus",
+        "Accellence EBÜS",
+        "Upload by FTP or FTPES into a folder per source is published; names and text are ours and unconfirmed.",
+        EbusSettings,
+        build_ebus,
     ),
     DestinationType(
         "surgard",

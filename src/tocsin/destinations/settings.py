@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.engine.backoff import Retry
-from tocsin.engine.routing import Filter
-from tocsin.model.kinds import ActorClass, Kind
+from tocsin.engine.routing import Filter, RoutineRule
+from tocsin.model.kinds import ActorClass, Kind, KindGroup, State, kinds_of
 from tocsin.protocols.addressing import Number
 from tocsin.transports.contract import TlsOptions
 
@@ -15,11 +15,32 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39
 """Names of destinations and sources: they appear in metrics, addresses and file names."""
 
 
+KindName = Literal[Kind, KindGroup]
+
+
+def _bike(value: object) -> object:
+    """The station's word for it (stations.md 10)."""
+    return "bicycle" if value == "bike" else value
+
+
 class FilterSettings(Settings):
     """Which events this destination gets; all conditions must hold, inside one list one match is enough."""
 
-    kinds: list[Kind] | None = Field(None, description="Event kinds to forward; absent: all but snapshot.")
-    actors: list[ActorClass] | None = Field(None, description="For motion: at least one of these must be seen.")
+    kinds: list[KindName] | None = Field(
+        None, description="Event kinds, or groups of them, to forward; absent: all but snapshot."
+    )
+    exclude_kinds: list[KindName] = Field([], description="Event kinds, or groups of them, not to forward.")
+    states: list[State] | None = Field(
+        None, description='Only these states; absent: new, restore and still. ["new"] leaves out restores.'
+    )
+    routine_checks: RoutineRule = Field(
+        "period",
+        description="At most one per device and its own period (routine of the device, without it an hour), "
+        '"hourly", "daily"; "all" or "off".',
+    )
+    actors: list[Annotated[ActorClass, BeforeValidator(_bike)]] | None = Field(
+        None, description="For motion: at least one of these must be seen; vehicle stands for all but person."
+    )
     min_confidence: float = Field(0.0, ge=0, le=1, description="For motion with actors: the least confidence.")
     areas: list[str] | None = Field(None, description="Only these areas and those below them.")
     exclude_areas: list[str] = Field([], description="Not these areas and those below them.")
@@ -27,7 +48,10 @@ class FilterSettings(Settings):
 
     def rule(self) -> Filter:
         return Filter(
-            kinds=None if self.kinds is None else frozenset(self.kinds),
+            kinds=None if self.kinds is None else kinds_of(self.kinds),
+            exclude_kinds=kinds_of(self.exclude_kinds),
+            states=None if self.states is None else frozenset(self.states),
+            routine_checks=self.routine_checks,
             actors=None if self.actors is None else frozenset(self.actors),
             min_confidence=self.min_confidence,
             areas=None if self.areas is None else frozenset(self.areas),

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -14,8 +13,6 @@ from tocsin.engine.announcer import Announcer
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.commands import CommandParts, Commands
 from tocsin.engine.contracts import (
-    Addressed,
-    Destination,
     IntakeClosed,
     PhotoIn,
     PhotoRefused,
@@ -27,6 +24,7 @@ from tocsin.engine.contracts import (
 )
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.expiries import Expiries
+from tocsin.engine.guarded import guarded
 from tocsin.engine.hub import Change, Hub, delivery_changed, event_kept
 from tocsin.engine.intake import Door, IntakeParts
 from tocsin.engine.links import Links
@@ -35,6 +33,7 @@ from tocsin.engine.on_test import OnTestBook
 from tocsin.engine.pump import Pump
 from tocsin.engine.retention import keep_pruning
 from tocsin.engine.routing import Route, Verdict, destination_device, owed, unfiltered
+from tocsin.engine.sheet import Sheet
 from tocsin.engine.standing import Standing
 from tocsin.engine.status import DestinationStatus, link_state, status
 from tocsin.engine.supervision import SupervisionWatch
@@ -49,7 +48,6 @@ from tocsin.model.ids import UlidSource
 from tocsin.model.kinds import Classification
 from tocsin.model.on_test import OnTest
 from tocsin.store.contract import Accepted, AuditEntry, StoredEvent, StoreUnavailable
-from tocsin.telemetry.occurrences import TaskFailed
 
 __all__ = ["DestinationStatus", "Gateway", "GatewayParts", "Member"]
 
@@ -81,6 +79,8 @@ class Gateway:
         self._members = {member.destination.name: member for member in members}
         self.devices = DeviceBook(parts.store, areas or AreaTree(), devices)
         self._routes = {name: self._route(member) for name, member in self._members.items()}
+        asked = [(self._routes[name], guarded(one.destination, parts.record)) for name, one in self._members.items()]
+        self.sheet = Sheet(self.devices, parts.clock, asked)
         new_id = UlidSource(lambda: int(parts.clock.now().timestamp() * 1000), parts.randomness.getrandbits)
         given = (parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check)
         silent = [name for name, member in self._members.items() if not member.links]
@@ -267,26 +267,16 @@ class Gateway:
     # What goes on inside
 
     def _route(self, member: Member) -> Route:
-        destination = member.destination
+        address = guarded(member.destination, self._parts.record)
         return Route(
-            destination.name,
+            member.destination.name,
             member.filter,
-            lambda event: self._address(destination, event),
+            lambda event: address(event, self.devices.get(event.device_id)),
             member.hold_s,
             member.wants_photos,
             member.links and bool(self.public_url),
             member.says_test,
         )
-
-    def _address(self, destination: Destination, event: Event) -> Addressed:
-        """A defect in one destination must not keep the event from the others: it is set aside with what is wrong."""
-        try:
-            return destination.address(event, self.devices.get(event.device_id))
-        except Exception as error:  # noqa: BLE001 - see above
-            trace = "".join(traceback.format_exception(error))
-            what = f"{type(error).__name__}: {error}"
-            self._parts.record(TaskFailed(f"destination {destination.name}", what, trace, 0.0))
-            return Addressed(problem=f"internal error in finding the address: {type(error).__name__}")
 
     def _pump(self, member: Member) -> Pump:
         parts, told = self._parts, (self._link_changed, self._settled)

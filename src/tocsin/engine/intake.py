@@ -25,12 +25,14 @@ from tocsin.engine.numbers import Numbers
 from tocsin.engine.on_test import held_back, marked
 from tocsin.engine.plans import Planned, Plans, planned
 from tocsin.engine.repeats import Repeats
+from tocsin.engine.routine import KIND as ROUTINE
+from tocsin.engine.routine import RoutineChecks, Sent
 from tocsin.engine.routing import GATEWAY, Route, Verdict, held, judge, unfiltered, waits
 from tocsin.model.delivery import DeliveryKey, Due, Owed
 from tocsin.model.event import Event, Photo, Place
 from tocsin.model.on_test import OnTest
 from tocsin.store.contract import Accepted, Arrival, Store, StoreUnavailable
-from tocsin.telemetry.occurrences import EventAccepted, EventOnTest, TaskFailed
+from tocsin.telemetry.occurrences import DeliveriesFiltered, EventAccepted, EventOnTest, TaskFailed
 from tocsin.telemetry.record import Recorder
 
 MOST_PHOTOS = 20
@@ -81,6 +83,7 @@ class Door:
         self._links = any(route.links for route in self._routes)
         self._numbers = Numbers(parts.store)
         self._plans = Plans(self._routes, parts.devices)
+        self._routine = RoutineChecks(parts.devices)
         self._repeats = Repeats()
         self._keeping: set[asyncio.Task[dict[int, Taken]]] = set()
         self._last_told = 0
@@ -183,8 +186,9 @@ class Door:
     async def _keep(self, fresh: Sequence[_Numbered], now: datetime) -> dict[int, Taken]:
         photos, refused = await self._pictures(fresh)
         arrivals: list[Arrival] = []
+        checks: Sent = {}
         for n, (place, submission) in enumerate(fresh, 1):
-            arrivals.append(await self._arrival(submission, photos.get(place, ()), now))
+            arrivals.append(await self._arrival(submission, photos.get(place, ()), now, checks))
             if n % AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
         try:
@@ -214,6 +218,9 @@ class Door:
         for event in fresh:
             if event.flags and event.under_test:
                 self._parts.record(EventOnTest(event.source, event.kind))
+        filtered = Counter([owed.destination for one in kept for owed in one.owed if owed.state == "filtered"])
+        for destination, count in filtered.items():
+            self._parts.record(DeliveriesFiltered(destination, count))
 
     async def _pictures(
         self, fresh: Sequence[_Numbered]
@@ -255,7 +262,7 @@ class Door:
         good, refused = await self._vet(pictures)
         return [replace(photo, n=first + place) for place, photo in enumerate(good)], refused
 
-    async def _arrival(self, submission: Submission, photos: Sequence[Photo], now: datetime) -> Arrival:
+    async def _arrival(self, submission: Submission, photos: Sequence[Photo], now: datetime, checks: Sent) -> Arrival:
         given = submission.event
         event = replace(
             given,
@@ -272,6 +279,9 @@ class Door:
         if withheld:
             shares = [replace(share, owed=_filtered(share.owed, withheld), scope="") for share in shares]
         shares = held_back(shares, tests) if tests else shares
+        if event.kind == ROUTINE and not submission.only:
+            # One with an id of its own may be a repeat: then it does not go, and must not hold back another.
+            shares = self._routine.thinned(event, shares, {} if submission.digest else checks)
         owed = [self._owed_now(share, event) or await self._owed(share, event) for share in shares]
         return Arrival(
             self._linked(event, shares),
@@ -320,6 +330,8 @@ class Door:
         if accepted.duplicate:
             return
         self._last_told = accepted.seq
+        if event.kind == ROUTINE:
+            self._routine.kept(event, accepted.owed)
         for one in accepted.owed:
             if one.state in ("pending", "held"):
                 self._parts.owes(due_of(accepted.seq, event, one))

@@ -151,6 +151,8 @@ _PATRIOT = _grammar(r"(?P<account>[^-]*)(?:-(?P<area>.*))?")
 _HEX = "0123456789ABCDEFabcdef"
 _DECIMAL = "0123456789"
 _ALNUM = _DECIMAL + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_FOLDER = _ALNUM + "_-"
+_LONGEST_FOLDER = 64
 _MAIL = re.compile(
     r"[A-Za-z0-9!#$%&'*/=?^_`{|}~.-]{1,64}@(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*\Z",
@@ -168,7 +170,9 @@ def _wrong(what: str, value: str | None, alphabet: str, least: int, most: int) -
         count = f"{least}" if least == most else f"{least} to {most}"
         return f"the {what} has {len(value)} characters where {count} are allowed"
     if any(char not in alphabet for char in value):
-        kind = {_HEX: "hexadecimal digits", _DECIMAL: "decimal digits"}.get(alphabet, "letters and digits")
+        kind = {_HEX: "hexadecimal digits", _DECIMAL: "decimal digits", _FOLDER: "letters, digits, _ and -"}.get(
+            alphabet, "letters and digits"
+        )
         return f"the {what} {value!r} has other characters than {kind}"
     return ""
 
@@ -260,6 +264,11 @@ def _patriot(rest: str) -> Address | str:
     return problem or Address(found["account"], found["area"])
 
 
+def _ebus(rest: str) -> Address | str:
+    """The folder stands in `account`."""
+    return _wrong("folder", rest, _FOLDER, 1, _LONGEST_FOLDER) or Address(rest)
+
+
 def _sureview(rest: str) -> Recipients | str:
     """The alarm point's own mail address, or what stands before its @."""
     if _MAIL.match(rest if "@" in rest else f"{rest}@example.net"):
@@ -281,6 +290,7 @@ _ALL = (
     Notation("SIA", "SIA:R1L234#567890|00-001, of which only # and the account are required", _sia),
     Notation("Json", "Json:#1234567890|123-123, of which only # and the site are required", _json),
     Notation("Email", "Email:guard@example.net, several joined by +", _email),
+    Notation("EBUS", "EBUS:depot-north, a folder of letters, digits, _ and -", _ebus),
     Notation("Immix", "Immix:S12345", _immix),
     Notation("MicroKey", "MicroKey:R1L1#1234|01-001, of which only # and the account are required", _surgard),
     Notation("Patriot", "Patriot:0011-01, of which the area may be absent", _patriot),

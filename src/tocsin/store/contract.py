@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tocsin.model.command import Arming, Command, CommandState
 from tocsin.model.delivery import Delivery, DeliveryKey, DeliveryState, Due, Exchange, Outcome, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
 from tocsin.model.on_test import OnTest
@@ -247,7 +247,7 @@ class Store(Protocol):
 
     async def last_delivered(self, destination: str) -> Delivery | None: ...
 
-    # Devices, what is on test, and audit
+    # Areas, devices, what is on test, and audit
     async def devices(self) -> Sequence[Device]: ...
 
     async def put_device(self, device: Device) -> None: ...
@@ -280,6 +280,13 @@ class Store(Protocol):
     async def armings(self) -> Sequence[Arming]: ...
 
     async def put_arming(self, arming: Arming) -> None: ...
+
+    async def areas(self) -> Sequence[Area]: ...
+
+    async def delete_area(self, name: str) -> bool: ...
+
+    async def keep(self, areas: Sequence[Area], devices: Sequence[Device]) -> None:
+        """Write many, all of them or none. No name and no id may be given twice."""
 
     async def tests(self) -> Sequence[OnTest]:
         """What was put on test and not ended yet, oldest first."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from tocsin.model.command import Arming, Command, CommandState
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Outcome, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
 from tocsin.model.on_test import OnTest
@@ -177,6 +177,17 @@ class DurableStore:
 
     async def put_arming(self, arming: Arming) -> None:
         await self._write(commanding.put_arming, arming)
+
+    async def areas(self) -> Sequence[Area]:
+        return await self._engine.read(lists.areas())
+
+    async def delete_area(self, name: str) -> bool:
+        return bool(await self._write(keeping.delete_area, name))
+
+    async def keep(self, areas: Sequence[Area], devices: Sequence[Device]) -> None:
+        await self._engine.write(
+            Operation(keeping.keep, keeping.Inventory(areas, devices), 1 + len(areas) + len(devices))
+        )
 
     async def tests(self) -> Sequence[OnTest]:
         return await self._engine.read(lists.tests())

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from tocsin.model.command import Arming, Command
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
 from tocsin.model.on_test import OnTest
@@ -23,6 +23,7 @@ _decode_event = msgspec.json.Decoder(Event).decode
 _decode_test = msgspec.json.Decoder(OnTest).decode
 _decode_device = msgspec.json.Decoder(Device).decode
 _decode_command = msgspec.json.Decoder(Command).decode
+_decode_area = msgspec.json.Decoder(Area).decode
 _ID_FIELD = len(b'{"id":,')
 LONGEST_TEXT = 32_768
 """Characters kept of one side of an exchange."""
@@ -201,6 +202,18 @@ def arming_row(arming: Arming) -> Row:
 def arming_of(row: Row) -> Arming:
     device_id, armed, since, until, no_time_limit, changed_by = row
     return Arming(device_id, bool(armed), instant(since), optional_instant(until), bool(no_time_limit), changed_by)
+
+
+def device_row(device: Device) -> Row:
+    return (device.id, device_body(device))
+
+
+def area_row(area: Area) -> Row:
+    return (plain(area.name), _encode(area).decode())
+
+
+def area_of(row: Row) -> Area:
+    return _decode_area(row[0])
 
 
 def link_row(event_seq: int, token: str) -> Row:

@@ -72,6 +72,14 @@ class DeliveryEnded(Occurrence, frozen=True):
     seconds: float
 
 
+class DeliveriesFiltered(Occurrence, frozen=True):
+    """deliveries filtered"""
+
+    level: ClassVar[Level] = "none"
+    destination: str
+    count: int = 1
+
+
 class DeliverySetAside(Occurrence, frozen=True):
     """delivery set aside: the station refuses it"""
 

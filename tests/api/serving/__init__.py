@@ -148,6 +148,7 @@ async def served(
     console: bool = True,
     devices: Sequence[Device] = DEVICES,
     port: int = 0,
+    areas: AreaTree | None = None,
     public_url: str = "",
 ) -> AsyncIterator[Served]:
     """A running gateway at `served.url`; without members one station `arc` that takes everything."""
@@ -156,7 +157,7 @@ async def served(
     await store.open()
     parts = GatewayParts(store, LoopClock(), random.Random(1), occurrences.append, any_picture)
     stations = members or [member(Station("arc"))]
-    gateway = Gateway("north-depot", parts, stations, AreaTree(AREAS), devices, public_url)
+    gateway = Gateway("north-depot", parts, stations, areas or AreaTree(AREAS), devices, public_url)
     await gateway.start()
     app = create_app(gateway, access or Access(), no_metrics, occurrences.append, limits)
     if console:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tocsin.model.command import Arming, Command, CommandState
 from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey, Due, Exchange, Outcome, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
 from tocsin.model.on_test import OnTest
@@ -55,6 +55,7 @@ class MemoryStore:
         self._counters: dict[str, int] = {}
         self._leases: dict[str, Lease] = {}
         self._devices: dict[str, Device] = {}
+        self._areas: dict[str, Area] = {}
         self._audit: list[AuditEntry] = []
         self._revoked: dict[int, datetime] = {}
         self._tests: dict[str, OnTest] = {}
@@ -248,6 +249,16 @@ class MemoryStore:
 
     async def put_arming(self, arming: Arming) -> None:
         raise NotImplementedError
+
+    async def areas(self) -> Sequence[Area]:
+        return list(self._areas.values())
+
+    async def delete_area(self, name: str) -> bool:
+        return self._areas.pop(name, None) is not None
+
+    async def keep(self, areas: Sequence[Area], devices: Sequence[Device]) -> None:
+        self._areas |= {area.name: area for area in areas}
+        self._devices |= {device.id: device for device in devices}
 
     async def link(self, digest: bytes) -> StoredLink | None:
         for seq, kept in enumerate(self._events, 1):

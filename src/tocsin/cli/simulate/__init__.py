@@ -2,7 +2,7 @@
 
 import typer
 
-from tocsin.cli.simulate import mail, senders, stations
+from tocsin.cli.simulate import mail, senders, stations, uploads
 
 app = typer.Typer(no_args_is_help=True, help="Stand-ins of the other side, for trying things out.")
 for _command in (
@@ -11,6 +11,7 @@ for _command in (
     stations.microkey,
     stations.webhook,
     mail.smtp,
+    uploads.ftpes,
     senders.panel,
     senders.detector,
 ):

@@ -1,14 +1,21 @@
-"""Devices, what is on test, and the audit record."""
+"""Areas, devices, what is on test, and the audit record."""
 
 from collections.abc import Sequence
 
 from msgspec import Struct
 
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.on_test import OnTest
 from tocsin.store.contract import AuditEntry
-from tocsin.store.rows import audit_row, device_body, microseconds, test_body
-from tocsin.store.steps import Query, Steps, each
+from tocsin.store.rows import area_row, audit_row, device_body, device_row, microseconds, plain, test_body
+from tocsin.store.steps import Bulk, Query, Steps, each
+
+
+class Inventory(Struct, frozen=True):
+    """What is written together; no name and no id twice."""
+
+    areas: Sequence[Area]
+    devices: Sequence[Device]
 
 
 def _put_device(device: Device) -> Steps[None]:
@@ -17,6 +24,15 @@ def _put_device(device: Device) -> Steps[None]:
 
 def _delete_device(device_id: str) -> Steps[bool]:
     return bool((yield Query("delete_device", (device_id,))))
+
+
+def _keep(inventory: Inventory) -> Steps[None]:
+    yield Bulk("put_areas", [area_row(area) for area in inventory.areas])
+    yield Bulk("put_devices", [device_row(device) for device in inventory.devices])
+
+
+def _delete_area(name: str) -> Steps[bool]:
+    return bool((yield Query("delete_area", (plain(name),))))
 
 
 class Putting(Struct, frozen=True):
@@ -40,6 +56,8 @@ def _audit(entry: AuditEntry) -> Steps[None]:
 
 put_device = each(_put_device)
 delete_device = each(_delete_device)
+keep = each(_keep)
+delete_area = each(_delete_area)
 put_test = each(_put_test)
 end_test = each(_end_test)
 audit = each(_audit)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey, Due, Exchange
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Photo
 from tocsin.model.kinds import Lane
 from tocsin.model.on_test import OnTest
 from tocsin.store.contract import AuditEntry, Backlog, DeliveryFilter, EventFilter, StoredEvent, StoredLink
 from tocsin.store.rows import (
+    area_of,
     audit_entry_of,
     delivery_of,
     device_of,
@@ -175,6 +176,10 @@ def tests() -> Steps[list[OnTest]]:
 
 def devices() -> Steps[list[Device]]:
     return [device_of(row) for row in (yield Query("devices"))]
+
+
+def areas() -> Steps[list[Area]]:
+    return [area_of(row) for row in (yield Query("areas"))]
 
 
 def audit_entries(limit: int) -> Steps[list[AuditEntry]]:

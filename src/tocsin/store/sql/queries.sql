@@ -82,6 +82,12 @@ INSERT INTO devices (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body
 -- delete_device: forget a device
 DELETE FROM devices WHERE id = ? RETURNING id;
 
+-- areas: all areas
+SELECT body FROM areas ORDER BY name;
+
+-- delete_area: forget an area
+DELETE FROM areas WHERE name = ? RETURNING name;
+
 -- link: an event by the digest of its link's token
 SELECT l.digest, l.revoked_at, e.seq, e.id, e.body FROM links l JOIN events e ON e.seq = l.event_seq
 WHERE l.digest = ? AND e.body IS NOT NULL;

@@ -63,6 +63,14 @@ FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[], ?::bi
   AS o (event_seq, destination, state, attempts, due_at, delivered_at, host, receipt, reason, exchanged)
 WHERE d.event_seq = o.event_seq AND d.destination = o.destination;
 
+-- put_devices: devices as they are now
+INSERT INTO devices (id, body) SELECT * FROM unnest(?::text[], ?::text[])
+ON CONFLICT (id) DO UPDATE SET body = excluded.body;
+
+-- put_areas: areas as they are now
+INSERT INTO areas (name, body) SELECT * FROM unnest(?::text[], ?::text[])
+ON CONFLICT (name) DO UPDATE SET body = excluded.body;
+
 -- note_delivered: which delivery a destination took last
 UPDATE destinations SET last_delivered = newest.event_seq
 FROM unnest(?::bigint[], ?::bigint[]) AS newest (id, event_seq) WHERE destinations.id = newest.id;

@@ -92,6 +92,11 @@ CREATE TABLE leases (
   until BIGINT NOT NULL
 );
 
+CREATE TABLE areas (
+  name TEXT PRIMARY KEY,
+  body TEXT NOT NULL
+);
+
 CREATE TABLE devices (
   id TEXT PRIMARY KEY,
   body TEXT NOT NULL

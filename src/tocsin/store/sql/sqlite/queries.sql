@@ -50,6 +50,12 @@ ON CONFLICT (event_seq, destination) DO UPDATE SET state = excluded.state, attem
   due_at = excluded.due_at, delivered_at = excluded.delivered_at, host = excluded.host,
   receipt = excluded.receipt, reason = excluded.reason, exchanged = excluded.exchanged;
 
+-- put_devices: devices as they are now
+INSERT INTO devices (id, body) VALUES {rows} ON CONFLICT (id) DO UPDATE SET body = excluded.body;
+
+-- put_areas: areas as they are now
+INSERT INTO areas (name, body) VALUES {rows} ON CONFLICT (name) DO UPDATE SET body = excluded.body;
+
 -- note_delivered: which delivery a destination took last
 WITH newest (id, event_seq) AS (VALUES {rows})
 UPDATE destinations SET last_delivered = newest.event_seq FROM newest WHERE destinations.id = newest.id;
