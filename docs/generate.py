@@ -14,6 +14,7 @@ import typer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
 from tocsin.cli.main import app
@@ -43,6 +44,7 @@ def configuration() -> str:
         ("[gateway]", GatewaySettings),
         ("[api]", ApiSettings),
         ("[console]", ConsoleSettings),
+        ("[control]", ControlSettings),
         ("[retention]", RetentionSettings),
         ("[[areas]]", AreaSettings),
         ("[[devices]]", DeviceSettings),

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -25,6 +26,8 @@ from tocsin.engine.clock import LoopClock
 from tocsin.engine.gateway import Gateway
 from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey
 from tocsin.standins import dc09, detector, smtp, webhook
+from tocsin.standins.armed import ArmedDevices
+from tocsin.standins.commanded import obey
 from tocsin.standins.panel import PanelOptions, StandInPanel
 from tocsin.store.contract import DeliveryFilter
 from tocsin.telemetry.metrics import Metrics
@@ -38,6 +41,7 @@ _PANEL_EVERY_S = 1.5
 _DETECTOR_EVERY_S = 1.0
 _PANEL_KEY, _STATION_KEY = b"tocsin demo key!", b"tocsin demo key?"
 _LONGEST_SHOWN = 400
+_SIREN_LINE = "curl -u arc:demo-station -X POST http://127.0.0.1:{}/control/v1/trigger_siren/siren-1"
 _PANEL_TOLD = ("Nri1/BA017", "Nri1/BR017", "Nri1/TA003", "Nri1/FA021", "Nri1/RP")
 
 
@@ -98,17 +102,19 @@ async def _demo(folder: Path, seconds: float | None, port: int, out: Out) -> int
     async with AsyncExitStack() as stack:
         stations = Stations()
         await stations.start(stack)
-        panels = _free_port()
-        settings = _settings(folder, {**stations.ports, "panels": str(panels), "console": _console(port)})
+        panels, control = _free_port(), _free_port()
+        ports = {"panels": str(panels), "control": str(control), "console": _console(port)}
+        settings = _settings(folder, {**stations.ports, **ports})
         metrics = Metrics()
         record = LoggedMetrics(metrics)
         store = await stack.enter_async_context(store_of(settings, record))
         context = running(settings, store, metrics, record, os.urandom(32))
         gateway, address = await stack.enter_async_context(context)
         out(f"The console is at {address}")
+        out(f"A station sounds the siren: {_SIREN_LINE.format(control)}")
         out("Panels and detectors report; each line below is an alarm that a station has acknowledged.\n")
         watching = asyncio.create_task(_show(gateway, out))
-        await _report(address, panels, seconds)
+        await _report(address, panels, seconds, out)
         tally = await _drained(gateway, stations)
         watching.cancel()
         await asyncio.wait([watching])
@@ -143,7 +149,7 @@ def _free_port() -> int:
         return port
 
 
-async def _report(address: str, panels: int, seconds: float | None) -> None:
+async def _report(address: str, panels: int, seconds: float | None, out: Out) -> None:
     """Let the panels and the detectors report until time is up or somebody stops the program."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -151,10 +157,13 @@ async def _report(address: str, panels: int, seconds: float | None) -> None:
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
     plan = detector.Plan(("gate-cam", "yard-pir"), every_s=_DETECTOR_EVERY_S)
-    sending = detector.send(address, lambda _: None, LoopClock(), random.SystemRandom(), plan)
+    clock = LoopClock()
+    armed = ArmedDevices(clock.now)
+    sending = detector.send(address, lambda _: None, clock, random.SystemRandom(), plan, armed=armed)
     endpoint = Endpoint("127.0.0.1", panels)
     works = [
         asyncio.create_task(sending),
+        asyncio.create_task(obey(address, partial(_obeyed, out), (*plan.devices, "siren-1"), armed)),
         asyncio.create_task(_panel(PanelOptions(endpoint, "6F01"))),
         asyncio.create_task(_panel(PanelOptions(endpoint, "6F02", key=_PANEL_KEY))),
     ]
@@ -164,6 +173,11 @@ async def _report(address: str, panels: int, seconds: float | None) -> None:
     for work in works:
         work.cancel()
     await asyncio.wait(works)
+
+
+def _obeyed(out: Out, line: dict[str, Any]) -> None:
+    if "order" in line:
+        out(f"          {line['device']} was ordered: {line['order']}; it says: {line['text']}")
 
 
 async def _panel(options: PanelOptions) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.consistency import inconsistencies
 from tocsin.app.settings import (
@@ -26,9 +27,8 @@ from tocsin.config.validation import validated
 
 Section = TypeVar("Section", bound=Settings)
 
-SECTIONS = ("gateway", "api", "console", "retention", "areas", "devices", "sources", "destinations")
+SECTIONS = ("gateway", "api", "console", "control", "retention", "areas", "devices", "sources", "destinations")
 LATER = {
-    "control": "reverse control",
     "systems": "on-prem systems",
     "evidence": "the evidence agent",
 }
@@ -89,6 +89,7 @@ class _Loading:
         api = self._one(ApiSettings, "api")
         console = self._one(ConsoleSettings, "console")
         retention = self._one(RetentionSettings, "retention")
+        control = self._one(ControlSettings, "control") if "control" in self._data else None
         areas = self._each(AreaSettings, "areas")
         devices = self._each(DeviceSettings, "devices")
         sources = self._typed(self._registries.sources, "sources")
@@ -100,6 +101,7 @@ class _Loading:
             api=api,
             console=console,
             retention=retention,
+            control=control,
             areas=tuple(areas),
             devices=tuple(devices),
             sources=tuple(sources),

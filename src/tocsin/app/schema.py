@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.loading import EntryType, Registries
 from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
@@ -15,6 +16,7 @@ _ONE: dict[str, type[BaseModel]] = {
     "gateway": GatewaySettings,
     "api": ApiSettings,
     "console": ConsoleSettings,
+    "control": ControlSettings,
     "retention": RetentionSettings,
 }
 _MANY: dict[str, type[BaseModel]] = {"areas": AreaSettings, "devices": DeviceSettings}
