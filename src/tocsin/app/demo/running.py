@@ -14,6 +14,7 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import aiohttp
 from msgspec import Struct
