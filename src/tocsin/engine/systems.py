@@ -1,5 +1,6 @@
-"""What the engine asks of a connector to an on-prem system (connectors.md 3.2). A connector yields the source's facts: it
-stores nothing, delivers nothing and knows no customer.
+"""What the engine asks of a connector to an on-prem system (connectors.md 3.2).
+
+A connector yields the source's facts: it stores nothing, delivers nothing and knows no customer.
 """
 
 from collections.abc import AsyncIterator, Sequence
