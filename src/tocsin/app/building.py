@@ -6,6 +6,7 @@ from typing import Any
 
 from tocsin.app.pictures import PictureCheck
 from tocsin.app.settings import Configuration
+from tocsin.config.modes import type_key
 from tocsin.destinations.registry import DESTINATION_TYPES
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.surroundings import Surroundings
@@ -54,6 +55,7 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         retention=_ages(settings),
         contacts=settings.liveness.rules(),
         shared=shared,
+        link_life_s=settings.gateway.link_life,
     )
     built = Gateway(
         name,
@@ -74,7 +76,7 @@ def _ages(settings: Configuration) -> RetentionAges:
 
 
 def _member(entry: DestinationSettings, around: Surroundings) -> Member:
-    kind = DESTINATION_TYPES[entry.type]
+    kind = DESTINATION_TYPES[type_key(DESTINATION_TYPES, entry.type, getattr(entry, "mode", ""))]
     tls = getattr(entry, "tls", None)
     return Member(
         destination=kind.build(entry, around),
@@ -85,10 +87,12 @@ def _member(entry: DestinationSettings, around: Surroundings) -> Member:
         hold_s=entry.hold_s(),
         wants_photos=entry.wants_photos(),
         insecure=bool(getattr(tls, "insecure", False)),
+        links=entry.carries_links(),
+        says_test=entry.says_test(),
     )
 
 
 def _sources(entries: Sequence[Any], built: Gateway, around: Surroundings) -> list[Source]:
     told = (built.supervision.heard, built.contacts.heard)
-    surroundings = SourceSurroundings(around.clock, around.randomness, around.record, *told)
+    surroundings = SourceSurroundings(around.clock, around.randomness, around.record, *told, around.network)
     return [SOURCE_TYPES[entry.type].build(entry, surroundings) for entry in entries]

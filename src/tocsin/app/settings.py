@@ -1,32 +1,33 @@
 """The whole configuration (interface.md 3): its sections, and loading them with every problem named."""
 
-import zoneinfo
 from typing import Annotated, Any
 
 from msgspec import Struct
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.config.document import Document
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.config.problems import Problem
+from tocsin.config.zones import TimeZone
 from tocsin.destinations.settings import DestinationSettings, Name
+from tocsin.engine.arming_schedule import arming_schedule
 from tocsin.engine.contacts import ContactRules
 from tocsin.model.device import Area, Device, Thresholds
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed
 from tocsin.sources.settings import SourceSettings
+from tocsin.systems.settings import SystemSettings
 
 
-def _known_zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError('not the name of a time zone: expected one such as "Europe/Tallinn" or "UTC"') from None
-    return name
+def _arming_times(text: str) -> str:
+    if text:
+        arming_schedule(text)
+    return text
 
 
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
+ArmingTimes = Annotated[str, AfterValidator(_arming_times)]
 AreaName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,200}$")]
 Account = Annotated[str, StringConstraints(pattern=r"^[!-+\--:<-~]{1,254}$")]
@@ -41,6 +42,9 @@ class GatewaySettings(Settings):
     data_dir: str = Field("data", description="Folder of the SQLite store.")
     database: Secret | None = Field(None, description="postgresql://… instead of SQLite.")
     public_url: str = Field("", pattern=r"^(https?://[^\s]+)?$", description="How browsers reach it, for event links.")
+    link_life: Duration = Field(
+        43200.0, ge=60, le=2_592_000, description="How long an event's link is good after the last delivery with it."
+    )
     time_zone: TimeZone = Field("UTC", description="Time zone of areas that have none of their own.")
 
 
@@ -138,6 +142,7 @@ class DeviceSettings(Settings):
         None, gt=0, description="It makes contact at least this often; silent for two such periods it is lost."
     )
     thresholds: ThresholdSettings | None = Field(None, description="Battery levels; default: those of [liveness].")
+    schedule: ArmingTimes = Field("", description='When it is armed: "Mon-Fri 18:00-06:00; Sat,Sun 00:00-24:00".')
     addresses: dict[str, Listed] = Field(
         {}, description='Its number at single destinations, by their name: { arc = "#9280|00-001" }.'
     )
@@ -155,21 +160,24 @@ class DeviceSettings(Settings):
             thresholds=self.thresholds.thresholds() if self.thresholds else None,
             addresses={name: settings.address() for name, settings in self.addresses.items()},
             origin="config",
+            schedule=self.schedule,
         )
 
 
 class Configuration(Struct, frozen=True):
-    """Everything the configuration says, checked. `sources` and `destinations` are of their types' own models."""
+    """Everything the configuration says, checked. Sources, destinations and systems are of their types' own models."""
 
     gateway: GatewaySettings
     api: ApiSettings
     console: ConsoleSettings
     retention: RetentionSettings
     liveness: LivenessSettings = LivenessSettings()
+    control: ControlSettings | None = None
     areas: tuple[AreaSettings, ...] = ()
     devices: tuple[DeviceSettings, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
+    systems: tuple[SystemSettings, ...] = ()
 
 
 class Loaded(Struct, frozen=True):

@@ -16,6 +16,7 @@ from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import CheckStep
 
 _ASK_S = 2.0
+_KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 _HINTS = {
     errno.EADDRINUSE: "another program has it: `ss -lntup` shows which; stop it or take another port",
     errno.EACCES: "ports below 1024 are reserved: take one from 1024 on",
@@ -28,11 +29,9 @@ def listening_steps(file: Path, settings: Configuration) -> Iterator[tuple[str, 
     running = _running(file, settings.gateway.name)
     yield "listen api", [_step(settings.api.listen, socket.SOCK_STREAM, "api" in running)]
     for source in settings.sources:
-        datagrams = [socket.SOCK_DGRAM] if getattr(source, "tls", None) is None else []
-        yield (
-            f"listen {source.name}",
-            [_step(source.listen, kind, source.name in running) for kind in [socket.SOCK_STREAM, *datagrams]],
-        )
+        places = source.listening()
+        if places:
+            yield f"listen {source.name}", [_step(at, _KINDS[over], source.name in running) for at, over in places]
 
 
 def _running(file: Path, name: str) -> set[str]:

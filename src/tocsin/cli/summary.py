@@ -21,7 +21,7 @@ def summary(settings: Configuration) -> Iterator[str]:
     yield f"areas        {len(settings.areas)}"
     yield f"devices      {len(settings.devices)}"
     for source in settings.sources:
-        yield f"source       {source.name}: {source.type}, listens on {source.listen}"
+        yield f"source       {source.name}: {source.type}{_heard_from(source)}"
     for destination in settings.destinations:
         yield f"destination  {destination.name}: {destination.type}{_peers(destination)}"
     if not settings.destinations:
@@ -30,9 +30,14 @@ def summary(settings: Configuration) -> Iterator[str]:
         yield f"secret       {place}: {origin}"
 
 
+def _heard_from(source: Any) -> str:
+    return f", listens on {source.listen}" if source.listening() else _peers(source)
+
+
 def _peers(destination: Any) -> str:
     peers = list(getattr(destination, "hosts", None) or [])
-    peers += [str(destination.url)] if getattr(destination, "url", "") else []
+    peers += [f"listens on {destination.listen}"] if getattr(destination, "listen", "") else []
+    peers += [str(destination.url)] if getattr(destination, "url", "") else list(getattr(destination, "urls", ()))
     insecure = ", TLS NOT VERIFIED" if getattr(getattr(destination, "tls", None), "insecure", False) else ""
     return "".join(f", {peer}" for peer in peers) + insecure
 

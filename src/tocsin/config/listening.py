@@ -33,3 +33,11 @@ def _checked(text: str) -> str:
 
 Listen = Annotated[str, AfterValidator(_checked)]
 """`host:port` to listen on; port 0 takes any free port."""
+
+
+def _checked_or_empty(text: str) -> str:
+    return _checked(text) if text else text
+
+
+ListenOrNot = Annotated[str, AfterValidator(_checked_or_empty)]
+"""The same, or empty: this one does not listen."""

@@ -1,6 +1,6 @@
 """What every `[[sources]]` table may say, whatever its type."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints
 
@@ -9,6 +9,13 @@ from tocsin.config.listening import Listen
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 """Names of sources: they appear in metrics and as the source of events."""
+
+
+class Listening(NamedTuple):
+    """An address a source listens on, `host:port`."""
+
+    address: str
+    over: Literal["tcp", "udp"]
 
 
 class ListenTlsSettings(Settings):
@@ -40,9 +47,6 @@ class SourceSettings(Settings):
         "fail", description="What `run` does when this entry cannot be used."
     )
 
-
-def refused(setting: str, value: Any, allowed: Any, reason: str) -> Any:
-    """For settings that exist in the configuration's form but not yet in the program. Raises ValueError."""
-    if value != allowed:
-        raise ValueError(f'{setting} = "{value}" is not available: {reason}; leave it out or write "{allowed}"')
-    return value
+    def listening(self) -> list[Listening]:
+        """Where it listens; a source that only connects listens nowhere."""
+        return [Listening(self.listen, "tcp")]

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from tocsin.engine.contracts import Clock, Randomness
 from tocsin.telemetry.record import Recorder
+from tocsin.transports.contract import Network
+from tocsin.transports.sockets import SocketNetwork
 
 
 def _nobody(device_id: str) -> None:
@@ -22,3 +24,4 @@ class SourceSurroundings(Struct, frozen=True):
     record: Recorder
     heard: Callable[[str, str], None]
     contact: Callable[[str], None] = _nobody
+    network: Network = field(default_factory=SocketNetwork)

@@ -102,21 +102,12 @@ async def _open(
         except Unreachable:
             transport.abort()
             raise
-    _keep_alive(transport.get_extra_info("socket"))
+    link.keep_alive()
     return link
 
 
 def _family(address: SocketAddress) -> int:
     return socket.AF_INET6 if len(address) == 4 else socket.AF_INET
-
-
-def _keep_alive(sock: Any) -> None:
-    """Have the system probe kept connections, so that a vanished station or a forgetful firewall is noticed."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, option):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 class _Link:
@@ -196,6 +187,15 @@ class Stream(_Link, asyncio.Protocol):
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)
         self._buffer = bytearray()
+
+    def keep_alive(self) -> None:
+        """Have the system probe a kept connection, so that a vanished station or a forgetful firewall is noticed."""
+        sock = self._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, option):
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
     def data_received(self, data: bytes) -> None:
         if self._listener is not None:

@@ -1,6 +1,7 @@
 """The receiving side: stations that check what they get, and misbehave on request."""
 
-from typing import Annotated, Literal, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,13 +12,16 @@ from tocsin.cli.simulate.serving import (
     Delay,
     Listen,
     aes_key,
+    client_tls,
+    host_port,
     print_line,
     server_tls,
     started,
     until_stopped,
 )
 
-_MAIL_STEPS = ("mail", "rcpt", "data")
+if TYPE_CHECKING:
+    from tocsin.standins.surgard import Switches
 
 
 def dc09(
@@ -105,41 +109,101 @@ def webhook(
     until_stopped(work, f"cannot listen on {listen}")
 
 
-def smtp(
-    listen: Listen = "127.0.0.1:4025",
+Connect = Annotated[str, typer.Option(help="Connect to HOST:PORT of a gateway that listens, instead of listening.")]
+CaFile = Annotated[Path | None, typer.Option(help="With --connect: TLS; the gateway's authority (PEM).")]
+Silent = Annotated[bool, typer.Option("--silent", help="Never answer.")]
+SilentTo = Annotated[list[str], typer.Option(help="Do not answer this account's records; may be repeated.")]
+NakFirst = Annotated[int, typer.Option(min=0, help="Answer so many records with NAK first.")]
+Drop = Annotated[bool, typer.Option("--drop", help="Close the connection instead of answering.")]
+DropOnce = Annotated[bool, typer.Option("--drop-once", help="The same, but once only.")]
+
+
+def surgard(
+    listen: Listen = "127.0.0.1:1025",
+    connect: Connect = "",
     cert: Cert = None,
     cert_key: CertKey = None,
-    implicit: Annotated[bool, typer.Option("--implicit", help="TLS from the first byte; else STARTTLS.")] = False,
-    require_tls: Annotated[bool, typer.Option("--require-tls", help="Take no mail before STARTTLS.")] = False,
-    user: Annotated[str, typer.Option(help="Demand a login of this user.")] = "",
-    password: Annotated[str, typer.Option(help="The user's password.")] = "",
-    clear_login: Annotated[bool, typer.Option("--clear-login", help="Offer the login without TLS too.")] = False,
-    size_limit: Annotated[int, typer.Option(min=1, help="Largest mail in bytes.")] = 32_000_000,
-    fail: Annotated[list[str], typer.Option(help='Answer a step so: "rcpt=550 5.1.1 no such user".')] = [],  # noqa: B006
-    cut: Annotated[list[str], typer.Option(help="Cut the connection at mail, rcpt or data.")] = [],  # noqa: B006
-    delay: Annotated[float, typer.Option(min=0, help="Answer the message so many seconds late.")] = 0.0,
-    times: Annotated[int, typer.Option(min=1, help="Fail, cut and delay so many times.")] = 1,
+    ca_file: CaFile = None,
+    line_digits: Annotated[int | None, typer.Option(help="Demand the header RRL (1) or RRLLL (3).")] = None,
+    delay: Delay = 0.0,
+    silent: Silent = False,
+    silent_to: SilentTo = [],  # noqa: B006
+    nak_first: NakFirst = 0,
+    drop: Drop = False,
+    drop_once: DropOnce = False,
 ) -> None:
-    """A mail server that checks the form of what it takes.
+    """Automation software that takes Sur-Gard records.
 
-    The steps that can fail are mail (the sender), rcpt (a recipient) and data (the message).
+    Checks every record strictly and acknowledges it, unless told to misbehave.
 
-    Example: tocsin simulate smtp --listen 127.0.0.1:4025 --fail "data=451 4.3.0 later" --times 2
+    Example: tocsin simulate surgard --listen 127.0.0.1:1025 --nak-first 2
     """
+    if line_digits not in (None, 1, 3):
+        stop("--line-digits is 1 or 3", WRONG_USE)
+    switches = _surgard_switches(delay, silent, silent_to, nak_first, drop, drop_once)
+    switches.line_digits = line_digits
+    _automation("surgard", listen, connect, cert, cert_key, ca_file, switches)
+
+
+def microkey(
+    listen: Listen = "127.0.0.1:1025",
+    connect: Connect = "",
+    cert: Cert = None,
+    cert_key: CertKey = None,
+    ca_file: CaFile = None,
+    ack_byte: Annotated[str, typer.Option(help="The acknowledgement, hexadecimal.")] = "06",
+    nak_byte: Annotated[str, typer.Option(help="The refusal, hexadecimal.")] = "15",
+    delay: Delay = 0.0,
+    silent: Silent = False,
+    silent_to: SilentTo = [],  # noqa: B006
+    nak_first: NakFirst = 0,
+    drop: Drop = False,
+    drop_once: DropOnce = False,
+) -> None:
+    """A MicroKey station that reads Sur-Gard records (unconfirmed).
+
+    Example: tocsin simulate microkey --listen 127.0.0.1:1025
+    """
+    switches = _surgard_switches(delay, silent, silent_to, nak_first, drop, drop_once)
+    try:
+        switches.ack, switches.nak = bytes.fromhex(ack_byte), bytes.fromhex(nak_byte)
+    except ValueError:
+        stop("--ack-byte and --nak-byte are pairs of hexadecimal digits, such as 06", WRONG_USE)
+    _automation("microkey", listen, connect, cert, cert_key, ca_file, switches)
+
+
+def _surgard_switches(
+    delay: float, silent: bool, silent_to: list[str], nak_first: int, drop: bool, drop_once: bool
+) -> "Switches":
+    from tocsin.standins.surgard import Switches
+
+    switches = Switches()
+    switches.delay_s, switches.silent, switches.silent_to = delay, silent, set(silent_to)
+    switches.nak_first, switches.drop, switches.drop_once = nak_first, drop, drop_once
+    return switches
+
+
+def _automation(
+    name: str,
+    listen: str,
+    connect: str,
+    cert: Path | None,
+    cert_key: Path | None,
+    ca_file: Path | None,
+    switches: "Switches",
+) -> None:
     from tocsin.engine.clock import LoopClock
-    from tocsin.standins.smtp import MailFault, MailSwitches, serve
+    from tocsin.standins import surgard as software
 
-    if (implicit or require_tls) and cert is None:
-        stop("--implicit and --require-tls need --cert", WRONG_USE)
-    switches = MailSwitches(server_tls(cert, cert_key), implicit, require_tls, user, password, clear_login, size_limit)
-    faults = [MailFault(_mail_step(at), answer) for at, _, answer in (one.partition("=") for one in fail)]
-    faults += [MailFault(_mail_step(at), drop=True) for at in cut]
-    faults += [MailFault("data", delay_s=delay)] if delay else []
-    work = serve(listen, print_line, LoopClock(), switches, faults * times, started(listen))
-    until_stopped(work, f"cannot listen on {listen}")
-
-
-def _mail_step(written: str) -> Literal["mail", "rcpt", "data"]:
-    if written not in _MAIL_STEPS:
-        stop(f"{written} is no step of a mail: {', '.join(_MAIL_STEPS)}", WRONG_USE)
-    return cast('Literal["mail", "rcpt", "data"]', written)
+    if not connect:
+        work = software.serve(
+            listen, print_line, LoopClock(), server_tls(cert, cert_key), started(listen), switches, name
+        )
+        until_stopped(work, f"cannot listen on {listen}")
+        return
+    try:
+        tls = client_tls(ca_file, cert, cert_key)
+        work = software.connect(host_port(connect), print_line, LoopClock(), tls, switches, name)
+    except typer.BadParameter as error:
+        stop(f"--connect {connect}: {error.message}", WRONG_USE)
+    until_stopped(work, f"cannot connect to {connect}")

@@ -1,28 +1,18 @@
 """What a `[[sources]]` table of type dc09 may say."""
 
-import zoneinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from tocsin.config.fields import AesKey, Duration, Settings
 from tocsin.config.supervision import Interval, second_interval
+from tocsin.config.zones import TimeZone
 from tocsin.model.event import Address
-from tocsin.sources.settings import ListenTlsSettings, SourceSettings
+from tocsin.sources.settings import Listening, ListenTlsSettings, SourceSettings
 
 LONGEST_REPEAT_WINDOW_S = 900.0
 LEAST_WINDOW_DELIVERED_S = 60.0
 
-
-def _known_zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError('not the name of a time zone: expected one such as "Europe/Tallinn" or "UTC"') from None
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Line = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{1,6}$")]
 
 
@@ -126,3 +116,7 @@ class Dc09SourceSettings(SourceSettings):
         if twice:
             raise ValueError(f"these accounts are given twice: {', '.join(twice)}")
         return self
+
+    def listening(self) -> list[Listening]:
+        over_tcp = Listening(self.listen, "tcp")
+        return [over_tcp] if self.tls else [over_tcp, Listening(self.listen, "udp")]

@@ -1,0 +1,1 @@
+"""A monitoring station whose automation software takes the Sur-Gard automation output."""

@@ -1,0 +1,1 @@
+"""Sur-Gard automation output: records, their framing, and the dialogue of both ends (surgard.md). Pure."""

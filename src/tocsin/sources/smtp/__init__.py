@@ -1,0 +1,1 @@
+"""Alarms by mail: cameras and recorders that send a mail with pictures."""

@@ -1,0 +1,132 @@
+"""A mail as it came over SMTP, and what an alarm can be made of. Pure; any bytes give a reading."""
+
+from email import message_from_bytes, policy
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message
+from html.parser import HTMLParser
+from typing import cast
+
+from msgspec import Struct
+
+from tocsin.engine.contracts import PhotoIn
+from tocsin.protocols.text import decoded, printable
+
+MOST_PARTS = 100
+MOST_PHOTOS = 20
+LONGEST_SUBJECT = 500
+LONGEST_TEXT = 16_000
+
+
+class Reading(Struct, frozen=True):
+    """`text` keeps its lines. `problems` are for the log and the answer: what of the mail could not be used."""
+
+    subject: str = ""
+    sender: str = ""
+    message_id: str = ""
+    text: str = ""
+    photos: tuple[PhotoIn, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def read_mail(data: bytes) -> Reading:
+    """Never fails: an alarm in a badly made mail is still an alarm."""
+    try:
+        message = message_from_bytes(data, policy=policy.compat32)
+        return _reading(message)
+    except (MessageError, ValueError, LookupError, RecursionError, TypeError, AttributeError, IndexError) as error:
+        # Python's mail parser has raised each of these on some broken mail.
+        lines = decoded(data[:LONGEST_TEXT])
+        return Reading(text=_clean(lines), problems=(f"the mail cannot be taken apart: {type(error).__name__}",))
+
+
+def _reading(message: Message) -> Reading:
+    texts: list[str] = []
+    pages: list[str] = []
+    photos: list[PhotoIn] = []
+    problems: list[str] = []
+    for n, part in enumerate(message.walk()):
+        if n >= MOST_PARTS:
+            problems.append(f"more than {MOST_PARTS} parts")
+            break
+        kind = part.get_content_type()
+        if kind.startswith("image/") or _named_like_a_jpeg(part):
+            photos.append(PhotoIn(_body(part), "image/jpeg" if _named_like_a_jpeg(part) else kind))
+        elif kind == "text/plain":
+            texts.append(_text(part))
+        elif kind == "text/html":
+            pages.append(_text(part))
+    if len(photos) > MOST_PHOTOS:
+        problems.append(f"more than {MOST_PHOTOS} pictures")
+    words = "\n".join(texts) or "\n".join(_seen(page) for page in pages)
+    return Reading(
+        subject=_clean(_header(message, "Subject"), LONGEST_SUBJECT).replace("\n", " ").strip(),
+        sender=_clean(_header(message, "From"), LONGEST_SUBJECT),
+        message_id=_clean(_header(message, "Message-ID"), LONGEST_SUBJECT).strip(),
+        text=_clean(words),
+        photos=tuple(photos[:MOST_PHOTOS]),
+        problems=tuple(problems),
+    )
+
+
+def _named_like_a_jpeg(part: Message) -> bool:
+    """Some cameras send pictures as application/octet-stream."""
+    name = part.get_filename() or ""
+    return not part.is_multipart() and name.lower().endswith((".jpg", ".jpeg"))
+
+
+def _body(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
+
+
+def _text(part: Message) -> str:
+    data = _body(part)[: 4 * LONGEST_TEXT]
+    charset = part.get_content_charset() or ""
+    try:
+        return data.decode(charset) if charset else decoded(data)
+    except (LookupError, UnicodeDecodeError):
+        return decoded(data)
+
+
+def _header(message: Message, name: str) -> str:
+    raw = str(message.get(name, ""))[: 4 * LONGEST_SUBJECT]
+    try:
+        return str(make_header(decode_header(raw)))
+    except (ValueError, LookupError, MessageError):
+        return raw
+
+
+def _clean(text: str, longest: int = LONGEST_TEXT) -> str:
+    lines = [printable(line) for line in text[:longest].replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    return decoded("\n".join(lines).strip())
+
+
+class _Words(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.words: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._hidden += tag in ("script", "style")
+        if tag in ("br", "p", "div", "tr", "li"):
+            self.words.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("script", "style") and self._hidden > 0
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.words.append(data)
+
+
+def _seen(page: str) -> str:
+    """What a reader of an HTML mail sees."""
+    words = _Words()
+    try:
+        words.feed(page)
+        words.close()
+    except (AssertionError, ValueError):
+        return page
+    return "\n".join(cast("list[str]", [line.strip() for line in "".join(words.words).split("\n") if line.strip()]))

@@ -1,0 +1,242 @@
+"""The mail server for alarms: takes a mail, makes it durable, and only then says 250."""
+
+import asyncio
+import hmac
+import ipaddress
+import traceback
+import warnings
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tocsin.config.listening import split_listen
+from tocsin.engine.contracts import Intake, IntakeClosed, Refused, SourceState, Submission, Supervised
+from tocsin.sources.acknowledging import may_acknowledge
+from tocsin.sources.smtp.events import Mails, Rule, alarm_of, submission
+from tocsin.sources.smtp.reading import Reading, read_mail
+from tocsin.sources.smtp.settings import SmtpSourceSettings
+from tocsin.sources.surroundings import SourceSurroundings
+from tocsin.telemetry.occurrences import EventRefused, FrameDropped, TaskFailed
+from tocsin.transports.tls import server_context
+
+MOST_RECIPIENTS = 20
+MOST_COMMANDS = 1000
+"""Of one kind on one connection."""
+HANDSHAKE_DEADLINE_S = 10.0
+LONGEST_LINE = 2_000_000
+"""Cameras write pictures as one line, or end lines in LF alone; nothing is relayed that could fool another server."""
+_LARGE = 200_000
+"""A mail of more bytes is taken apart beside the loop."""
+
+
+class SmtpSource:
+    """See engine.contracts.Source. `port` is the port listened on, 0 while there is none."""
+
+    def __init__(self, settings: SmtpSourceSettings, surroundings: SourceSurroundings) -> None:
+        self.name = settings.name
+        self.settings = settings
+        self.port = 0
+        self.listening = asyncio.Event()
+        self._clock = surroundings.clock
+        self._record = surroundings.record
+        self._tell_heard = surroundings.heard
+        self._mails = Mails(settings)
+        self._networks = [ipaddress.ip_network(each) for each in settings.allow]
+        self._users = {each.user: each.password.reveal() for each in settings.users}
+        self._intake: Intake | None = None
+        self._open: set[asyncio.Transport] = set()
+        self._last_heard: dict[str, datetime] = {}
+
+    async def run(self, intake: Intake) -> None:
+        self._intake = intake
+        host, port = split_listen(self.settings.listen)
+        tls = self.settings.tls
+        context = server_context(tls.cert, tls.key, tls.client_ca) if tls else None
+        implicit = context if self.settings.tls_mode == "implicit" else None
+        server = await asyncio.get_running_loop().create_server(
+            lambda: self._session(None if implicit else context),
+            host,
+            port,
+            ssl=implicit,
+            ssl_handshake_timeout=HANDSHAKE_DEADLINE_S if implicit else None,
+        )
+        try:
+            self.port = server.sockets[0].getsockname()[1]
+            self.listening.set()
+            await asyncio.Event().wait()
+        finally:
+            self.listening.clear()
+            server.close()
+            for transport in list(self._open):
+                transport.abort()
+
+    def states(self) -> Sequence[SourceState]:
+        """The mailers that are not supervised but were heard; the engine knows the others."""
+        watched = {each.subject for each in self.supervised()}
+        heard = sorted(self._last_heard.items())
+        return [SourceState(subject, True, at) for subject, at in heard if subject not in watched]
+
+    def supervised(self) -> Sequence[Supervised]:
+        return [
+            Supervised(
+                rule.subject, rule.settings.supervision, rule.settings.supervision_allowance, None, rule.settings.area
+            )
+            for rule in self._mails.rules
+            if rule.settings.supervision
+        ]
+
+    # Connections
+
+    def _session(self, starttls: Any) -> "_Session":
+        settings = self.settings
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the library warns of logins without TLS, which clear_login allows
+            return _Session(
+                self,
+                hostname=self.name,
+                ident="Tocsin",
+                data_size_limit=settings.size,
+                enable_SMTPUTF8=True,
+                tls_context=starttls,
+                require_starttls=starttls is not None and settings.tls_mode == "required",
+                timeout=settings.idle,
+                authenticator=self._authenticate,
+                auth_required=bool(self._users),
+                auth_exclude_mechanism=() if self._users else ("LOGIN", "PLAIN"),
+                auth_require_tls=not settings.clear_login and settings.tls_mode != "implicit",
+                command_call_limit=MOST_COMMANDS,
+                loop=asyncio.get_running_loop(),
+            )
+
+    def admits(self, transport: asyncio.Transport) -> str:
+        """Why a connection may not stay; empty when it may."""
+        peer = transport.get_extra_info("peername")
+        host = str(peer[0]).partition("%")[0] if peer else ""
+        if self._networks and not any(ipaddress.ip_address(host) in network for network in self._networks):
+            self._record(FrameDropped(self.name, "address_not_allowed", host))
+            return "554 5.7.1 mail is not taken from this address"
+        if len(self._open) >= self.settings.max_connections:
+            self._record(FrameDropped(self.name, "too_many_connections", host))
+            return "421 4.7.0 too many connections, try again later"
+        self._open.add(transport)
+        return ""
+
+    def left(self, transport: asyncio.Transport) -> None:
+        self._open.discard(transport)
+
+    def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        login, password = (data.login, data.password) if isinstance(data, LoginPassword) else (b"", b"")
+        wanted = self._users.get(login.decode("utf-8", "replace"))
+        same = hmac.compare_digest(password, (wanted or "").encode())
+        if not (same and wanted is not None):
+            self._record(EventRefused(self.name, "login", f"user {login[:60]!r} from {_peer(session)}"))
+        return AuthResult(success=same and wanted is not None, handled=False)
+
+    # The dialogue (called by aiosmtpd)
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
+            return "452 4.5.3 too many recipients, send the rest in another mail"
+        if not self._mails.may_be_for(address):
+            self._record(EventRefused(self.name, "unknown_recipient", f"{address[:200]} from {_peer(session)}"))
+            return "550 5.1.1 no rule of this gateway is for this recipient"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 recipient taken"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        data = envelope.original_content or b""
+        mail = read_mail(data) if len(data) < _LARGE else await asyncio.to_thread(read_mail, data)
+        found = self._submissions(mail, envelope)
+        if not found:
+            sender = f"{(envelope.mail_from or '')[:200]} from {_peer(session)}, subject {mail.subject[:100]!r}"
+            self._record(EventRefused(self.name, "no_rule", sender))
+            return "550 5.7.1 no rule of this gateway fits this mail"
+        return await self._kept(found)
+
+    async def handle_exception(self, error: Exception) -> str:
+        trace = "".join(traceback.format_exception(error))
+        self._record(TaskFailed(f"source {self.name}", f"{type(error).__name__}: {error}", trace, 0.0))
+        return "451 4.3.0 internal error, try again later"
+
+    def _submissions(self, mail: Reading, envelope: Envelope) -> list[Submission]:
+        now, alarm = self._clock.now(), alarm_of(mail)
+        made = []
+        for recipient in envelope.rcpt_tos:
+            found = self._mails.find(recipient, envelope.mail_from or "", mail, alarm)
+            if found is not None:
+                if found.rule is not None:
+                    self._heard(found.rule.subject, now)
+                made.append(submission(self.settings, found, mail, alarm, recipient, now))
+        return made
+
+    def _heard(self, subject: str, now: datetime) -> None:
+        self._last_heard[subject] = now
+        self._tell_heard(self.name, subject)
+
+    async def _kept(self, submissions: Sequence[Submission]) -> str:
+        """The answer to the mail, once its events are on disk, or once a station has them."""
+        assert self._intake is not None
+        try:
+            taken = await self._intake.accept_many(submissions)
+        except IntakeClosed as closed:
+            return f"451 4.3.0 not taken: {str(closed)[:200]}"
+        except Refused as refused:
+            self._record(EventRefused(self.name, "refused", str(refused)))
+            return f"554 5.6.0 {str(refused)[:200]}"
+        if not await may_acknowledge(self.settings, self._intake, taken):
+            why = f"no station has it within {self.settings.delivered_within:g} s"
+            self._record(EventRefused(self.name, "not_delivered", f"{why}; the mail is to be sent again"))
+            return f"451 4.4.7 kept, but {why}: send it again"
+        return f"250 2.0.0 kept as {' '.join(each.id for each in taken)}"
+
+
+class _Session(SMTP):
+    """One connection, known to its source so that it can be counted and closed with it."""
+
+    line_length_limit = LONGEST_LINE
+
+    def __init__(self, source: SmtpSource, **options: Any) -> None:
+        super().__init__(source, **options)
+        self._source = source
+        self._admitted: asyncio.Transport | None = None
+        self._turned_away = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._admitted is None:  # with STARTTLS it is called a second time
+            self._admitted = cast("asyncio.Transport", transport)
+            refusal = self._source.admits(self._admitted)
+            if refusal:
+                self._turned_away = True
+                self._admitted.write(f"{refusal}\r\n".encode())
+                self._admitted.close()
+                return
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._turned_away:
+            super().data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return None if self._turned_away else super().eof_received()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._admitted is not None and not self._turned_away:
+            self._source.left(self._admitted)
+            super().connection_lost(error)
+
+
+def _supervised(rule: Rule) -> Supervised:
+    given = rule.settings
+    return Supervised(rule.subject, given.supervision or 0.0, given.supervision_allowance, None, given.area)
+
+
+def _peer(session: Session) -> str:
+    return str(session.peer[0]) if session.peer else "?"
+
+
+def build(settings: SmtpSourceSettings, surroundings: SourceSurroundings) -> SmtpSource:
+    return SmtpSource(settings, surroundings)

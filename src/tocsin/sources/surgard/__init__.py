@@ -1,0 +1,1 @@
+"""Receivers and clouds that hand over alarms by the Sur-Gard automation output."""
