@@ -25,7 +25,8 @@ def ftpes(
 ) -> None:
     """An FTP server, with --cert also FTPES, that takes pictures.
 
-    Reports every file and every completed set. A file counts when it has its final name; a text file completes the set of its folder.
+    Reports every file and every completed set. A file counts when it has its final name; a text file completes the
+    set of its folder.
 
     Example: tocsin simulate ftpes --listen 127.0.0.1:4021 --drop-after 5000 --times 2
     """
