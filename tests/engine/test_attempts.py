@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 from tests.engine.conftest import Open, ScriptedStation
 
-from tocsin.engine.contracts import Attempt, Prompt
+from tocsin.engine.contracts import Attempt, Prompt, Submission
 from tocsin.model.delivery import Due, Receipt
+from tocsin.model.event import Event
 
 Answer = Callable[[Due, Attempt, Receipt | None], None]
 
@@ -88,6 +90,27 @@ async def test_what_cannot_be_begun_is_delivered_by_a_worker(house: Open, refusa
     assert [due.key.event_seq for due in station.seen] == [taken.seq]
 
 
+async def test_what_cannot_be_begun_waits_for_no_other_delivery(house: Open) -> None:
+    """Over UDP nothing is ever begun: a silent account must not hold up the others."""
+    station = PromptStation(concurrency=2)
+    station.rule = lambda due, attempt, ended: False
+    answers = asyncio.Event()
+
+    async def silent_for_one(due: Due, attempt: Attempt) -> Receipt:
+        if due.event.device_id == "silent":
+            await answers.wait()
+        return Receipt("station:1", "ACK")
+
+    station.script = silent_for_one
+    async with house([station]) as h:
+        at = h.gateway.clock.now()
+        both = [Submission(_event(device, at)) for device in ("silent", "quick")]
+        silent, quick = await h.gateway.intake.accept_many(both)
+        await h.settles(quick, "arc", "delivered")
+        answers.set()
+        await h.settles(silent, "arc", "delivered")
+
+
 async def test_never_more_than_its_concurrency_at_once(house: Open) -> None:
     station = PromptStation(concurrency=2)
     station.rule = station.keeps
@@ -153,6 +176,10 @@ async def test_stopping_waits_for_what_was_begun(house: Open) -> None:
         station.answer(None)
         await stopping
         assert (await h.states(taken))["arc"] == "delivered"
+
+
+def _event(device: str, at: datetime) -> Event:
+    return Event(id="", kind="motion", occurred_at=at, accepted_at=at, source="detectors", device_id=device)
 
 
 async def _never(due: Due, attempt: Attempt) -> Receipt:

@@ -79,7 +79,7 @@ class Attempts:
             if turn is None:
                 await self._sleepers.sleep()
             else:
-                if self._ready():
+                if self._handed or self._ready():
                     self._sleepers.wake()
                 self._sleepers.set_timer()
                 await self._settler.room()
