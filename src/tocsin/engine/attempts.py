@@ -130,13 +130,13 @@ class Attempts:
         while prompt is not None and self._free() and prompt.stands():
             due = self._take()
             if due is None:
-                self._sleepers.set_timer()
                 break
             turn = self._started(due)
             if not self._begun(prompt, turn):
                 self._handed.append(turn)
         if self._handed or self._stopping or self._ready():
             self._sleepers.wake(everybody=self._stopping)
+        self._sleepers.set_timer()
 
     def _free(self) -> bool:
         return len(self.under_way) < self._destination.concurrency and self._settler.has_room()
