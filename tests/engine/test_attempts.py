@@ -134,6 +134,24 @@ def test_what_waits_for_its_time_goes_although_the_link_stands_no_more() -> None
     virtually(main)
 
 
+def test_nobody_runs_in_circles_while_all_places_are_taken() -> None:
+    async def main(clock: SetClock) -> None:
+        station = PromptStation(concurrency=1)
+        station.rule = station.keeps
+        async with virtual_house(clock, station, hold_s=5.0) as h:
+            await asyncio.sleep(1)  # the pump has its lease
+            await h.post(device="waits", photos_expected=1)
+            await h.post(device="slow")
+            await h.until(lambda: bool(station.begun))
+            await asyncio.sleep(10)
+            station.answer(Receipt("station:1", "ACK"))
+            await h.until(lambda: bool(station.begun))
+            station.answer(Receipt("station:1", "ACK"))
+            assert [due.event.device_id for due in station.seen] == ["slow", "waits"]
+
+    virtually(main)
+
+
 async def test_never_more_than_its_concurrency_at_once(house: Open) -> None:
     station = PromptStation(concurrency=2)
     station.rule = station.keeps

@@ -39,7 +39,8 @@ class Attempts:
         self._take = take
         self._ready = ready
         self._ended = ended
-        self._sleepers = Sleepers(next_look)
+        self._next_look = next_look
+        self._sleepers = Sleepers(self._look_at)
         self._handed: deque[tuple[Due, Attempt]] = deque()
         """Begun at once, and to be gone on with by a worker."""
         self._soon = False
@@ -90,6 +91,10 @@ class Attempts:
             return self._handed.popleft()
         due = self._take() if len(self.under_way) < self._destination.concurrency else None
         return None if due is None else self._started(due)
+
+    def _look_at(self) -> float | None:
+        """While all places are taken there is nothing to look for: the end of an attempt goes on."""
+        return self._next_look() if len(self.under_way) < self._destination.concurrency else None
 
     def _started(self, due: Due) -> tuple[Due, Attempt]:
         turn = self.under_way[due.key] = due, Attempt(self._parts.clock, self._parts.store.photos, due.key.event_seq)
