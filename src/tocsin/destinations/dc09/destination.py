@@ -97,13 +97,13 @@ class Dc09Destination:
             else:
                 receipt = self._exchanges.acknowledged(posted, raw, message, attempt)
                 self._last_host = posted.line.host
-                self._lines.keep(posted.line)
+                self._lines.keep_or_close(posted.line)
                 ended(due, attempt, receipt)
 
         line = self._lines.at_hand()
         if self._exchanges.post(line, message, answered):
             return True
-        self._lines.keep(line)
+        self._lines.keep_or_close(line)
         return False
 
     async def supervise(self, attempt: Attempt) -> Receipt:
