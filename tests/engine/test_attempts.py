@@ -1,17 +1,24 @@
 """A destination that sends at once: what it acknowledges ends without a worker, and all else is gone on with by one."""
 
 import asyncio
+import random
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
-from tests.engine.conftest import Open, ScriptedStation
+from tests.engine.conftest import House, Open, ScriptedStation
 from tests.engine.virtual_house import SetClock, virtual_house, virtually
 
+from tocsin.destinations.dc09.destination import Dc09Destination
+from tocsin.destinations.dc09.settings import Dc09Settings
+from tocsin.destinations.surroundings import Surroundings
+from tocsin.engine.clock import LoopClock
 from tocsin.engine.contracts import Attempt, Prompt, Submission
 from tocsin.model.delivery import Due, Receipt
 from tocsin.model.event import Event
+from tocsin.standins.dc09 import Station
+from tocsin.transports.sockets import SocketNetwork
 
 Answer = Callable[[Due, Attempt, Receipt | None], None]
 
@@ -31,6 +38,9 @@ class PromptStation(ScriptedStation):
     def begin(self, due: Due, attempt: Attempt, ended: Answer) -> bool:
         assert due.queue not in {each.queue for each, _, _ in self.begun}, "two of one queue at once"
         return self.rule(due, attempt, ended)
+
+    async def abandon(self) -> None:
+        self.begun.clear()
 
     def acknowledges(self, due: Due, attempt: Attempt, ended: Answer) -> bool:
         self.begun.append((due, attempt, ended))
@@ -173,20 +183,40 @@ async def test_a_late_answer_to_a_pump_that_began_anew_counts_for_nobody(house: 
         taken = await h.post()
         await station.until(lambda: bool(station.begun))
         stale = station.begun.pop()
-        real = h.store.due
-
-        async def breaks(*arguments: Any, **named: Any) -> Any:
-            h.store.due = real
-            raise ZeroDivisionError
-
-        h.store.due = breaks
-        h.gateway._pumps["arc"].look()
+        _breaks_once(h)
         await station.until(lambda: bool(station.begun))
         due, attempt, ended = stale
         ended(due, attempt, Receipt("station:1", "too late"))
         assert (await h.states(taken))["arc"] == "pending"
         station.answer(Receipt("station:1", "ACK"))
         await h.settles(taken, "arc", "delivered")
+
+
+async def test_what_was_begun_before_a_pump_began_anew_leaves_no_line_behind(house: Open) -> None:
+    arc = Station(LoopClock(), random.Random(1))
+    settings = Dc09Settings.model_validate(
+        {"name": "arc", "type": "dc09", "hosts": [f"127.0.0.1:{await arc.start()}"], "account": "1234"}
+    )
+    around = Surroundings(LoopClock(), random.Random(1), SocketNetwork(), lambda occurrence: None)
+    destination = Dc09Destination(settings, around)
+    try:
+        async with house([destination]) as h:
+            first = await h.post()
+            await h.settles(first, "arc", "delivered")
+            arc.switches.silent = True
+            second = await h.post()
+            while len(arc.messages) < 2:
+                await asyncio.sleep(0.005)
+            arc.switches.silent = False
+            _breaks_once(h)
+            await h.settles(second, "arc", "delivered")
+            async with asyncio.timeout(5):
+                while len(arc._writers) > 1:
+                    await asyncio.sleep(0.005)
+            assert not destination._begun
+    finally:
+        await destination.aclose()
+        await arc.aclose()
 
 
 async def test_a_defect_after_an_answer_begins_the_pump_anew(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,6 +247,18 @@ async def test_stopping_waits_for_what_was_begun(house: Open) -> None:
         station.answer(None)
         await stopping
         assert (await h.states(taken))["arc"] == "delivered"
+
+
+def _breaks_once(h: House) -> None:
+    """The pump meets a defect in its next reading."""
+    real = h.store.due
+
+    async def breaks(*arguments: Any, **named: Any) -> Any:
+        h.store.due = real  # type: ignore[method-assign]
+        raise ZeroDivisionError
+
+    h.store.due = breaks  # type: ignore[method-assign]
+    h.gateway._pumps["arc"].look()
 
 
 def _event(device: str, at: datetime) -> Event:

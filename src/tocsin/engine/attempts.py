@@ -47,8 +47,10 @@ class Attempts:
         self._stopping = False
         self._defect: Exception | None = None
 
-    def begin_anew(self) -> None:
+    async def begin_anew(self) -> None:
         """Whatever was under way is nobody's any more."""
+        if self._prompt is not None:
+            await self._prompt.abandon()
         self.under_way.clear()
         self._handed.clear()
         self._soon = False

@@ -126,10 +126,13 @@ class Dc09Destination:
     def hosts_in_use(self) -> str:
         return self._last_host or str(self._hosts[0])
 
-    async def aclose(self) -> None:
+    async def abandon(self) -> None:
         self._exchanges.hand_over()
         begun, self._begun = self._begun, {}
-        await asyncio.gather(self._lines.aclose(), *(posted.line.aclose() for posted in begun.values()))
+        await asyncio.gather(*(posted.line.aclose() for posted in begun.values()))
+
+    async def aclose(self) -> None:
+        await asyncio.gather(self.abandon(), self._lines.aclose())
 
     def _event_message(self, due: Due) -> Message:
         """The message with its number on the wire. Raises Rejected."""
