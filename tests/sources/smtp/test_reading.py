@@ -45,6 +45,12 @@ def test_what_is_too_much_is_left_out_and_named() -> None:
     assert found.problems == (f"more than {MOST_PHOTOS} pictures",)
 
 
+def test_a_part_in_no_encoding_costs_neither_subject_nor_picture() -> None:
+    mail = a_mail("Motion at Gate", "x\n", jpeg()).as_bytes().replace(b'charset="utf-8"', b"charset=undefined")
+    found = read_mail(mail)
+    assert (found.subject, len(found.photos), found.problems) == ("Motion at Gate", 1, ())
+
+
 @pytest.mark.parametrize(
     "data",
     [

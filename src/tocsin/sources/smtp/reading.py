@@ -85,7 +85,7 @@ def _text(part: Message) -> str:
     charset = part.get_content_charset() or ""
     try:
         return data.decode(charset) if charset else decoded(data)
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, ValueError):
         return decoded(data)
 
 
