@@ -112,6 +112,15 @@ async def test_the_same_mail_again_is_one_event_and_is_taken(mailing: Start) -> 
     assert [event.text for event in await m.events()] == ["Motion at Gate; Channel 3", "Another; Channel 3"]
 
 
+async def test_a_camera_that_numbers_all_its_mails_alike_is_heard_each_time(mailing: Start) -> None:
+    m = await mailing()
+    first = a_mail(Message_ID="<0@cam.example.net>", Date="Wed, 04 Mar 2026 08:15:28 +0000")
+    second = a_mail(Message_ID="<0@cam.example.net>", Date="Wed, 04 Mar 2026 08:21:02 +0000")
+    for mail in (first, second, first, second):
+        assert (await m.send(mail))[0] == 250
+    assert len(await m.events()) == 2
+
+
 async def test_rules_are_tried_in_order_and_keep_parts(mailing: Start) -> None:
     rules = [
         {"subject": "* tamper *", "to": "nvr@*", "device": "nvr-1", "kind": "tamper"},

@@ -24,6 +24,7 @@ class Reading(Struct, frozen=True):
     subject: str = ""
     sender: str = ""
     message_id: str = ""
+    date: str = ""
     text: str = ""
     photos: tuple[PhotoIn, ...] = ()
     problems: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ def _reading(message: Message) -> Reading:
         subject=_clean(_header(message, "Subject"), LONGEST_SUBJECT).replace("\n", " ").strip(),
         sender=_clean(_header(message, "From"), LONGEST_SUBJECT),
         message_id=_clean(_header(message, "Message-ID"), LONGEST_SUBJECT).strip(),
+        date=_clean(_header(message, "Date"), LONGEST_SUBJECT).strip(),
         text=_clean(words),
         photos=tuple(photos[:MOST_PHOTOS]),
         problems=tuple(problems),
