@@ -1,3 +1,4 @@
+import time
 from email.message import EmailMessage
 
 import pytest
@@ -36,6 +37,15 @@ def test_a_picture_sent_as_any_file_is_a_picture_and_html_is_read_as_seen() -> N
     found = read_mail(mail.as_bytes())
     assert found.text == "Person at gate\nNorth"
     assert [photo.data for photo in found.photos] == [jpeg()]
+
+
+@pytest.mark.parametrize("crooked", ["<!--", "<!", "</", "<a href='", "<div>", "<", "<![CDATA["])
+def test_no_page_makes_it_slow(crooked: str) -> None:
+    page = crooked * (LONGEST_TEXT * 4 // len(crooked))
+    mail = b"Content-Type: text/html\r\n\r\n" + page.encode()
+    began = time.perf_counter()
+    read_mail(mail)
+    assert time.perf_counter() - began < 0.5
 
 
 def test_what_is_too_much_is_left_out_and_named() -> None:
