@@ -48,6 +48,12 @@ def test_no_page_makes_it_slow(crooked: str) -> None:
     assert time.perf_counter() - began < 0.5
 
 
+def test_documents_without_end_do_not_make_it_slow() -> None:
+    began = time.perf_counter()
+    assert read_alarm("<Alarm " * 10_000) is None
+    assert time.perf_counter() - began < 0.1
+
+
 def test_what_is_too_much_is_left_out_and_named() -> None:
     found = read_mail(a_mail("s", "x" * (LONGEST_TEXT + 10), *[jpeg(n) for n in range(MOST_PHOTOS + 2)]).as_bytes())
     assert len(found.photos) == MOST_PHOTOS
