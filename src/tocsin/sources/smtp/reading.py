@@ -4,7 +4,7 @@ from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
-from typing import cast
+from typing import Any, cast
 
 from lxml import etree
 from msgspec import Struct
@@ -129,7 +129,8 @@ class _Words:
 
 def _seen(page: str) -> str:
     """What a reader of an HTML mail sees."""
-    parser = etree.HTMLParser(target=_Words(), no_network=True)
+    heard: Any = _Words()
+    parser = etree.HTMLParser(target=heard, no_network=True)
     try:
         parser.feed(decoded(page.replace("\0", " ")))
         words = cast("str", parser.close())
