@@ -24,7 +24,7 @@ $(VENV)/.ready: $(VENV)/.runtime requirements/develop.txt
 
 setup: $(VENV)/.ready ## Virtual environment with everything, from the lock file
 
-servers: setup ## What tests need from Debian: Chromium, FUSE (skipped by name where it cannot be installed)
+servers: setup ## What tests need from Debian: Chromium, FUSE, FTP servers (skipped by name where it cannot be installed)
 	$(BIN)/python tests/servers.py
 
 demo: $(VENV)/.runtime ## The main job on this machine: make demo FOR=20 ends by itself

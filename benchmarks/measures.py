@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import backlog, panels
+from benchmarks import backlog, mails, panels, uploads
 from benchmarks.figure import Figure
 
 MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -14,4 +14,6 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "intake": backlog.intake,
     "growth": backlog.growth,
     "overtaking": backlog.overtaking,
+    "mails": mails.mails,
+    "uploads": uploads.uploads,
 }

@@ -88,6 +88,11 @@ def test_explain_gives_the_rule_of_every_no_and_the_origin_of_every_address(tocs
     assert rows["hook"].split()[1] == "yes"
 
 
+def test_explain_says_how_often_routine_checks_go(tocsin: Tocsin) -> None:
+    ended = tocsin("explain", "--event", "-", given=json.dumps({"kind": "routine_check", "device_id": "cam-1"}))
+    assert "at most one per device and its period: filter.routine_checks" in ended.out
+
+
 def test_explain_for_a_device_nobody_knows(tocsin: Tocsin) -> None:
     ended = tocsin("explain", "--event", "-", given=json.dumps(MOTION | {"device_id": "cam-9"}))
     assert ended.code == 1

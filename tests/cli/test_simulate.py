@@ -1,5 +1,7 @@
 """The stand-ins by name: one JSON line per message, and a panel that reports how it was answered."""
 
+import ftplib
+import io
 import json
 import signal
 import smtplib
@@ -42,7 +44,7 @@ def test_a_panel_reports_to_a_station(tocsin: Tocsin, tmp_path: Path) -> None:
 
 
 def test_a_stand_in_ends_well_by_sigterm(tmp_path: Path) -> None:
-    for name in ("webhook", "smtp"):
+    for name in ("webhook", "smtp", "ftpes"):
         with started(tmp_path, "simulate", name, "--listen", "127.0.0.1:0") as station:
             line_with(station.stderr, r"listening on 127\.0\.0\.1:\d+")
         assert station.returncode == 0
@@ -58,10 +60,15 @@ def test_what_cannot_be_used_is_said_plainly(tocsin: Tocsin) -> None:
         (("panel", "--key-text", "short"), 2, "16, 24 or 32 characters"),
         (("panel", "--duration", "30"), 2, "--duration 30: expected a duration"),
         (("smtp", "--implicit"), 2, "need --cert"),
+        (("ftpes", "--require-tls"), 2, "needs --cert"),
+        (("ftpes", "--folder", "nowhere"), 2, "the folder nowhere is not there"),
         (("surgard", "--line-digits", "2"), 2, "1 or 3"),
         (("surgard", "--connect", "nowhere"), 2, "host:port"),
         (("microkey", "--ack-byte", "6x"), 2, "hexadecimal"),
         (("smtp", "--cut", "helo"), 2, "helo is no step of a mail: mail, rcpt, data"),
+        (("smtp", "--cut", "auth"), 2, "auth is no step of a mail: mail, rcpt, data"),
+        (("smtp", "--fail", "auth=535 no"), 2, "a login can only fail where one is demanded"),
+        (("smtp", "--as", "imix"), 2, "imix"),
         (("webhook", "--status", "100"), 2, "--status is 200 to 599"),
         (("webhook", "--listen", "192.0.2.1:4080"), 1, "cannot listen on 192.0.2.1:4080"),
     ):
@@ -185,6 +192,21 @@ def test_a_detector_that_is_refused_says_so(tocsin: Tocsin, tmp_path: Path) -> N
         ended = tocsin("simulate", "detector", *options, "--url", url)
     assert ended.code == 1
     assert [json.loads(line)["status"] for line in ended.out.splitlines()] == [403, 403]
+
+
+def test_an_ftp_server_tells_files_and_sets(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    options = ("--user", "gw", "--password", "secret-word", "--folder", "kept")
+    with started(tmp_path, "simulate", "ftpes", "--listen", "127.0.0.1:0", *options) as station:
+        host, _, port = where(station).rpartition(":")
+        with ftplib.FTP() as ftp:
+            ftp.connect(host, int(port), timeout=10)
+            ftp.login("gw", "secret-word")
+            ftp.storbinary("STOR a.txt.part", io.BytesIO(b"Alarm: Person\r\n"))
+            ftp.rename("a.txt.part", "a.txt")
+        told = json.loads(line_with(station.stdout, "{").string)
+    assert (told["kind"], told["files"], told["text"]) == ("set", ["a.txt"], "Alarm: Person\r\n")
+    assert (tmp_path / "kept" / "a.txt").read_bytes() == b"Alarm: Person\r\n"
 
 
 def test_automation_software_takes_records(tmp_path: Path) -> None:

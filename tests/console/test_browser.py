@@ -68,7 +68,7 @@ async def take_picture(page: Page, name: str, folder: Path) -> None:
     assert file.stat().st_size > 5000
 
 
-async def a_person_at_the_gate(gw: Served) -> dict[str, Any]:
+async def a_person_at_the_gate(gw: Served, **more: Any) -> dict[str, Any]:
     photo = {"content_type": "image/jpeg", "data": base64.b64encode(picture()).decode()}
     return await gw.post(
         text="north gate",
@@ -78,6 +78,7 @@ async def a_person_at_the_gate(gw: Served) -> dict[str, Any]:
         ],
         photos=[photo, photo],
         battery=87,
+        **more,
     )
 
 
@@ -205,6 +206,80 @@ async def test_it_fits_and_can_be_read(tmp_path: Path, browser: Browser, size: s
             await take_picture(page, f"panel-{size}-{scheme}", tmp_path)
 
 
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("size", ["desk", "phone"])
+async def test_an_events_link_shows_it_to_an_operator(tmp_path: Path, browser: Browser, size: str, scheme: str) -> None:
+    station = member(Station("arc"), links=True)
+    async with served(tmp_path, [station], public_url="https://gw.example.net") as gw:
+        taken = await a_person_at_the_gate(gw, motion_area=[[0.2, 0.25, 0.2, 0.7]])
+        await gw.settles(taken["id"], "arc", "delivered")
+        path = (await gw.get(f"/events/{taken['id']}/link"))["url"].removeprefix("https://gw.example.net")
+        context = await browser.new_context(
+            viewport=SIZES[size], color_scheme=scheme, java_script_enabled=size == "desk"
+        )
+        page = await context.new_page()
+        wrong: list[str] = []
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("request", lambda request: None if request.url.startswith(gw.url + path) else wrong.append(request.url))
+        await page.goto(gw.url + path)
+        await expect(page.locator("h1")).to_have_text("Person detected")
+        await expect(page.locator("img")).to_have_count(2)
+        await expect(page.locator(".overlay rect")).to_have_count(3)
+        await expect(page.locator(".facts")).to_contain_text("93%")
+        if size == "desk":
+            assert await page.evaluate(WHERE_OF_LINK) == pytest.approx([0.235, 0.29, 0.12, 0.6], abs=0.01)
+            assert await faint_words(page) == []
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert await context.cookies() == []
+        await take_picture(page, f"link-{size}-{scheme}", tmp_path)
+        assert wrong == []
+        await context.close()
+
+
+async def test_a_link_is_revoked_at_the_console(tmp_path: Path, browser: Browser) -> None:
+    station = member(Station("arc"), links=True)
+    async with (
+        served(tmp_path, [station], public_url="https://gw.example.net") as gw,
+        looking(browser, gw) as page,
+    ):
+        taken = await a_person_at_the_gate(gw)
+        await gw.settles(taken["id"], "arc", "delivered")
+        await page.locator("#e-1 a.open").click()
+        await expect(page.locator("#l-1")).to_contain_text("Login-free page")
+        page.once("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+        await page.locator("#l-1").get_by_role("button", name="Revoke").click()
+        await expect(page.locator("#l-1")).to_have_text("revoked")
+        await expect(page.locator("#toasts")).to_contain_text("no longer opens the event")
+        assert (await gw.get(f"/events/{taken['id']}/link"))["state"] == "revoked"
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+async def test_what_is_on_test_stands_on_every_page_and_ends_there(tmp_path: Path, browser: Browser, size: str) -> None:
+    async with served(tmp_path) as gw, looking(browser, gw, size) as page:
+        body = {"reason": "battery change", "for": "2h", "include": ["fire"]}
+        async with gw.http.post("/api/v1/areas/Depot/test", json=body) as answer:
+            assert answer.status == 201
+        await expect(page.locator("#tests")).to_contain_text("Depot is on test")
+        await expect(page.locator("#tests")).to_contain_text("battery change · api · also fire")
+        await gw.post("tamper")
+        await expect(page.locator(".row").first).to_contain_text("on test")
+        await page.goto(f"{gw.url}/aside")
+        await expect(page.locator("#live")).to_have_attribute("data-state", "on")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert await faint_words(page) == []
+        await take_picture(page, f"on-test-{size}", tmp_path)
+        await page.get_by_role("button", name="End test").click()
+        await expect(page.locator("#toasts")).to_contain_text("alarms are real")
+        await expect(page.locator("#tests article")).to_have_count(0)
+        assert (await gw.get("/tests"))["items"] == []
+
+
+WHERE_OF_LINK = """() => {
+  const photo = document.querySelector("figure img").getBoundingClientRect();
+  const box = document.querySelector(".found.person rect").getBoundingClientRect();
+  return [(box.x - photo.x) / photo.width, (box.y - photo.y) / photo.height,
+    box.width / photo.width, box.height / photo.height];
+}"""
 WHERE = """() => {
   const photo = document.querySelector("#panel figure img").getBoundingClientRect();
   const box = document.querySelector("#panel .box.person rect").getBoundingClientRect();

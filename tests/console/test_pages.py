@@ -1,8 +1,10 @@
 """What the pages show and do, as a browser without script gets them."""
 
 import html
+import random
 import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,14 @@ from hypothesis import strategies as st
 from serving import Served, Station, member, served
 
 from tocsin.console.looks import wire
+from tocsin.destinations.surroundings import Surroundings
+from tocsin.destinations.webhook.destination import build
+from tocsin.destinations.webhook.settings import WebhookSettings
+from tocsin.engine.clock import LoopClock
+from tocsin.engine.gateway import Member
 from tocsin.engine.routing import Filter
+from tocsin.model.device import Device
+from tocsin.transports.sockets import SocketNetwork
 
 HTML = {"accept": "text/html"}
 
@@ -58,6 +67,21 @@ async def test_an_event_shows_deliveries_facts_and_the_rule_that_said_no(gw: Ser
         for shown in ("ACK 0042", "22:15:04", "+03:00", "19:15:04 UTC", "87 %", taken["id"]):
             assert shown in text
         assert "filter.kinds: motion is not among fire" in text
+
+
+async def test_an_event_shows_which_address_each_destination_uses_for_its_device(tmp_path: Path) -> None:
+    entry = WebhookSettings(name="hook", type="webhook", url="https://hook.example.net/", site="1")
+    around = Surroundings(LoopClock(), random.Random(1), SocketNetwork(), lambda _: None)
+    devices = [Device("d1", description="Json:#9999-1, Json:#9999|1234")]
+    hook = build(entry, around)
+    async with aclosing(hook), served(tmp_path, [Member(hook, "webhook", "")], devices=devices) as gw:
+        taken = await gw.post()
+        text = await page(gw, f"/events/{taken['id']}/panel")
+        assert "Addresses now" in text
+        assert "#9999-1" in text
+        assert "the device's description" in text
+        assert "'Json:#9999|1234' is not used: the area has 4 characters" in text
+        assert "Addresses now" not in await page(gw, f"/events/{(await gw.post(device_id='nobody'))['id']}/panel")
 
 
 async def test_the_trace_shows_bytes_with_control_bytes_apart(gw: Served) -> None:

@@ -72,18 +72,19 @@ def test_a_name_that_is_another_types_prefix_is_no_prefix_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_name", "given", "address"),
+    ("type_name", "name", "given", "address"),
     [
-        ("dc09", {"hosts": ["192.0.2.5:4001"]}, "#4400"),
-        ("webhook", {"url": "https://hook.example.net/"}, "#N1|2-3"),
-        ("email", {"hosts": ["192.0.2.7"], "sender": "gw@example.net"}, "north@example.net"),
+        ("dc09", "arc", {"hosts": ["192.0.2.5:4001"]}, "#4400"),
+        ("surgard", "arc", {"hosts": ["192.0.2.5:1025"]}, "#4400"),
+        ("microkey", "arc", {"hosts": ["192.0.2.5:1025"]}, "#4400"),
+        ("webhook", "hook", {"url": "https://hook.example.net/"}, "#N1|2-3"),
+        ("email", "mail", {"hosts": ["192.0.2.7"], "sender": "gw@example.net"}, "north@example.net"),
     ],
 )
 def test_each_type_asks_the_areas(
-    surroundings: Surroundings, type_name: str, given: dict[str, Any], address: str
+    surroundings: Surroundings, type_name: str, name: str, given: dict[str, Any], address: str
 ) -> None:
     kind = DESTINATION_TYPES[type_name]
-    name = {"dc09": "arc", "webhook": "hook", "email": "mail"}[type_name]
     entry = kind.settings(name=name, type=type_name, **given)
     made = kind.build(entry, replace(surroundings, area_address=TREE.address))
     assert made.address(GATE, Device("cam")).address == address

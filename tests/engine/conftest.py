@@ -134,6 +134,8 @@ def house(tmp_path: Path) -> Open:
         retry: Retry | None = None,
         hold_s: float = 10.0,
         announce: bool = False,
+        links: Sequence[str] = (),
+        says_test: Sequence[str] = (),
         **more: Any,
     ) -> AsyncIterator[House]:
         occurrences: list[Occurrence] = []
@@ -150,6 +152,8 @@ def house(tmp_path: Path) -> Open:
                     retry or Retry(first_s=0.01),
                     hold_s,
                     wants_photos=True,
+                    links=station.name in links,
+                    says_test=station.name in says_test,
                 )
                 for station in stations
             ]

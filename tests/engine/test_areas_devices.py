@@ -83,3 +83,24 @@ async def test_the_configuration_wins_and_cannot_be_changed_here() -> None:
         await reborn.put(Device("d1", "again"), NOW)
     with pytest.raises(PermissionError, match="configuration file"):
         await reborn.delete("d1")
+
+
+async def test_areas_of_the_api_survive_a_restart_and_the_configurations_win() -> None:
+    store = open_inline_store()
+    await store.open()
+    configured = Area("North", time_zone="Europe/Tallinn", origin="config")
+    devices = DeviceBook(store, AreaTree([configured]))
+    before = devices.version
+    await devices.keep([Area("Depot", "North"), Area("South")], [Device("d1", area="Depot")], NOW)
+    assert devices.version > before, "plans are made anew"
+    assert devices.place("d1").time_zone == "Europe/Tallinn"
+    with pytest.raises(PermissionError, match="area North is written in the configuration file"):
+        await devices.keep([Area("North", "South")], [Device("d2")], NOW)
+    with pytest.raises(PermissionError, match="configuration file"):
+        await devices.delete_area("North")
+    assert await devices.delete_area("South")
+    reborn = DeviceBook(store, AreaTree([configured, Area("Depot", time_zone="UTC", origin="config")]))
+    await reborn.load()
+    assert [area.name for area in reborn.areas.all()] == ["Depot", "North"]
+    assert (reborn.place("d1").time_zone, reborn.get("d2")) == ("UTC", None)
+    await store.aclose()

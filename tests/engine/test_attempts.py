@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from tocsin.engine.clock import LoopClock
 from tocsin.engine.contracts import Attempt, Prompt, Submission
 from tocsin.model.delivery import Due, Receipt
 from tocsin.model.event import Event
+from tocsin.model.on_test import OnTest
 from tocsin.standins.dc09 import Station
 from tocsin.transports.sockets import SocketNetwork
 
@@ -267,3 +268,20 @@ def _event(device: str, at: datetime) -> Event:
 
 async def _never(due: Due, attempt: Attempt) -> Receipt:
     raise AssertionError("a worker had it")
+
+
+async def test_what_is_begun_at_once_is_told_of_links_and_tests_too(house: Open) -> None:
+    station = PromptStation()
+    station.script = _never
+    async with house([station], links=("arc",), says_test=("arc",), public_url="https://gw.example.net") as h:
+        now = h.gateway.clock.now()
+        test = OnTest("", "North", now, now + timedelta(hours=1), "work", "eva", destinations=("arc",))
+        await h.gateway.tests.begin(test)
+        taken = await h.post(url="https://camera.example.net/7")
+        await h.settles(taken, "arc", "delivered")
+        due = next(due for due in station.seen if due.key.event_seq == taken.seq)
+        assert due.event.url.startswith("https://gw.example.net/e/")
+        assert (due.event.source_url, due.event.is_test) == ("https://camera.example.net/7", True)
+        delivery = await h.store.delivery(due.key)
+        assert delivery.receipt == "ACK (sent as a test: it was on test)"
+        assert [one.result for one in await h.store.trace(due.key)] == ["note"]

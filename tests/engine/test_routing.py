@@ -1,17 +1,19 @@
 """Filters: every rule, alone and together, against the rule written down a second time."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tocsin.destinations.settings import FilterSettings
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.contracts import Addressed
 from tocsin.engine.routing import Filter, Route, destination_device, judge, owed, refusal, unfiltered, waits
 from tocsin.model.device import Area
 from tocsin.model.event import Actor, Event
-from tocsin.model.kinds import ACTOR_CLASSES, KINDS, VEHICLES
+from tocsin.model.kinds import ACTOR_CLASSES, KIND_GROUPS, KINDS, VEHICLES
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
 TREE = AreaTree([Area("North"), Area("Depot", "North"), Area("Yard", "Depot"), Area("South")])
@@ -40,13 +42,26 @@ def seen(*actors: str, confidence: float | None = None) -> Event:
         (Filter(areas=several("Yard")), event(), "Depot", "filter.areas: Depot is not in Yard"),
         (Filter(areas=several("North")), event(), "", "filter.areas: an event without area is not in North"),
         (Filter(areas=several("North")), event(), "Nowhere", "filter.areas: Nowhere is not in North"),
-        (Filter(exclude_areas=several("North")), event(), "Yard", "filter.exclude_areas: Yard is excluded"),
+        (
+            Filter(exclude_areas=several("North")),
+            event(),
+            "Yard",
+            "filter.exclude_areas: Yard is excluded, it lies in North",
+        ),
+        (Filter(exclude_areas=several("Yard")), event(), "Yard", "filter.exclude_areas: Yard is excluded"),
+        (Filter(exclude_kinds=several("tamper")), event("tamper"), "", "filter.exclude_kinds: tamper is excluded"),
+        (Filter(kinds=several("tamper"), exclude_kinds=several("motion")), event("tamper"), "", ""),
+        (Filter(routine_checks="off"), event("routine_check"), "", "filter.routine_checks: they are off"),
+        (Filter(routine_checks="off"), event("tamper"), "", ""),
+        (Filter(states=several("new")), event("fire", state="restore"), "", "filter.states: restore is not among new"),
+        (Filter(states=several("new", "still")), event("fire", state="still"), "", ""),
+        (Filter(actors=several("person")), event(state="restore"), "", ""),
         (Filter(exclude_areas=several("Yard")), event(), "Depot", ""),
         (
             Filter(areas=several("North"), exclude_areas=several("Depot")),
             event(),
             "Yard",
-            "filter.exclude_areas: Yard is excluded",
+            "filter.exclude_areas: Yard is excluded, it lies in Depot",
         ),
         (Filter(sources=several("panels")), event(), "", "filter.sources: detectors is not among panels"),
         (Filter(sources=several("panels")), event(source="panels"), "", ""),
@@ -84,7 +99,8 @@ def test_a_listed_class_does_not_let_the_others_through() -> None:
 
 names = st.sampled_from(["North", "Depot", "Yard", "South", "Nowhere"])
 sources = st.sampled_from(["detectors", "panels", "mail"])
-kinds = st.sampled_from(["motion", "tamper", "snapshot", "fire"])
+kinds = st.sampled_from(["motion", "tamper", "snapshot", "fire", "routine_check"])
+states = st.sampled_from(["new", "restore", "still"])
 classes = st.sampled_from(sorted(ACTOR_CLASSES))
 filters = st.builds(
     Filter,
@@ -94,6 +110,9 @@ filters = st.builds(
     areas=st.none() | st.frozensets(names),
     exclude_areas=st.frozensets(names),
     sources=st.none() | st.frozensets(sources),
+    exclude_kinds=st.frozensets(kinds),
+    states=st.none() | st.frozensets(states),
+    routine_checks=st.sampled_from(["all", "period", "hourly", "daily", "off"]),
 )
 actor = st.builds(Actor, classes, st.none() | st.sampled_from([0.2, 0.5, 0.9]))
 PARENTS = {"Yard": ["Yard", "Depot", "North"], "Depot": ["Depot", "North"], "": []}
@@ -106,11 +125,14 @@ def allowed(wanted: Filter, one: Event, area: str) -> bool:
     areas_ok = wanted.areas is None or any(name in wanted.areas for name in above)
     excluded = any(name in wanted.exclude_areas for name in above)
     source_ok = wanted.sources is None or one.source in wanted.sources
+    state_ok = wanted.states is None or one.state in wanted.states
+    routine_ok = one.kind != "routine_check" or wanted.routine_checks != "off"
+    kinds_ok = kinds_ok and one.kind not in wanted.exclude_kinds and state_ok and routine_ok
     return kinds_ok and areas_ok and not excluded and source_ok and (one.kind != "motion" or actors_ok(wanted, one))
 
 
 def actors_ok(wanted: Filter, one: Event) -> bool:
-    if one.classification == "pending":
+    if one.classification == "pending" or one.state == "restore":
         return True
     listed = [
         each
@@ -127,17 +149,49 @@ def actors_ok(wanted: Filter, one: Event) -> bool:
 
 
 @settings(max_examples=400, deadline=None)
-@given(filters, kinds, sources, names | st.just(""), st.lists(actor, max_size=3), st.booleans(), st.randoms())
+@given(filters, kinds, sources, names | st.just(""), st.lists(actor, max_size=3), st.booleans(), states, st.randoms())
 def test_a_filter_is_what_the_rules_say_whatever_the_order(
-    wanted: Filter, kind: str, source: str, area: str, actors: list[Actor], pending: bool, chance: object
+    wanted: Filter, kind: str, source: str, area: str, actors: list[Actor], pending: bool, state: str, chance: object
 ) -> None:
-    one = event(kind, source, actors=tuple(actors), classification="pending" if pending else "done")
+    one = event(kind, source, actors=tuple(actors), classification="pending" if pending else "done", state=state)
     shuffled = list(actors)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    other = event(kind, source, actors=tuple(shuffled), classification=one.classification)
+    other = event(kind, source, actors=tuple(shuffled), classification=one.classification, state=state)
     verdict = refusal(wanted, one, TREE.lineage(area))
     assert (verdict == "") == allowed(wanted, one, area)
     assert refusal(wanted, other, TREE.lineage(area)) == verdict
+
+
+SETTINGS = st.fixed_dictionaries(
+    {
+        "kinds": st.lists(st.sampled_from([*sorted(KIND_GROUPS), "motion", "snapshot", "fire"]), min_size=1),
+        "exclude_kinds": st.lists(st.sampled_from([*sorted(KIND_GROUPS), "tamper"])),
+        "actors": st.lists(st.sampled_from(["bike", "person", "vehicle"]), min_size=1),
+        "areas": st.lists(names, min_size=1),
+    }
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SETTINGS, st.randoms(use_true_random=False))
+def test_the_order_in_which_a_filter_is_written_changes_nothing(written: dict[str, list[str]], chance: Any) -> None:
+    shuffled = {name: chance.sample(values, len(values)) for name, values in written.items()}
+    again = dict(sorted(shuffled.items(), key=lambda _: chance.random()))
+    assert FilterSettings(**written).rule() == FilterSettings(**again).rule()
+
+
+def test_groups_stand_for_their_kinds_and_bike_for_bicycle() -> None:
+    rule = FilterSettings(kinds=["battery", "motion"], exclude_kinds=["arming"], actors=["bike"]).rule()
+    assert rule.kinds == {"battery_low", "battery_restored", "motion"}
+    assert rule.exclude_kinds == {"armed", "disarmed"}
+    assert rule.actors == {"bicycle"}
+    assert FilterSettings().rule() == Filter(routine_checks="period")
+
+
+def test_every_kind_but_a_few_of_their_own_is_in_a_group() -> None:
+    grouped = frozenset().union(*(kinds for name, kinds in KIND_GROUPS.items() if name != "everything"))
+    assert grouped <= KINDS
+    assert sorted(KINDS - grouped) == ["info", "routine_check", "snapshot", "test"]
 
 
 @settings(max_examples=50, deadline=None)

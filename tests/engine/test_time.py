@@ -11,7 +11,8 @@ from tests.engine.virtual_house import SetClock, virtual_house, virtually
 from tocsin.engine.backoff import Retry
 from tocsin.engine.contracts import Attempt, IntakeClosed, LinkDown, Submission, TryLater
 from tocsin.model.delivery import DeliveryKey, Due, Receipt
-from tocsin.model.event import Event
+from tocsin.model.event import Actor, Event
+from tocsin.model.wording import canonical_name
 from tocsin.store.contract import StoreUnavailable
 
 
@@ -34,6 +35,33 @@ def test_a_clock_that_is_set_neither_expires_nor_stops_nor_delays_anything(hours
             fresh = await h.post(device="d3")
             await h.until(lambda: len(station.seen) == 3, 70)
             assert {due.key.event_seq for due in station.seen} == {waiting.seq, held.seq, fresh.seq}
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("limit", [0.5, 10.0])
+def test_late_classification_is_waited_for_no_longer_than_its_limit(limit: float) -> None:
+    async def main(clock: SetClock) -> None:
+        station = ScriptedStation()
+        went: dict[str, float] = {}
+
+        async def noted(due: Due, attempt: Attempt) -> Receipt:
+            went[due.event.device_id] = clock.monotonic() - begun
+            return await takes_it(due, attempt)
+
+        station.script = noted
+        async with virtual_house(clock, station, hold_s=limit) as h:
+            begun = clock.monotonic()
+            never = await h.post(device="never", classification="pending")
+            soon = await h.post(device="soon", classification="pending")
+            await asyncio.sleep(limit / 5)
+            await h.gateway.amend(soon.id, (Actor("person", 0.9),), "done", "test")
+            await h.until(lambda: len(went) == 2)
+            assert went == {"soon": pytest.approx(limit / 5, abs=0.1), "never": pytest.approx(limit, abs=0.1)}
+            (unclassified,) = [due.event for due in station.seen if due.key.event_seq == never.seq]
+            assert canonical_name(unclassified) == "MovementDetected"
+            await h.gateway.amend(never.id, (Actor("car", 0.9),), "done", "test")
+            assert await h.states(never) == {"arc": "delivered"}, "what came too late takes nothing back"
 
     virtually(main)
 

@@ -110,6 +110,18 @@ async def test_devices(store):
     assert Area("North").parent == ""
 
 
+async def test_areas_and_many_devices_at_once(store):
+    north = Area("North depot", "North", "acct", "Europe/Tallinn", {"arc": Address("0042")}, updated_at=at(1))
+    many = [Device(f"d{n:04}", area="North depot") for n in range(700)]
+    await store.keep([Area("North"), north], many)
+    await store.keep([replace(north, customer_id="other")], [replace(many[0], name="Gate")])
+    assert list(await store.areas()) == [Area("North"), replace(north, customer_id="other")]
+    assert list(await store.devices()) == [replace(many[0], name="Gate"), *many[1:]]
+    assert await store.delete_area("North") is True
+    assert await store.delete_area("North") is False
+    assert [area.name for area in await store.areas()] == ["North depot"]
+
+
 async def test_audit_newest_first(store):
     entries = [AuditEntry(at(n), "eva", "discard", f"{n}.arc", "192.0.2.9", "done") for n in range(5)]
     for entry in entries:

@@ -5,7 +5,24 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI
 
 from tocsin import __version__
-from tocsin.api import deliveries, destinations, devices, events, intake, problems, rpc, schema, stream, views
+from tocsin.api import (
+    areas,
+    commands,
+    deliveries,
+    destinations,
+    devices,
+    events,
+    importing,
+    intake,
+    links,
+    on_test,
+    problems,
+    rpc,
+    schema,
+    stream,
+    views,
+    written,
+)
 from tocsin.api.access import Access
 from tocsin.api.health import health_router
 from tocsin.api.limits import Limits
@@ -13,8 +30,10 @@ from tocsin.api.room import make_room
 from tocsin.engine.gateway import Gateway
 from tocsin.telemetry.record import Recorder
 
-_ROUTERS = (intake, events, deliveries, destinations, devices, stream, rpc)
-_DEVICE_TYPES = (devices.DeviceIn, devices.DeviceView, devices.DevicePage)
+_ROUTERS = (intake, events, links, deliveries, destinations, areas, devices, commands, importing, on_test, stream, rpc)
+_DEVICE_TYPES = (written.DeviceIn, devices.DeviceView, devices.DevicePage, written.AreaIn, areas.AreaView)
+_LIST_TYPES: tuple[type, ...] = (areas.AreaList, importing.ImportIn, importing.ImportView, *commands.TYPES)
+_LINK_AND_TEST_TYPES = (links.LinkView, on_test.OnTestIn, on_test.OnTestView, on_test.OnTestList)
 _RPC_TYPES = (rpc.Call, rpc.Reply)
 
 
@@ -34,10 +53,10 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.room = make_room(gateway, access, limits or Limits())
+    app.state.room = make_room(gateway, access, limits or Limits(), record)
     problems.install(app, record)
     for module in _ROUTERS:
         app.include_router(module.router, prefix=views.API)
     app.include_router(health_router(metrics))
-    schema.install(app, [*schema.VIEWS, *_DEVICE_TYPES, *_RPC_TYPES])
+    schema.install(app, [*schema.VIEWS, *_DEVICE_TYPES, *_LIST_TYPES, *_LINK_AND_TEST_TYPES, *_RPC_TYPES])
     return app

@@ -1,12 +1,13 @@
 """Devices: what is known, and what the API adds to it."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Annotated
-from zoneinfo import available_timezones
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.responses import Response
 
 from tocsin.api.access import Rights
@@ -15,56 +16,24 @@ from tocsin.api.events import PageSize, Word
 from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import DeviceWriter, Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
-from tocsin.config.fields import parse_duration
+from tocsin.api.written import DEVICE_ID, DeviceIn, addresses_as_written, meant_device
+from tocsin.engine.sheet import Entry, Sheet
+from tocsin.model.command import Arming
 from tocsin.model.device import Device
-from tocsin.model.event import Address
-from tocsin.protocols.addressing import listed, written
+from tocsin.telemetry.occurrences import Trouble
 
 router = APIRouter(tags=["devices"])
-_ID = r"^[A-Za-z0-9._:@-]{1,200}$"
-DeviceId = Annotated[str, Path(pattern=_ID)]
-Short = Annotated[str, Meta(max_length=200)]
-Digits = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[0-9A-Za-z]+$")]
-
-
-Written = Annotated[str, Meta(min_length=1, max_length=254, pattern=r"^[!-+\--:<-~]+$")]
-
-
-class AddressIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A number at a destination; all strings, leading zeros stay. `account` may be all of the address as the station
-    writes it, such as `#9280|00-001` or a mail address.
-    """
-
-    account: Written
-    area: Digits | None = None
-    zone: Digits | None = None
-    receiver: Digits | None = None
-    prefix: Digits | None = None
-
-    def meant(self) -> Address:
-        parts = (self.area, self.zone, self.receiver, self.prefix)
-        return Address(self.account, *parts) if any(parts) else listed(self.account)
-
-
-def meant_address(given: "AddressIn | str") -> Address:
-    return listed(given) if isinstance(given, str) else given.meant()
-
-
-class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A device as written. `routine` is how often it must be heard, such as `24h`."""
-
-    name: Short = ""
-    type: Short = ""
-    area: Short = ""
-    description: Annotated[str, Meta(max_length=2000)] = ""
-    customer_id: Short = ""
-    time_zone: Annotated[str, Meta(max_length=64)] = ""
-    routine: Annotated[str, Meta(max_length=30)] = ""
-    addresses: Annotated[Mapping[str, AddressIn | Written], Meta(max_length=100)] = {}
+DeviceId = Annotated[str, Path(pattern=DEVICE_ID)]
+AT_A_STRETCH = 50
+"""Devices whose addresses are looked up before others have a turn."""
 
 
 class DeviceView(Struct, frozen=True):
-    """A device. `origin`: config, api or the name of a system; `addresses` in printed form per destination."""
+    """A device. `origin`: config, api or the name of a system; `addresses` is its list, as written.
+
+    `armed` is what it confirmed last; `disarmed_until`: null while it is armed or disarmed without end.
+    `destinations`: the address each of them uses and where it came from; `warnings`: what is wrong with them.
+    """
 
     id: str
     name: str
@@ -77,6 +46,11 @@ class DeviceView(Struct, frozen=True):
     addresses: dict[str, str]
     origin: str
     updated_at: str | None
+    schedule: str
+    armed: bool
+    disarmed_until: datetime | None
+    destinations: Sequence[Entry]
+    warnings: Sequence[str]
 
 
 class DevicePage(Struct, frozen=True):
@@ -87,7 +61,9 @@ class DevicePage(Struct, frozen=True):
 _devices = msgspec.json.Decoder(DeviceIn)
 
 
-def device_view(device: Device) -> DeviceView:
+def device_view(device: Device, sheet: Sheet, arming: Arming | None) -> DeviceView:
+    """`arming`: None for a device that was never armed or disarmed."""
+    entries = sheet.entries(device)
     return DeviceView(
         id=device.id,
         name=device.name,
@@ -97,9 +73,14 @@ def device_view(device: Device) -> DeviceView:
         customer_id=device.customer_id,
         time_zone=device.time_zone,
         routine_s=device.routine_s,
-        addresses={name: written(address) for name, address in device.addresses.items()},
+        addresses=addresses_as_written(device.addresses),
         origin=device.origin,
         updated_at=device.updated_at.isoformat() if device.updated_at else None,
+        schedule=device.schedule,
+        armed=arming is None or arming.armed,
+        disarmed_until=None if arming is None or arming.armed else arming.until,
+        destinations=entries,
+        warnings=sheet.warnings(device, entries),
     )
 
 
@@ -127,16 +108,28 @@ async def list_devices(
         and all(getattr(device, name) == value for name, value in asked)
         and _reach(room, rights, device)
     ]
-    page = [device_view(device) for device in found[:limit]]
+    page = [view async for view in _views(room, found[:limit])]
     return answer(DevicePage(page, page[-1].id if len(found) > limit else None))
+
+
+def _view(room: Room, device: Device) -> DeviceView:
+    return device_view(device, room.gateway.sheet, room.gateway.devices.armings.get(device.id))
+
+
+async def _views(room: Room, devices: Sequence[Device]) -> AsyncIterator[DeviceView]:
+    for n, device in enumerate(devices, start=1):
+        yield _view(room, device)
+        if n % AT_A_STRETCH == 0:
+            await asyncio.sleep(0)
 
 
 @router.get("/devices/{device_id}", **described("One device", DeviceView))
 async def get_device(device_id: DeviceId, room: TheRoom, rights: Reader) -> Response:
-    return answer(device_view(_known(room, rights, device_id)))
+    return answer(_view(room, known_device(room, rights, device_id)))
 
 
-def _known(room: Room, rights: Rights, device_id: str) -> Device:
+def known_device(room: Room, rights: Rights, device_id: str) -> Device:
+    """Raises Problem 404."""
     device = room.gateway.devices.get(device_id)
     if device is None or not _reach(room, rights, device):
         raise not_found("such device")
@@ -147,46 +140,25 @@ def _known(room: Room, rights: Rights, device_id: str) -> Device:
 async def put_device(device_id: DeviceId, request: Request, room: TheRoom, rights: DeviceWriter) -> Response:
     require_json(request)
     async with room.buffers.body(request, room.limits.small) as body:
-        device = _meant(device_id, decode(_devices, body))
+        device = meant_device(device_id, decode(_devices, body))
     known = room.gateway.devices.get(device_id)
     if not _reach(room, rights, device) or (known is not None and not _reach(room, rights, known)):
         raise Problem(403, f"The token {rights.name} may not write devices of this area.", field="area")
     try:
-        return answer(device_view(await room.gateway.devices.put(device, room.now())))
+        kept = await room.gateway.devices.put(device, room.now())
     except PermissionError as error:
         raise Problem(409, f"{error}.") from None
+    view = _view(room, kept)
+    for warning in view.warnings:
+        room.record(Trouble(f"device {kept.id}", warning))
+    return answer(view)
 
 
 @router.delete("/devices/{device_id}", **described("Forget a device", None, 204))
 async def delete_device(device_id: DeviceId, room: TheRoom, rights: DeviceWriter) -> Response:
-    _known(room, rights, device_id)
+    known_device(room, rights, device_id)
     try:
         await room.gateway.devices.delete(device_id)
     except PermissionError as error:
         raise Problem(409, f"{error}.") from None
     return Response(status_code=204)
-
-
-def _meant(device_id: str, given: DeviceIn) -> Device:
-    """Raises Problem 422."""
-    if given.time_zone and given.time_zone not in available_timezones():
-        reason = f"time_zone: {given.time_zone!r} is no IANA time zone such as Europe/Tallinn"
-        raise Problem(422, reason, field="time_zone")
-    return Device(
-        id=device_id,
-        name=given.name,
-        type=given.type,
-        area=given.area,
-        description=given.description,
-        customer_id=given.customer_id,
-        time_zone=given.time_zone,
-        routine_s=_seconds(given.routine) if given.routine else None,
-        addresses={name: meant_address(address) for name, address in given.addresses.items()},
-    )
-
-
-def _seconds(routine: str) -> float:
-    try:
-        return parse_duration(routine)
-    except ValueError as error:
-        raise Problem(422, f"routine: {error}", field="routine") from None

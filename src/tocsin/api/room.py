@@ -14,10 +14,12 @@ from tocsin.api.access import Access, Doorkeeper, Rights, demand
 from tocsin.api.bodies import Buffers
 from tocsin.api.limits import Limits
 from tocsin.api.problems import not_found
+from tocsin.api.rates import Rate
 from tocsin.api.settings import Scope
 from tocsin.api.sse import Streams
 from tocsin.engine.gateway import Gateway
 from tocsin.store.contract import StoredEvent
+from tocsin.telemetry.record import Recorder
 
 JSON = "application/json"
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -25,14 +27,20 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Room(Struct, frozen=True):
-    """`closing` is set when the gateway stops: open streams end then."""
+    """`closing` is set when the gateway stops: open streams end then. `links_asked` counts who opens events' links,
+    `links_missed` who tries tokens that are none.
+    """
 
     gateway: Gateway
     doorkeeper: Doorkeeper
     limits: Limits
     buffers: Buffers
     streams: Streams
+    polls: Streams
     closing: asyncio.Event
+    record: Recorder
+    links_asked: Rate
+    links_missed: Rate
 
     @property
     def access(self) -> Access:
@@ -42,9 +50,20 @@ class Room(Struct, frozen=True):
         return self.gateway.clock.now()
 
 
-def make_room(gateway: Gateway, access: Access, limits: Limits) -> Room:
-    doorkeeper = Doorkeeper(access, limits.failed_tokens_per_minute, gateway.clock.monotonic)
-    return Room(gateway, doorkeeper, limits, Buffers(limits), Streams(limits.streams), asyncio.Event())
+def make_room(gateway: Gateway, access: Access, limits: Limits, record: Recorder) -> Room:
+    monotonic = gateway.clock.monotonic
+    return Room(
+        gateway,
+        Doorkeeper(access, limits.failed_tokens_per_minute, monotonic),
+        limits,
+        Buffers(limits),
+        Streams(limits.streams),
+        Streams(limits.polls, "devices wait for orders"),
+        asyncio.Event(),
+        record,
+        Rate(limits.links_per_minute, monotonic),
+        Rate(limits.failed_tokens_per_minute, monotonic),
+    )
 
 
 def room_of(request: Request) -> Room:
@@ -79,6 +98,9 @@ Reader = Annotated[Rights, Depends(_having("read"))]
 Sender = Annotated[Rights, Depends(_having("events:write"))]
 DeviceWriter = Annotated[Rights, Depends(_having("devices:write"))]
 Operator = Annotated[Rights, Depends(_having("operate"))]
+Commander = Annotated[Rights, Depends(_having("commands"))]
+Controller = Annotated[Rights, Depends(_having("control"))]
+Auditor = Annotated[Rights, Depends(_having("admin"))]
 
 
 def answer(value: Any, status: int = 200) -> Response:

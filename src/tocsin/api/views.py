@@ -8,7 +8,7 @@ from msgspec import Struct
 from tocsin.engine.contracts import PhotoRefused
 from tocsin.engine.gateway import DestinationStatus
 from tocsin.model.delivery import Delivery, Exchange
-from tocsin.model.event import Actor, Code, Event, Location, Place
+from tocsin.model.event import Actor, Box, Code, Event, Location, Place
 from tocsin.model.kinds import lane_of
 from tocsin.model.wording import local_time
 
@@ -65,6 +65,7 @@ class EventView(Struct, frozen=True):
     classification: str
     flags: Sequence[str]
     raw: str
+    motion_area: Sequence[Box]
     deliveries: Sequence[DeliveryView]
 
 
@@ -159,6 +160,7 @@ def event_view(event: Event, deliveries: Sequence[Delivery]) -> EventView:
         classification=event.classification,
         flags=event.flags,
         raw=event.raw,
+        motion_area=event.motion_area,
         deliveries=[delivery_view(delivery) for delivery in deliveries],
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tocsin.app.pictures import PictureCheck
 from tocsin.app.settings import Configuration
+from tocsin.config.modes import type_key
 from tocsin.destinations.registry import DESTINATION_TYPES
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.surroundings import Surroundings
@@ -53,6 +54,7 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         lease_ttl_s=SHARED_LEASE_S if shared else SINGLE_LEASE_S,
         retention=_ages(settings),
         shared=shared,
+        link_life_s=settings.gateway.link_life,
     )
     built = Gateway(
         name,
@@ -73,7 +75,7 @@ def _ages(settings: Configuration) -> RetentionAges:
 
 
 def _member(entry: DestinationSettings, around: Surroundings) -> Member:
-    kind = DESTINATION_TYPES[entry.type]
+    kind = DESTINATION_TYPES[type_key(DESTINATION_TYPES, entry.type, getattr(entry, "mode", ""))]
     tls = getattr(entry, "tls", None)
     return Member(
         destination=kind.build(entry, around),
@@ -84,6 +86,8 @@ def _member(entry: DestinationSettings, around: Surroundings) -> Member:
         hold_s=entry.hold_s(),
         wants_photos=entry.wants_photos(),
         insecure=bool(getattr(tls, "insecure", False)),
+        links=entry.carries_links(),
+        says_test=entry.says_test(),
     )
 
 

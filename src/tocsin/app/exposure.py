@@ -1,6 +1,6 @@
 """What a configuration leaves open, as warnings: unverified TLS, plain links, events that could not be addressed.
 
-Goes by the settings' names, which mean the same in every type: `tls`, `key`, `hosts`, `url`, `account`, `to`.
+Goes by the settings' names, which mean the same in every type: `tls`, `key`, `hosts`, `url`, `urls`, `account`, `to`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,7 @@ from tocsin.config.document import Document
 from tocsin.config.listening import is_loopback
 from tocsin.config.positions import KeyPath
 from tocsin.config.problems import Problem
+from tocsin.protocols.addressing import NOTATIONS
 
 _SHOWN = 5
 
@@ -22,12 +23,20 @@ def exposure_warnings(document: Document, settings: Configuration) -> Iterator[P
     if api.insecure and api.tls is None and not is_loopback(api.listen):
         message = f"plain HTTP on {api.listen}: tokens, events and photos can be read on the way"
         yield document.problem(("api", "insecure"), message, 'tls = { cert = "…", key = "…" }', warn=True)
+    yield from _links(document, settings)
     for source in settings.sources:
         yield from _source(document, _place(document, "sources", source.name), source)
     for destination in settings.destinations:
         place = _place(document, "destinations", destination.name)
         yield from _link(document, place, destination)
         yield from _address(document, place, destination)
+
+
+def _links(document: Document, settings: Configuration) -> Iterator[Problem]:
+    public = settings.gateway.public_url
+    if public.startswith("http://") and not _is_here(urlsplit(public).hostname or ""):
+        message = "event links would show photos over plain HTTP to anyone on the way"
+        yield document.problem(("gateway", "public_url"), message, "https://…", warn=True)
 
 
 def _place(document: Document, table: str, name: str) -> KeyPath:
@@ -67,9 +76,10 @@ def _unverified(document: Document, place: KeyPath, entry: Any, who: str) -> Ite
 
 def _plain_peers(destination: Any) -> list[str]:
     """The peers beyond this machine that are told in clear."""
-    url = getattr(destination, "url", "")
-    if url:
-        return [url] if url.startswith("http://") and not _is_here(urlsplit(url).hostname or "") else []
+    oauth = getattr(destination, "oauth", None)
+    urls = [getattr(destination, "url", ""), *getattr(destination, "urls", ()), oauth.token_url if oauth else ""]
+    if any(urls):
+        return [url for url in urls if url.startswith("http://") and not _is_here(urlsplit(url).hostname or "")]
     mode = getattr(destination.tls, "mode", "off" if destination.tls is None else "required")
     plain = mode in ("off", "opportunistic")
     peers = [*getattr(destination, "hosts", ()), *filter(None, [getattr(destination, "listen", "")])]
@@ -90,9 +100,16 @@ def _is_here(host: str) -> bool:
 def _address(document: Document, place: KeyPath, destination: Any) -> Iterator[Problem]:
     fields = type(destination).model_fields
     if "account" in fields and destination.account is None:
-        polls = ", and the station is not polled" if "supervision" in fields else ""
-        message = f"no account: events that bring no address are set aside{polls}"
-        yield document.problem(place, message, 'account = "9280", as the station gave it', warn=True)
+        polled = ", and the station is not polled" if "supervision" in fields else ""
+        message = f"no account: events that bring no address are set aside{polled}"
+        yield document.problem(
+            place, message, f'account = "{_example(destination)}", as the station gave it', warn=True
+        )
     if "to" in fields and not destination.to:
         message = "no to: events whose device names no recipient are set aside"
         yield document.problem(place, message, 'to = ["guard@example.net"]', warn=True)
+
+
+def _example(destination: Any) -> str:
+    notation = NOTATIONS.get(getattr(type(destination), "prefix", "").lower())
+    return notation.example.partition(":")[2] if notation else "9280"

@@ -11,6 +11,9 @@ async def metrics_text(gateway: Gateway, metrics: Metrics) -> bytes:
         _measure(metrics, status, gateway)
     for source, state in gateway.sources():
         metrics.source_up.labels(source, state.subject).set(state.up)
+    metrics.tests.clear()
+    for test in gateway.tests.all():
+        metrics.tests.labels(test.area).inc()
     return metrics.text()
 
 

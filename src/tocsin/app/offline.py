@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 from msgspec.structs import replace
 
 from tocsin.app.settings import Configuration
+from tocsin.config.modes import type_key
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.clock import LoopClock
@@ -15,6 +16,7 @@ from tocsin.engine.contracts import CheckStep, Clock, Destination, PhotoIn, Reje
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.intake import Door, IntakeParts
 from tocsin.engine.routing import Route, Verdict
+from tocsin.engine.sheet import Sheet
 from tocsin.engine.submission import read_event, submission
 from tocsin.model.delivery import DeliveryKey, Due
 from tocsin.model.event import Event, Photo
@@ -59,13 +61,17 @@ class Offline:
         no_store = cast("Store", None)
         self.devices = DeviceBook(no_store, areas, [entry.device() for entry in settings.devices])
         self.destinations: dict[str, Destination] = {
-            entry.name: types[entry.type].build(entry, around) for entry in settings.destinations
+            entry.name: types[type_key(types, entry.type, getattr(entry, "mode", ""))].build(entry, around)
+            for entry in settings.destinations
         }
         routes = [self._route(entry) for entry in settings.destinations]
         parts = IntakeParts(
             no_store, self._clock, self._new_id, _unrecorded, self.devices, _as_it_is, lambda _: None, lambda _: None
         )
         self._door = Door(parts, routes)
+        self.sheet = Sheet(
+            self.devices, self._clock, [(route, self.destinations[route.name].address) for route in routes]
+        )
 
     def _route(self, entry: Any) -> Route:
         destination = self.destinations[entry.name]

@@ -47,6 +47,9 @@ class Client:
     def post(self, path: str, body: Any = None) -> Any:
         return self._call("POST", path, None if body is None else json.dumps(body).encode())
 
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path)
+
     def pages(self, path: str, most: int, **query: Any) -> Iterator[dict[str, Any]]:
         """Items of a paged list, at most `most` of them."""
         cursor = ""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import check, diagnostics, health, preview, running, sending, setup, simulate, tables
+from tocsin.cli import bulk, check, diagnostics, health, on_test, preview, running, sending, setup, simulate, tables
 from tocsin.cli.context import FAILED, Invocation, Unanswered
 
 app = typer.Typer(
@@ -33,14 +33,19 @@ for command in (
     tables.deliveries,
     tables.devices,
     tables.destinations,
+    tables.commands,
+    bulk.export,
     sending.retry,
     sending.discard,
+    on_test.ontest,
+    on_test.links,
     diagnostics.diagnostics,
     setup.schema,
     setup.password,
 ):
     app.command()(command)
 app.command("test")(sending.try_out)
+app.command("import")(bulk.import_)
 app.add_typer(simulate.app, name="simulate")
 
 

@@ -132,4 +132,4 @@ def _row(verdict: Verdict) -> tuple[str, str, str, str]:
         return verdict.destination, "no", "", verdict.reason
     if addressed.problem:
         return verdict.destination, "set aside", "", addressed.problem
-    return verdict.destination, "yes", addressed.address, addressed.origin
+    return verdict.destination, "yes", addressed.address, "; ".join(filter(None, (addressed.origin, verdict.note)))

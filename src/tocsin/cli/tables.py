@@ -1,4 +1,4 @@
-"""What is there: `events`, `deliveries`, `devices`, `destinations`. Read from the running gateway."""
+"""What is there: `events`, `deliveries`, `devices`, `destinations`, `commands`. Read from the running gateway."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
@@ -136,19 +136,66 @@ def devices(
     area: Annotated[str, typer.Option(help="Only this area.")] = "",
     type: Annotated[str, typer.Option(help="Only this type.")] = "",  # noqa: A002
     customer: Annotated[str, typer.Option(help="Only this customer.")] = "",
-    limit: Limit = 500,
+    addresses: Annotated[bool, typer.Option("--addresses", help="The address of each at every destination.")] = False,
+    dest: Annotated[str, typer.Option(help="With --addresses: only this destination.")] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="With --addresses: as CSV, the sheet for the station.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Of the configuration file, without a gateway.")] = False,
+    limit: Limit = 100_000,
 ) -> None:
-    """List the devices the gateway knows.
+    """List devices; --addresses: their numbers at stations.
 
-    Example: tocsin devices --area "North depot"
+    Example: tocsin devices --addresses --dest arc --csv > arc.csv
     """
+    from tocsin.cli.sheet import configured, print_sheet, rows_of
+
     given = invocation(context)
-    items = list(given.client("read").pages("/devices", limit, area=area, type=type, customer_id=customer))
+    asked = {"area": area, "type": type, "customer_id": customer}
+    if offline:
+        wanted = [(name, value) for name, value in asked.items() if value]
+        items = [one for one in configured(given) if all(one[name] == value for name, value in wanted)][:limit]
+    else:
+        items = list(given.client("read").pages("/devices", limit, **asked))
+    if addresses or as_csv:
+        return print_sheet(given, list(rows_of(items, dest)), as_csv)
     if given.json:
         return print_json(items)
     columns = ("id", "name", "type", "area", "description", "origin")
     rows = [tuple(str(item[name]) for name in columns) for item in items]
-    return print_table(columns, rows, "no devices: [[devices]] in the configuration, or PUT /api/v1/devices/ID")
+    print_table(columns, rows, "no devices: [[devices]] in the configuration, or PUT /api/v1/devices/ID")
+    for item in items:
+        for warning in item["warnings"]:
+            typer.echo(printable(f"warning: {item['id']}: {warning}"))
+    return None
+
+
+def commands(
+    context: typer.Context,
+    state: Annotated[list[str], typer.Option(help="Only this state; may be repeated.")] = [],  # noqa: B006
+    device: Annotated[str, typer.Option(help="Only this device.")] = "",
+    limit: Limit = 20,
+) -> None:
+    """List commands to devices: siren, arm, disarm.
+
+    Newest first, with who gave them and how they ended.
+
+    Example: tocsin commands --device siren-1 --state confirmed
+    """
+    given = invocation(context)
+    items = list(given.client("read").pages("/commands", limit, state=list(state), device_id=device))
+    if given.json:
+        return print_json(items)
+    columns = ("id", "requested", "device", "order", "state", "by", "from", "ended", "result")
+    return print_table(columns, [_command_row(item) for item in items], "no commands")
+
+
+def _command_row(item: dict[str, Any]) -> tuple[str, ...]:
+    end = f" until {_time(item['until'])}" if item["until"] else ""
+    order = item["order"] + (" without time limit" if item["no_time_limit"] else end)
+    who = (item["requested_by"], item["source_address"])
+    return (
+        *(item["id"], _time(item["requested_at"]), item["device_id"], order, item["state"], *who),
+        *(_time(item["ended_at"]), item["result"]),
+    )
 
 
 def destinations(

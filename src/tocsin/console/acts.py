@@ -1,4 +1,7 @@
-"""What can be done at the console: test, pause, resume, retry, discard. Every post carries the page's token."""
+"""What can be done at the console: test, pause, resume, retry, discard, revoke a link, end a test on an area.
+
+Every post carries the page's token.
+"""
 
 import json
 
@@ -7,11 +10,14 @@ from starlette.responses import RedirectResponse, Response
 
 from tocsin.api.access import demand_everywhere
 from tocsin.api.deliveries import operable, try_again
+from tocsin.api.on_test import may_end, visible_tests
 from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import Room, TheRoom
 from tocsin.console.looks import page
+from tocsin.console.pages import link_of, one_event
 from tocsin.console.present import card, chip
 from tocsin.console.visitor import AnOperator, Visitor
+from tocsin.store.contract import StoredEvent
 
 router = APIRouter(include_in_schema=False)
 
@@ -56,6 +62,27 @@ async def on_delivery(key: str, act: str, request: Request, room: TheRoom, visit
     now = await room.gateway.store.delivery(delivery.key) or delivery
     words = f"The delivery to {delivery.key.destination} {said}."
     return _done(request, _delivery(request, visitor, chip(now)), words, f"/events/{delivery.event_id}")
+
+
+@router.post("/events/{event_id}/link/revoke")
+async def on_link(event_id: str, request: Request, room: TheRoom, visitor: AnOperator) -> Response:
+    row = await one_event(room, visitor.rights, event_id)
+    if not await room.gateway.links.revoke(StoredEvent(row.seq, row.event), visitor.rights.name):
+        raise Problem(409, "This cannot be done: the event has no link, or it was revoked before.")
+    link = await link_of(room, row)
+    fragment = page(request, visitor, "event_link.html", row=row, event=row.event, link=link)
+    return _done(request, fragment, "The link is revoked: it no longer opens the event.", f"/events/{event_id}")
+
+
+@router.post("/tests/{test_id}/end")
+async def on_test(test_id: str, request: Request, room: TheRoom, visitor: AnOperator) -> Response:
+    tests = visible_tests(room, visitor.rights)
+    test = next((test for test in tests if test.id == test_id and may_end(room, visitor.rights, test)), None)
+    if test is None:
+        raise not_found("such test")
+    await room.gateway.tests.end(test, visitor.rights.name)
+    said = f"{test.subject} is no longer on test: alarms are real."
+    return _done(request, page(request, visitor, "tests.html"), said, "/")
 
 
 def _delivery(request: Request, visitor: Visitor, shown: object) -> Response:

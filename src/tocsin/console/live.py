@@ -10,6 +10,7 @@ from tocsin.api.events import Word
 from tocsin.api.room import Room, TheRoom
 from tocsin.api.sse import HEARTBEAT, beating, frame, streaming
 from tocsin.console.looks import render
+from tocsin.console.on_test import banners
 from tocsin.console.pages import summary_of, wanted_events, with_deliveries
 from tocsin.console.present import Row, card, chip
 from tocsin.console.visitor import AVisitor, Visitor
@@ -31,10 +32,13 @@ class Gathered:
         self.events: dict[str, bool] = {}
         self.deliveries: dict[str, None] = {}
         self.destinations: set[str] = set()
+        self.commands = False
+        self.tests = False
         self.lost = False
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.deliveries or self.destinations or self.lost)
+        beside = self.commands or self.tests or self.lost
+        return bool(self.events or self.deliveries or self.destinations or beside)
 
     def add(self, change: Change) -> None:
         match change.topic:
@@ -47,6 +51,10 @@ class Gathered:
                 self.destinations.add(str(change.data.get("destination", "")))
             case "destination":
                 self.destinations.add(change.id)
+            case "command":
+                self.commands = True
+            case "test":
+                self.tests = True
             case "missed":
                 self.lost = True
         self.lost = self.lost or len(self.events) > MOST_ROWS or len(self.deliveries) > MOST_CHIPS
@@ -80,12 +88,14 @@ async def _show(room: Room, visitor: Visitor, wanted: EventFilter, gathered: Gat
     if gathered.lost:
         return [frame("refresh", "")]
     fresh, amended = await _events(room, visitor.rights, wanted, gathered)
-    pieces = []
+    pieces = [frame("commands", "")] if gathered.commands else []
     if fresh:
         pieces.append(frame("events", "".join(render("row.html", row=one, fresh=True) for one in fresh)))
     updates = [render("row.html", row=one, fresh=False) for one in amended]
     updates += await _chips(room, visitor, gathered)
     updates += await _cards(room, visitor, gathered)
+    if gathered.tests:
+        updates.append(render("tests.html", tests=banners(room, visitor.rights), visitor=visitor))
     pieces.append(frame("update", "".join(updates)))
     return pieces
 

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from tocsin.api.room import room_of
+from tocsin.console.on_test import banners
 from tocsin.console.visitor import Visitor, keep_session, parts_of
 
 CSP = (
@@ -53,6 +54,12 @@ def exact(at: datetime) -> str:
     return f"{at.astimezone(UTC):%H:%M:%S.%f}"[:-3] + " UTC"
 
 
+def offset(at: datetime) -> str:
+    """`UTC+03:00`."""
+    hours = at.strftime("%z")
+    return f"UTC{hours[:3]}:{hours[3:5]}"
+
+
 def took(seconds: float) -> str:
     if seconds < 1:
         return f"{1000 * seconds:.0f} ms"
@@ -88,7 +95,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (wire, clock, day, utc, instant, percent, sure, span, exact, took):
+    for filter_ in (wire, clock, day, utc, instant, percent, sure, span, exact, took, offset):
         environment.filters[filter_.__name__] = filter_
     return environment
 
@@ -102,7 +109,9 @@ def render(name: str, **values: Any) -> str:
 
 def page(request: Request, visitor: Visitor, name: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page or a fragment for a visitor; renews the session when its time has come."""
-    text = render(name, visitor=visitor, gateway=room_of(request).gateway.name, **values)
+    room = room_of(request)
+    tests = banners(room, visitor.rights)
+    text = render(name, visitor=visitor, gateway=room.gateway.name, tests=tests, **values)
     response = HTMLResponse(text, status, HEADERS)
     if visitor.renew:
         keep_session(response, request, parts_of(request).sessions.renewed(visitor.session))

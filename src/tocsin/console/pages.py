@@ -14,7 +14,10 @@ from tocsin.console.looks import page
 from tocsin.console.present import Row, Summary, card, chip, row, summary
 from tocsin.console.visitor import AVisitor
 from tocsin.engine.gateway import DestinationStatus
+from tocsin.engine.links import EventLink
+from tocsin.engine.sheet import Entry
 from tocsin.model.delivery import Delivery, DeliveryKey, DeliveryState
+from tocsin.model.event import Event
 from tocsin.store.contract import DeliveryFilter, EventFilter, StoredEvent
 
 router = APIRouter(include_in_schema=False)
@@ -126,12 +129,25 @@ async def aside(request: Request, room: TheRoom, visitor: AVisitor) -> Response:
 async def event_page(event_id: str, request: Request, room: TheRoom, visitor: AVisitor) -> Response:
     shown = await one_event(room, visitor.rights, event_id)
     overall = await summary_of(room, visitor.rights, await room.gateway.destinations())
-    return page(request, visitor, "event_page.html", row=shown, summary=overall)
+    link, at = await link_of(room, shown), addresses_of(room, shown.event)
+    return page(request, visitor, "event_page.html", row=shown, link=link, summary=overall, addresses=at)
 
 
 @router.get("/events/{event_id}/panel")
 async def event_panel(event_id: str, request: Request, room: TheRoom, visitor: AVisitor) -> Response:
-    return page(request, visitor, "event_panel.html", row=await one_event(room, visitor.rights, event_id))
+    shown = await one_event(room, visitor.rights, event_id)
+    link, at = await link_of(room, shown), addresses_of(room, shown.event)
+    return page(request, visitor, "event_panel.html", row=shown, link=link, addresses=at)
+
+
+def addresses_of(room: Room, event: Event) -> list[Entry]:
+    """What each destination uses for the event's device now; nothing for a device nobody knows."""
+    device = room.gateway.devices.get(event.device_id)
+    return [] if device is None else room.gateway.sheet.entries(device)
+
+
+async def link_of(room: Room, shown: Row) -> EventLink | None:
+    return await room.gateway.links.of(StoredEvent(shown.seq, shown.event))
 
 
 async def one_event(room: Room, rights: Rights, event_id: str) -> Row:

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.engine.backoff import Retry
-from tocsin.engine.routing import Filter
-from tocsin.model.kinds import ActorClass, Kind
+from tocsin.engine.routing import Filter, RoutineRule
+from tocsin.model.kinds import ActorClass, Kind, KindGroup, State, kinds_of
 from tocsin.protocols.addressing import Number
 from tocsin.transports.contract import TlsOptions
 
@@ -15,11 +15,32 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39
 """Names of destinations and sources: they appear in metrics, addresses and file names."""
 
 
+KindName = Literal[Kind, KindGroup]
+
+
+def _bike(value: object) -> object:
+    """The station's word for it (stations.md 10)."""
+    return "bicycle" if value == "bike" else value
+
+
 class FilterSettings(Settings):
     """Which events this destination gets; all conditions must hold, inside one list one match is enough."""
 
-    kinds: list[Kind] | None = Field(None, description="Event kinds to forward; absent: all but snapshot.")
-    actors: list[ActorClass] | None = Field(None, description="For motion: at least one of these must be seen.")
+    kinds: list[KindName] | None = Field(
+        None, description="Event kinds, or groups of them, to forward; absent: all but snapshot."
+    )
+    exclude_kinds: list[KindName] = Field([], description="Event kinds, or groups of them, not to forward.")
+    states: list[State] | None = Field(
+        None, description='Only these states; absent: new, restore and still. ["new"] leaves out restores.'
+    )
+    routine_checks: RoutineRule = Field(
+        "period",
+        description="At most one per device and its own period (routine of the device, without it an hour), "
+        '"hourly", "daily"; "all" or "off".',
+    )
+    actors: list[Annotated[ActorClass, BeforeValidator(_bike)]] | None = Field(
+        None, description="For motion: at least one of these must be seen; vehicle stands for all but person."
+    )
     min_confidence: float = Field(0.0, ge=0, le=1, description="For motion with actors: the least confidence.")
     areas: list[str] | None = Field(None, description="Only these areas and those below them.")
     exclude_areas: list[str] = Field([], description="Not these areas and those below them.")
@@ -27,7 +48,10 @@ class FilterSettings(Settings):
 
     def rule(self) -> Filter:
         return Filter(
-            kinds=None if self.kinds is None else frozenset(self.kinds),
+            kinds=None if self.kinds is None else kinds_of(self.kinds),
+            exclude_kinds=kinds_of(self.exclude_kinds),
+            states=None if self.states is None else frozenset(self.states),
+            routine_checks=self.routine_checks,
             actors=None if self.actors is None else frozenset(self.actors),
             min_confidence=self.min_confidence,
             areas=None if self.areas is None else frozenset(self.areas),
@@ -77,6 +101,16 @@ class DestinationSettings(Settings):
     type: str = Field(description="Type of station.")
     filter: FilterSettings = Field(FilterSettings(), description="Which events it gets.")
     retry: RetrySettings = Field(RetrySettings(), description="How failed deliveries are tried again.")
+    links: bool | None = Field(
+        None,
+        description="Tell this station the event's login-free page instead of the source's own URL; absent: only where "
+        "nobody on the way can read it.",
+    )
+    on_test: Literal["mark", "hold"] | None = Field(
+        None,
+        description="Events while on test: mark sends them as tests, hold keeps them back; absent: mark where the "
+        "format can say so.",
+    )
     on_missing_address: Literal["default", "error", "drop"] = Field(
         "default",
         description="An event whose device and area have no address here: goes to the default address; is set aside "
@@ -92,6 +126,25 @@ class DestinationSettings(Settings):
 
     def wants_photos(self) -> bool:
         return False
+
+    def carries_links(self) -> bool:
+        return self._encrypted() if self.links is None else self.links
+
+    def says_test(self) -> bool:
+        """Whether events on test go out, marked as such."""
+        return self.can_say_test() if self.on_test is None else self.on_test == "mark"
+
+    def can_say_test(self) -> bool:
+        """Whether the station's software sees that an event is a test, so that nobody is sent out."""
+        return False
+
+    def _encrypted(self) -> bool:
+        """Goes by names that mean the same in every type: `url`, `urls`, `key`, `tls`."""
+        urls = [str(url) for url in (getattr(self, "url", ""), *getattr(self, "urls", ())) if url]
+        if urls or getattr(self, "key", None) is not None:
+            return not any(url.startswith("http://") for url in urls)
+        tls = getattr(self, "tls", None)
+        return getattr(tls, "mode", "off" if tls is None else "required") in ("required", "implicit")
 
     def default_address(self) -> Number | None:
         """Where an event goes that has no address of its own."""

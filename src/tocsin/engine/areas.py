@@ -15,6 +15,22 @@ class AreaTree:
         self._areas = {area.name: area for area in areas}
         self._time_zone = time_zone
 
+    def put(self, area: Area) -> None:
+        self._areas[area.name] = area
+
+    def delete(self, name: str) -> None:
+        self._areas.pop(name, None)
+
+    def get(self, name: str) -> Area | None:
+        return self._areas.get(name)
+
+    def all(self) -> list[Area]:
+        return sorted(self._areas.values(), key=lambda area: area.name)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether somebody described it."""
+        return name in self._areas
+
     def lineage(self, name: str) -> tuple[str, ...]:
         """The area and those above it, nearest first; empty for no area."""
         found: list[str] = []

@@ -2,26 +2,20 @@
 
 import asyncio
 import contextlib
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.engine.amending import Amendments
 from tocsin.engine.announcer import Announcer
 from tocsin.engine.areas import AreaTree
-from tocsin.engine.backoff import Retry
+from tocsin.engine.commands import CommandParts, Commands
 from tocsin.engine.contracts import (
-    Addressed,
-    Clock,
-    Destination,
     IntakeClosed,
     PhotoIn,
     PhotoRefused,
-    Randomness,
     Source,
     SourceState,
     Submission,
@@ -30,25 +24,30 @@ from tocsin.engine.contracts import (
 )
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.expiries import Expiries
+from tocsin.engine.guarded import guarded
 from tocsin.engine.hub import Change, Hub, delivery_changed, event_kept
-from tocsin.engine.intake import Door, IntakeParts, PhotoCheck
+from tocsin.engine.intake import Door, IntakeParts
+from tocsin.engine.links import Links
+from tocsin.engine.members import GatewayParts, Member
+from tocsin.engine.on_test import OnTestBook
 from tocsin.engine.pump import Pump
-from tocsin.engine.retention import RetentionAges, keep_pruning
-from tocsin.engine.routing import Filter, Route, Verdict, destination_device, owed, unfiltered
+from tocsin.engine.retention import keep_pruning
+from tocsin.engine.routing import Route, Verdict, destination_device, owed, unfiltered
+from tocsin.engine.sheet import Sheet
 from tocsin.engine.standing import Standing
 from tocsin.engine.status import DestinationStatus, link_state, status
 from tocsin.engine.supervision import SupervisionWatch
 from tocsin.engine.surroundings import PumpParts
 from tocsin.engine.tasks import ComponentState
 from tocsin.engine.tasks import Supervised as SupervisedTask
+from tocsin.engine.telling import telling
 from tocsin.model.delivery import DeliveryKey, Due, Outcome
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Event
 from tocsin.model.ids import UlidSource
 from tocsin.model.kinds import Classification
-from tocsin.store.contract import Accepted, AuditEntry, Store, StoredEvent, StoreUnavailable
-from tocsin.telemetry.occurrences import TaskFailed
-from tocsin.telemetry.record import Recorder
+from tocsin.model.on_test import OnTest
+from tocsin.store.contract import Accepted, AuditEntry, StoredEvent, StoreUnavailable
 
 __all__ = ["DestinationStatus", "Gateway", "GatewayParts", "Member"]
 
@@ -57,34 +56,6 @@ T = TypeVar("T")
 LOOK_EVERY_S = 1.0
 STOP_LIMIT_S = 1.0
 """For the last words and what is on its way to the disk; the pumps have their own."""
-
-
-class Member(Struct, frozen=True):
-    """One configured destination with what the engine must know of it besides its own contract."""
-
-    destination: Destination
-    type: str
-    title: str
-    filter: Filter = Filter()
-    retry: Retry = Retry()
-    hold_s: float = 10.0
-    wants_photos: bool = False
-    insecure: bool = False
-
-
-class GatewayParts(NamedTuple):
-    """Everything from outside, as arguments. `node` owns leases; on SQLite it is the same after a restart."""
-
-    store: Store
-    clock: Clock
-    randomness: Randomness
-    record: Recorder
-    photo_check: PhotoCheck
-    node: str = "tocsin"
-    lease_ttl_s: float = 3600.0
-    retention: RetentionAges = RetentionAges()
-    shared: bool = False
-    """Other nodes accept events into the same store."""
 
 
 class Gateway:
@@ -108,10 +79,19 @@ class Gateway:
         self._members = {member.destination.name: member for member in members}
         self.devices = DeviceBook(parts.store, areas or AreaTree(), devices)
         self._routes = {name: self._route(member) for name, member in self._members.items()}
+        asked = [(self._routes[name], guarded(one.destination, parts.record)) for name, one in self._members.items()]
+        self.sheet = Sheet(self.devices, parts.clock, asked)
         new_id = UlidSource(lambda: int(parts.clock.now().timestamp() * 1000), parts.randomness.getrandbits)
         given = (parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check)
-        told = (self._kept, self._owes, self._missed, self._doubt)
+        silent = [name for name, member in self._members.items() if not member.links]
+        self.links = Links(parts.store, parts.clock, parts.randomness, public_url, parts.link_life_s, silent)
+        self.tests = OnTestBook(
+            parts.store, parts.clock, self.devices.areas, new_id, self._say_of_test, self._tests_changed, parts.shared
+        )
+        told = (self._kept, self._owes, self._missed, self._doubt, self.tests.of, self.links.token)
         self.intake = Door(IntakeParts(*given, *told), list(self._routes.values()))
+        ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
+        self.commands = Commands(CommandParts(*ordered))
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
         self._amendments = Amendments(
@@ -130,6 +110,8 @@ class Gateway:
     async def start(self) -> None:
         """Read what was kept; afterwards the intake may be used. Raises StoreUnavailable."""
         await self.devices.load()
+        await self.commands.load()
+        await self.tests.load()
         since = self.clock.now() - REPEATS_REACH
         await self.intake.remember({source.name: since for source in self._sources})
         for source in self._sources:
@@ -141,8 +123,10 @@ class Gateway:
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
             ("supervision", "task", self.supervision.run),
+            ("on test", "task", self.tests.run),
             ("announcements", "task", self._announcer.run),
             ("looking", "task", self._look),
+            ("commands", "task", self.commands.run),
             ("retention", "task", lambda: keep_pruning(self.store, self.clock, self._parts.retention)),
         ]
         self._tasks = [SupervisedTask(*work, self.clock, self._parts.record) for work in works]
@@ -163,6 +147,7 @@ class Gateway:
                 if announce:
                     await self.intake.accept(Submission(self._announcer.event("system_stopped", "stopping")))
         self.intake.open = False
+        self.commands.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_S):
                 await self.intake.kept()
@@ -282,29 +267,23 @@ class Gateway:
     # What goes on inside
 
     def _route(self, member: Member) -> Route:
-        destination = member.destination
+        address = guarded(member.destination, self._parts.record)
         return Route(
-            destination.name,
+            member.destination.name,
             member.filter,
-            lambda event: self._address(destination, event),
+            lambda event: address(event, self.devices.get(event.device_id)),
             member.hold_s,
             member.wants_photos,
+            member.links and bool(self.public_url),
+            member.says_test,
         )
-
-    def _address(self, destination: Destination, event: Event) -> Addressed:
-        """A defect in one destination must not keep the event from the others: it is set aside with what is wrong."""
-        try:
-            return destination.address(event, self.devices.get(event.device_id))
-        except Exception as error:  # noqa: BLE001 - see above
-            trace = "".join(traceback.format_exception(error))
-            what = f"{type(error).__name__}: {error}"
-            self._parts.record(TaskFailed(f"destination {destination.name}", what, trace, 0.0))
-            return Addressed(problem=f"internal error in finding the address: {type(error).__name__}")
 
     def _pump(self, member: Member) -> Pump:
         parts, told = self._parts, (self._link_changed, self._settled)
         surroundings = (parts.store, parts.clock, parts.randomness, parts.record, parts.node, parts.lease_ttl_s)
-        return Pump(member.destination, member.retry, PumpParts(*surroundings, *told))
+        link = self.links.url if member.links and self.public_url else None
+        destination = telling(member.destination, link) if link or member.says_test else member.destination
+        return Pump(destination, member.retry, PumpParts(*surroundings, *told))
 
     def _kept(self, accepted: Accepted) -> None:
         if self.hub.watched:
@@ -344,6 +323,13 @@ class Gateway:
     def _expired(self, name: str, count: int) -> Event:
         text = f"{count} deliveries to {name} expired undelivered"
         return self._announcer.event("trouble", text, destination_device(name))
+
+    async def _say_of_test(self, event_id: str, test: OnTest, text: str) -> None:
+        event = replace(self._announcer.event("info", text, area=test.area), id=event_id)
+        await self.intake.accept(Submission(event, digest=event_id.encode()))
+
+    def _tests_changed(self) -> None:
+        self.hub.publish(Change("test", "", {"on_test": len(self.tests.all())}))
 
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:

@@ -22,13 +22,17 @@ from tocsin.engine.contracts import (
 )
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.numbers import Numbers
+from tocsin.engine.on_test import held_back, marked
 from tocsin.engine.plans import Planned, Plans, planned
 from tocsin.engine.repeats import Repeats
-from tocsin.engine.routing import Route, Verdict, held, judge, unfiltered, waits
+from tocsin.engine.routine import KIND as ROUTINE
+from tocsin.engine.routine import RoutineChecks, Sent
+from tocsin.engine.routing import GATEWAY, Route, Verdict, held, judge, unfiltered, waits
 from tocsin.model.delivery import DeliveryKey, Due, Owed
 from tocsin.model.event import Event, Photo, Place
+from tocsin.model.on_test import OnTest
 from tocsin.store.contract import Accepted, Arrival, Store, StoreUnavailable
-from tocsin.telemetry.occurrences import EventAccepted, TaskFailed
+from tocsin.telemetry.occurrences import DeliveriesFiltered, EventAccepted, EventOnTest, TaskFailed
 from tocsin.telemetry.record import Recorder
 
 MOST_PHOTOS = 20
@@ -51,7 +55,8 @@ class IntakeParts(NamedTuple):
     """What the intake works with. `kept` hears of every event that became durable; `owes` of every delivery.
 
     `missed` is called when other events were committed before this one than were told of; `doubt` when a commit's
-    answer was a failure, so that it may be on disk or not.
+    answer was a failure, so that it may be on disk or not. `on_test` names the tests an event is under; `new_link`
+    gives the token of an event's page.
     """
 
     store: Store
@@ -64,6 +69,8 @@ class IntakeParts(NamedTuple):
     owes: Callable[[Due], None]
     missed: Callable[[], None] = lambda: None
     doubt: Callable[[], None] = lambda: None
+    on_test: Callable[[Event], Sequence[OnTest]] = lambda _: ()
+    new_link: Callable[[], str] = lambda: ""
 
 
 class Door:
@@ -73,8 +80,10 @@ class Door:
         self._parts = parts
         self._store = parts.store
         self._routes = tuple(routes)
+        self._links = any(route.links for route in self._routes)
         self._numbers = Numbers(parts.store)
         self._plans = Plans(self._routes, parts.devices)
+        self._routine = RoutineChecks(parts.devices)
         self._repeats = Repeats()
         self._keeping: set[asyncio.Task[dict[int, Taken]]] = set()
         self._last_told = 0
@@ -95,6 +104,9 @@ class Door:
 
     def explain(self, event: Event) -> list[Verdict]:
         """Every destination's verdict on an event, in the order of the configuration."""
+        withheld = self._parts.devices.armings.withheld(event)
+        if withheld:
+            return [Verdict(route.name, False, withheld) for route in self._routes]
         lineage = self._parts.devices.areas.lineage(event.place.area)
         return [judge(route, event, lineage) for route in self._routes]
 
@@ -174,8 +186,9 @@ class Door:
     async def _keep(self, fresh: Sequence[_Numbered], now: datetime) -> dict[int, Taken]:
         photos, refused = await self._pictures(fresh)
         arrivals: list[Arrival] = []
+        checks: Sent = {}
         for n, (place, submission) in enumerate(fresh, 1):
-            arrivals.append(await self._arrival(submission, photos.get(place, ()), now))
+            arrivals.append(await self._arrival(submission, photos.get(place, ()), now, checks))
             if n % AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
         try:
@@ -198,9 +211,16 @@ class Door:
         return answers
 
     def _count(self, kept: Sequence[Accepted]) -> None:
-        counts = Counter([(one.event.source, one.event.kind) for one in kept if not one.duplicate])
+        fresh = [one.event for one in kept if not one.duplicate]
+        counts = Counter([(event.source, event.kind) for event in fresh])
         for (source, kind), count in counts.items():
             self._parts.record(EventAccepted(source, kind, count))
+        for event in fresh:
+            if event.flags and event.under_test:
+                self._parts.record(EventOnTest(event.source, event.kind))
+        filtered = Counter([owed.destination for one in kept for owed in one.owed if owed.state == "filtered"])
+        for destination, count in filtered.items():
+            self._parts.record(DeliveriesFiltered(destination, count))
 
     async def _pictures(
         self, fresh: Sequence[_Numbered]
@@ -242,7 +262,7 @@ class Door:
         good, refused = await self._vet(pictures)
         return [replace(photo, n=first + place) for place, photo in enumerate(good)], refused
 
-    async def _arrival(self, submission: Submission, photos: Sequence[Photo], now: datetime) -> Arrival:
+    async def _arrival(self, submission: Submission, photos: Sequence[Photo], now: datetime, checks: Sent) -> Arrival:
         given = submission.event
         event = replace(
             given,
@@ -252,15 +272,32 @@ class Door:
             place=self._place(given),
             flags=self._flags(given),
         )
+        tests = self._parts.on_test(event)
+        event = marked(event, tests) if tests else event
         shares = self._only(event, submission.only) if submission.only else self._plans.of(event)
+        withheld = self._parts.devices.armings.withheld(event) if event.kind == "motion" else ""
+        if withheld:
+            shares = [replace(share, owed=_filtered(share.owed, withheld), scope="") for share in shares]
+        shares = held_back(shares, tests) if tests else shares
+        if event.kind == ROUTINE and not submission.only:
+            # One with an id of its own may be a repeat: then it does not go, and must not hold back another.
+            shares = self._routine.thinned(event, shares, {} if submission.digest else checks)
+        owed = [self._owed_now(share, event) or await self._owed(share, event) for share in shares]
         return Arrival(
-            event,
+            self._linked(event, shares),
             photos,
-            [self._owed_now(share, event) or await self._owed(share, event) for share in shares],
+            owed,
             submission.digest,
             _alternate_id(event, submission.digest) if submission.digest else "",
             submission.repeat_key,
         )
+
+    def _linked(self, event: Event, shares: Sequence[Planned]) -> Event:
+        """With a page of its own, if somebody will be told of it; there is nothing to see of the gateway's own."""
+        if not self._links or event.source == GATEWAY:
+            return event
+        carried = any(share.route.links and share.owed.state == "pending" for share in shares)
+        return replace(event, link=self._parts.new_link()) if carried else event
 
     def _only(self, event: Event, name: str) -> list[Planned]:
         """A test: to one destination, past its filter."""
@@ -293,10 +330,16 @@ class Door:
         if accepted.duplicate:
             return
         self._last_told = accepted.seq
+        if event.kind == ROUTINE:
+            self._routine.kept(event, accepted.owed)
         for one in accepted.owed:
             if one.state in ("pending", "held"):
                 self._parts.owes(due_of(accepted.seq, event, one))
         self._parts.kept(accepted)
+
+
+def _filtered(found: Owed, reason: str) -> Owed:
+    return Owed(found.destination, found.lane, "filtered", reason=reason)
 
 
 def due_of(seq: int, event: Event, one: Owed) -> Due:

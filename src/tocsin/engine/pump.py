@@ -27,7 +27,7 @@ from tocsin.model.delivery import DeliveryKey, DeliveryState, Due, Outcome, Rece
 from tocsin.model.event import Event
 from tocsin.model.kinds import Lane
 from tocsin.store.contract import StoreUnavailable
-from tocsin.telemetry.occurrences import AttemptMade, DeliveryEnded, DeliverySetAside
+from tocsin.telemetry.occurrences import AttemptMade, DeliveriesFiltered, DeliveryEnded, DeliverySetAside
 
 STOP_LIMIT_S = 8.0
 SHORTEST_ASKED_S = 0.1
@@ -144,6 +144,7 @@ class Pump:
         if self._keeper.lease is not None and key not in self._under_way:
             self._reading.ended(key)
             self._settler.add(Outcome(key, "filtered", 0, self._clock.now(), reason=reason))
+            self._record(DeliveriesFiltered(self.name))
             self._remove(key)
 
     def _remove(self, key: DeliveryKey) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,16 +12,21 @@ from tocsin.model.delivery import Owed
 from tocsin.model.event import Event
 from tocsin.model.kinds import VEHICLES, lane_of
 
+RoutineRule = Literal["all", "period", "hourly", "daily", "off"]
+"""Routine checks: each, at most one per device and its own period, hour or day, or none."""
+
 
 class Filter(Struct, frozen=True):
     """What a destination wants (stations.md 10). None: everything; the default for kinds leaves out `snapshot`.
 
     `actors` concerns motion only: one listed class is enough, `vehicle` stands for every vehicle class. `areas`
-    includes the
-    areas below them.
+    includes the areas below them. `routine_checks` concerns that kind only; how often one goes is engine/routine.py's.
     """
 
     kinds: frozenset[str] | None = None
+    exclude_kinds: frozenset[str] = frozenset()
+    states: frozenset[str] | None = None
+    routine_checks: RoutineRule = "all"
     actors: frozenset[str] | None = None
     min_confidence: float = 0.0
     areas: frozenset[str] | None = None
@@ -29,13 +35,17 @@ class Filter(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """How one destination takes part in routing. `hold_s`: how long it waits for late actors or photos."""
+    """How one destination takes part in routing. `hold_s`: how long it waits for late actors or photos; `links`: it is
+    told of events' links; `says_test`: its format can say that an event is a test.
+    """
 
     name: str
     filter: Filter
     address: Callable[[Event], Addressed]
     hold_s: float = 0.0
     wants_photos: bool = False
+    links: bool = False
+    says_test: bool = False
 
 
 class Verdict(Struct, frozen=True):
@@ -45,6 +55,8 @@ class Verdict(Struct, frozen=True):
     yes: bool
     reason: str
     addressed: Addressed = Addressed()
+    note: str = ""
+    """What else decides, once it is sent."""
 
 
 GATEWAY = "gateway"
@@ -54,17 +66,34 @@ NOT_BY_DEFAULT = frozenset({"snapshot"})
 
 def refusal(wanted: Filter, event: Event, lineage: Sequence[str]) -> str:
     """The first rule that stops the event, in words; empty when none does. `lineage`: its area and those above."""
+    return (
+        _kind_refusal(wanted, event)
+        or _area_refusal(wanted, lineage)
+        or _source_refusal(wanted, event)
+        or _actor_refusal(wanted, event)
+    )
+
+
+def _kind_refusal(wanted: Filter, event: Event) -> str:
     if wanted.kinds is None:
         if event.kind in NOT_BY_DEFAULT:
             return f"filter.kinds: {event.kind} is not forwarded unless listed"
     elif event.kind not in wanted.kinds:
         return f"filter.kinds: {event.kind} is not among {', '.join(sorted(wanted.kinds))}"
-    return _area_refusal(wanted, lineage) or _source_refusal(wanted, event) or _actor_refusal(wanted, event)
+    if event.kind in wanted.exclude_kinds:
+        return f"filter.exclude_kinds: {event.kind} is excluded"
+    if event.kind == "routine_check" and wanted.routine_checks == "off":
+        return "filter.routine_checks: they are off"
+    if wanted.states is not None and event.state not in wanted.states:
+        return f"filter.states: {event.state} is not among {', '.join(sorted(wanted.states))}"
+    return ""
 
 
 def _area_refusal(wanted: Filter, lineage: Sequence[str]) -> str:
     if wanted.exclude_areas.intersection(lineage):
-        return f"filter.exclude_areas: {lineage[0]} is excluded"
+        above = next(name for name in lineage if name in wanted.exclude_areas)
+        lies = "" if above == lineage[0] else f", it lies in {above}"
+        return f"filter.exclude_areas: {lineage[0]} is excluded{lies}"
     if wanted.areas is not None and not wanted.areas.intersection(lineage):
         where = lineage[0] if lineage else "an event without area"
         return f"filter.areas: {where} is not in {', '.join(sorted(wanted.areas))}"
@@ -82,6 +111,8 @@ def _actor_refusal(wanted: Filter, event: Event) -> str:
         return ""
     if event.classification == "pending":  # stations.md 1.4: classify first, then filter; late is sent, never dropped
         return ""
+    if event.state == "restore":  # it seldom says again what was seen; without it the alarm would stand for ever
+        return ""
     listed = [actor for actor in event.actors if wanted.actors is None or _listed(wanted.actors, actor.cls)]
     if wanted.actors is not None and not listed:
         return f"filter.actors: motion without {' or '.join(sorted(wanted.actors))}"
@@ -97,7 +128,12 @@ def _listed(actors: frozenset[str], cls: str) -> bool:
 def judge(route: Route, event: Event, lineage: Sequence[str]) -> Verdict:
     """One destination's verdict on one event."""
     reason = _own_state(route, event) or refusal(route.filter, event, lineage)
-    return Verdict(route.name, False, reason) if reason else unfiltered(route, event)
+    if reason:
+        return Verdict(route.name, False, reason)
+    rule = route.filter.routine_checks
+    often = event.kind == "routine_check" and rule != "all"
+    note = f"at most one per device and {_PERIODS[rule]}: filter.routine_checks" if often else ""
+    return replace(unfiltered(route, event), note=note)
 
 
 def unfiltered(route: Route, event: Event) -> Verdict:
@@ -106,6 +142,9 @@ def unfiltered(route: Route, event: Event) -> Verdict:
     if addressed.unsupported:
         return Verdict(route.name, False, addressed.unsupported, addressed)
     return Verdict(route.name, True, "", addressed)
+
+
+_PERIODS = {"period": "its period", "hourly": "hour", "daily": "day"}
 
 
 def _own_state(route: Route, event: Event) -> str:

@@ -16,6 +16,7 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._:@~-]+$")]
 DeviceId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._:@-]+$")]
 PhotoList = Annotated[list["PhotoPart"], Meta(max_length=20)]
+BoxIn = tuple[Fraction, Fraction, Fraction, Fraction]
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 FURTHEST_AHEAD = timedelta(hours=24)
 
@@ -23,7 +24,7 @@ FURTHEST_AHEAD = timedelta(hours=24)
 class ActorIn(Struct, frozen=True, forbid_unknown_fields=True, rename={"cls": "class"}):
     cls: ActorClass
     confidence: Fraction | None = None
-    box: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
+    box: BoxIn | None = None
 
 
 class CodeIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +64,7 @@ class EventIn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     photos_expected: Annotated[int, Meta(ge=0, le=100)] = 0
     classification: Classification = "done"
     photos: PhotoList = field(default_factory=list)
+    motion_area: Annotated[list[BoxIn], Meta(max_length=64)] = field(default_factory=list)
 
 
 class EventPatch(Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,6 +117,7 @@ def submission(given: EventIn, source: str, now: datetime, photos: Sequence[Phot
         photos_expected=given.photos_expected,
         classification=given.classification,
         flags=flags,
+        motion_area=tuple(given.motion_area),
     )
     digest = _digest(given, pictures) if given.id else b""
     return Submission(event, pictures, digest, warnings=warnings)

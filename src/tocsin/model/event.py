@@ -6,13 +6,16 @@ from msgspec import Struct
 
 from tocsin.model.kinds import ActorClass, Classification, Kind, State
 
+Box = tuple[float, float, float, float]
+"""x, y, width, height as fractions of the picture."""
+
 
 class Actor(Struct, frozen=True, gc=False, omit_defaults=True, rename={"cls": "class"}):
-    """One detected object. `box` is x, y, width, height as fractions of the picture."""
+    """One detected object. `box` is where in the first picture."""
 
     cls: ActorClass
     confidence: float | None = None
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
 
 
 class Location(Struct, frozen=True, gc=False):
@@ -62,6 +65,7 @@ class Place(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 NOWHERE = Place()
+ON_TEST = "on_test"
 
 
 class Event(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -69,8 +73,12 @@ class Event(Struct, frozen=True, gc=False, omit_defaults=True):
 
     `zone` is an IANA name or a UTC offset such as `+03:00`; empty means unknown, to be shown as UTC.
     `address` is the number the source itself brought (a panel's account, area and zone).
-    `flags` names what was odd about it: unknown_device, time_absurd, time_unreadable, id_reused, raw, test …
+    `flags` names what was odd about it: unknown_device, time_absurd, time_unreadable, id_reused, raw, test …;
+    `on_test` says that its area or device was on test for every destination, `on_test:arc` for this one only.
     `raw` is the source's own message where it could not be read completely, printable.
+    `motion_area` are the parts of the first picture that moved.
+    `link` is the token of its login-free page, empty for none. `url` is the source's own; where a destination is told
+    of that page instead, `url` is the page's address and `source_url` the source's own (engine/telling.py).
     """
 
     id: str
@@ -96,10 +104,19 @@ class Event(Struct, frozen=True, gc=False, omit_defaults=True):
     classification: Classification = "done"
     flags: tuple[str, ...] = ()
     raw: str = ""
+    motion_area: tuple[Box, ...] = ()
+    link: str = ""
+    source_url: str = ""
 
     @property
     def is_test(self) -> bool:
-        return "test" in self.flags
+        """To be told as a test, where the format can say so."""
+        return "test" in self.flags or ON_TEST in self.flags
+
+    @property
+    def under_test(self) -> bool:
+        """Its area or device was on test, for whichever destination."""
+        return any(flag.startswith(ON_TEST) for flag in self.flags)
 
 
 class Photo(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Event kinds, lanes, states and actor classes: closed lists (interface.md 4)."""
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Literal, get_args
 
@@ -49,9 +50,40 @@ Kind = Literal[
     "access_granted",
     "access_denied",
 ]
+KindGroup = Literal[
+    "everything", "detector", "panel", "door", "system", "battery", "arming", "connection", "aux_power", "charging"
+]
+"""Short names for several kinds, for filters."""
 KINDS: frozenset[str] = frozenset(get_args(Kind))
 ACTOR_CLASSES: frozenset[str] = frozenset(get_args(ActorClass))
 VEHICLES: frozenset[str] = ACTOR_CLASSES - {"person"}
+
+KIND_GROUPS: dict[str, frozenset[str]] = {
+    "everything": KINDS,
+    # The alarm types of stations.md 10, without routine checks and snapshots, which have rules of their own.
+    "detector": frozenset(
+        {"motion", "tamper", "critical_battery_shutdown", "lid_opened", "aux_power_lost", "aux_power_found"}
+        | {"battery_removed", "battery_charging_fault", "battery_charging_normal"}
+    ),
+    "panel": frozenset(
+        {"alarm", "burglary", "panic", "duress", "fire", "medical", "gas", "water", "trouble", "bypass", "video_loss"}
+    ),
+    "door": frozenset({"door_forced", "door_held", "access_granted", "access_denied"}),
+    "system": frozenset(
+        {"system_started", "system_stopped", "destination_down", "destination_up"}
+        | {"supervision_lost", "supervision_restored"}
+    ),
+    "battery": frozenset({"battery_low", "battery_restored"}),
+    "arming": frozenset({"armed", "disarmed"}),
+    "connection": frozenset({"connection_lost", "connection_restored"}),
+    "aux_power": frozenset({"aux_power_lost", "aux_power_found"}),
+    "charging": frozenset({"battery_charging_fault", "battery_charging_normal"}),
+}
+
+
+def kinds_of(names: Iterable[str]) -> frozenset[str]:
+    """Kinds and groups of kinds, as kinds."""
+    return frozenset(kind for name in names for kind in KIND_GROUPS.get(name, (name,)))
 
 
 class Lane(IntEnum):

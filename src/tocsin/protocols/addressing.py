@@ -151,6 +151,8 @@ _PATRIOT = _grammar(r"(?P<account>[^-]*)(?:-(?P<area>.*))?")
 _HEX = "0123456789ABCDEFabcdef"
 _DECIMAL = "0123456789"
 _ALNUM = _DECIMAL + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_FOLDER = _ALNUM + "_-"
+_LONGEST_FOLDER = 64
 _MAIL = re.compile(
     r"[A-Za-z0-9!#$%&'*/=?^_`{|}~.-]{1,64}@(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*\Z",
@@ -168,7 +170,9 @@ def _wrong(what: str, value: str | None, alphabet: str, least: int, most: int) -
         count = f"{least}" if least == most else f"{least} to {most}"
         return f"the {what} has {len(value)} characters where {count} are allowed"
     if any(char not in alphabet for char in value):
-        kind = {_HEX: "hexadecimal digits", _DECIMAL: "decimal digits"}.get(alphabet, "letters and digits")
+        kind = {_HEX: "hexadecimal digits", _DECIMAL: "decimal digits", _FOLDER: "letters, digits, _ and -"}.get(
+            alphabet, "letters and digits"
+        )
         return f"the {what} {value!r} has other characters than {kind}"
     return ""
 
@@ -224,6 +228,20 @@ def _stages(rest: str) -> Address | str:
     return Address(head["account"], tail[0], tail[1], head["receiver"], head["prefix"])
 
 
+def _manitou(rest: str) -> Address | str:
+    """The transmitter's number (TXID) is the account."""
+    head = _JSON.match(rest)
+    tail = _area_and_zone(head["rest"]) if head is not None else None
+    if head is None or tail is None:
+        return "its parts cannot be told apart"
+    problem = (
+        _wrong("transmitter", head["account"], _ALNUM, 1, _DIGITS_AT_MOST)
+        or _wrong("area", tail[0], _ALNUM, 1, 16)
+        or _wrong("zone", tail[1], _ALNUM, 1, 16)
+    )
+    return problem or Address(head["account"], tail[0], tail[1])
+
+
 def _surgard(rest: str) -> Address | str:
     """Sur-Gard records, for type microkey too. The line stands in `prefix`."""
     head = _SURGARD_HEAD.match(rest)
@@ -260,6 +278,18 @@ def _patriot(rest: str) -> Address | str:
     return problem or Address(found["account"], found["area"])
 
 
+def _ebus(rest: str) -> Address | str:
+    """The folder stands in `account`."""
+    return _wrong("folder", rest, _FOLDER, 1, _LONGEST_FOLDER) or Address(rest)
+
+
+def _sureview(rest: str) -> Recipients | str:
+    """The alarm point's own mail address, or what stands before its @."""
+    if _MAIL.match(rest if "@" in rest else f"{rest}@example.net"):
+        return Recipients((rest,))
+    return f"{rest[:_SHOWN]!r} is neither a mail address nor what stands before its @"
+
+
 def _email(rest: str) -> Recipients | str:
     addresses = tuple(rest.split("+"))
     if len(addresses) > _MOST_RECIPIENTS:
@@ -274,10 +304,13 @@ _ALL = (
     Notation("SIA", "SIA:R1L234#567890|00-001, of which only # and the account are required", _sia),
     Notation("Json", "Json:#1234567890|123-123, of which only # and the site are required", _json),
     Notation("Email", "Email:guard@example.net, several joined by +", _email),
+    Notation("EBUS", "EBUS:depot-north, a folder of letters, digits, _ and -", _ebus),
     Notation("Immix", "Immix:S12345", _immix),
+    Notation("Manitou", "Manitou:#123588|1-3, of which only # and the transmitter are required", _manitou),
     Notation("MicroKey", "MicroKey:R1L1#1234|01-001, of which only # and the account are required", _surgard),
     Notation("Patriot", "Patriot:0011-01, of which the area may be absent", _patriot),
     Notation("Sentinel", "Sentinel:12345", _sentinel),
+    Notation("SureView", "SureView:xk72mnp4ab, or with @ and the domain behind it", _sureview),
     Notation("Surgard", "Surgard:R1L1#1234|01-001, of which only # and the account are required", _surgard),
     Notation("Stages", "Stages:R1L2#4711|1-1, of which only line and account are required", _stages),
 )

@@ -1,6 +1,7 @@
 """A stand-in mail server of a station: takes mail strictly, says what is wrong with it, and fails on command."""
 
 import asyncio
+import hashlib
 import hmac
 import ssl
 import warnings
@@ -17,6 +18,7 @@ from msgspec import Struct
 from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Clock
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
+from tocsin.standins.mail_readers import Assumed, Letter, Reads, understood
 
 Out = Callable[[dict[str, Any]], None]
 SIZE_LIMIT = 32_000_000
@@ -28,10 +30,11 @@ _ONCE = ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version")
 class MailFault(Struct, frozen=True):
     """What goes wrong once, at the first fitting command: an answer such as `451 try later`, a delay, a cut.
 
-    `drop` at `data` cuts after the whole message has come, before the answer. `recipient` narrows `rcpt`.
+    `drop` at `data` cuts after the whole message has come, before the answer. `recipient` narrows `rcpt`. At `auth`
+    there is only an answer.
     """
 
-    at: Literal["mail", "rcpt", "data"]
+    at: Literal["auth", "mail", "rcpt", "data"]
     answer: str = ""
     delay_s: float = 0.0
     drop: bool = False
@@ -42,6 +45,7 @@ class MailSwitches(Struct, frozen=True):
     """How the server is set up. `tls` with `implicit`: from the first byte; else STARTTLS is offered.
 
     `require_tls` refuses mail before STARTTLS; `user` asks for a login; `clear_login` offers it unencrypted too.
+    `reads` is the station's software that the mail is for; `assumed` what its site has set.
     """
 
     tls: ssl.SSLContext | None = None
@@ -51,6 +55,8 @@ class MailSwitches(Struct, frozen=True):
     password: str = ""
     clear_login: bool = False
     size_limit: int = SIZE_LIMIT
+    reads: Reads = ""
+    assumed: Assumed = Assumed()
 
 
 OPEN = MailSwitches()
@@ -107,6 +113,9 @@ class MailStandin:
             )
 
     def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        fault = self._next_fault("auth", "")
+        if fault is not None:
+            return AuthResult(success=False, handled=False, message=fault.answer)
         wanted = f"{self._switches.user}\0{self._switches.password}".encode()
         given = data.login + b"\0" + data.password if isinstance(data, LoginPassword) else b""
         return AuthResult(success=hmac.compare_digest(given, wanted), handled=False)
@@ -139,10 +148,9 @@ class MailStandin:
         return answer
 
     async def _fault(self, at: str, server: SMTP, recipient: str) -> str:
-        fault = next((one for one in self.faults if one.at == at and one.recipient in ("", recipient)), None)
+        fault = self._next_fault(at, recipient)
         if fault is None:
             return ""
-        self.faults.remove(fault)
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         if fault.drop:
@@ -150,10 +158,20 @@ class MailStandin:
             return "421 4.3.0 cut"
         return fault.answer
 
+    def _next_fault(self, at: str, recipient: str) -> MailFault | None:
+        fault = next((one for one in self.faults if one.at == at and one.recipient in ("", recipient)), None)
+        if fault is not None:
+            self.faults.remove(fault)
+        return fault
+
     def _read(self, session: Session, envelope: Envelope, content: bytes) -> dict[str, Any]:
         message = message_from_bytes(content, policy=policy.default)
         identity = str(message.get("Message-ID", ""))
         photos = _photos(message)
+        attached = sum(1 for _ in message.iter_attachments())
+        text = _text(message).replace("\r\n", "\n").removesuffix("\n")
+        letter = Letter(tuple(envelope.rcpt_tos), str(message.get("Subject", "")), text, attached)
+        told = understood(self._switches.reads, letter, self._switches.assumed)
         record = {
             "received_at": self._clock.now().isoformat(timespec="milliseconds"),
             "peer": str(session.peer[0]) if session.peer else "",
@@ -168,8 +186,12 @@ class MailStandin:
             "duplicate": identity in self._known,
             "text": _text(message),
             "photos": [{"name": name, **facts} for name, facts in photos],
-            "problems": [*_line_problems(content), *_header_problems(message), *_part_problems(message, photos)],
-        }
+            "problems": [
+                *_line_problems(content), *_header_problems(message), *_part_problems(message, photos), *told.problems,
+            ],
+        }  # fmt: skip
+        if self._switches.reads:
+            record["understood"] = dict(told.facts)
         if not record["problems"] and len(self._known) < REMEMBERED:
             self._known.add(identity)
         return record
@@ -222,9 +244,10 @@ def _photos(message: EmailMessage) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for part in message.walk():
         if part.get_content_maintype() == "image":
-            facts = jpeg_facts(cast("bytes", part.get_payload(decode=True) or b""))
+            data = cast("bytes", part.get_payload(decode=True) or b"")
+            facts, digest = jpeg_facts(data), hashlib.sha256(data).hexdigest()
             told = (
-                {"bytes": facts.size, "width": facts.width, "height": facts.height}
+                {"bytes": facts.size, "width": facts.width, "height": facts.height, "sha256": digest}
                 if isinstance(facts, JpegFacts)
                 else {"reason": facts.reason}
             )

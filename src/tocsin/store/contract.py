@@ -11,10 +11,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from tocsin.model.command import Arming, Command, CommandState
 from tocsin.model.delivery import Delivery, DeliveryKey, DeliveryState, Due, Exchange, Outcome, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
+from tocsin.model.on_test import OnTest
 
 
 class StoreError(Exception):
@@ -35,6 +37,7 @@ class Arrival(Struct, frozen=True):
     An event whose `event.id` came from its source carries `digest`, of its content, and `alternate_id`. If the
     id is taken: the same source, device and digest make it a duplicate; anything else is a new event kept
     under `alternate_id`, flagged `id_reused` when source and device are the same.
+    An event with a `link` can be found by the SHA-256 of that token from then on (`Store.link`).
     An event whose id the gateway made has an empty digest and is never a duplicate here.
     """
 
@@ -95,6 +98,14 @@ class StoredEvent(Struct, frozen=True):
     event: Event
 
 
+class StoredLink(Struct, frozen=True):
+    """An event's link as it is kept, found by the `digest` of its token."""
+
+    digest: bytes
+    stored: StoredEvent
+    revoked_at: datetime | None = None
+
+
 class Backlog(Struct, frozen=True):
     """What one destination still owes in one lane."""
 
@@ -120,6 +131,28 @@ class AuditEntry(Struct, frozen=True):
     subject: str
     source_address: str = ""
     result: str = ""
+
+
+class CommandFilter(Struct, frozen=True):
+    """Newest first, seen from `before` (an id) backwards. Empty fields do not filter."""
+
+    limit: int = 50
+    before: str = ""
+    command_id: str = ""
+    request_id: str = ""
+    device_id: str = ""
+    states: frozenset[CommandState] = frozenset()
+
+
+class Requested(Struct, frozen=True):
+    """The commands are on disk. `replaced`: those not fetched yet that gave way to them.
+
+    `repeated`: nothing new; the same one has used the idempotency key before, for `commands`.
+    """
+
+    commands: tuple[Command, ...]
+    replaced: tuple[Command, ...] = ()
+    repeated: bool = False
 
 
 class Store(Protocol):
@@ -188,6 +221,13 @@ class Store(Protocol):
     async def discard(self, key: DeliveryKey, reason: str, at: datetime) -> bool:
         """Close an open or set-aside delivery by hand; False if it was not there or already ended otherwise."""
 
+    # Links to events
+    async def link(self, digest: bytes) -> StoredLink | None:
+        """The link whose token has this SHA-256, unless the event is past retention."""
+
+    async def revoke_link(self, event_seq: int, at: datetime) -> bool:
+        """From now on the event's link is no longer good; False if it has none or it was revoked before."""
+
     # What people ask
     async def event(self, event_id: str) -> StoredEvent | None: ...
 
@@ -207,12 +247,55 @@ class Store(Protocol):
 
     async def last_delivered(self, destination: str) -> Delivery | None: ...
 
-    # Devices and audit
+    # Areas, devices, what is on test, and audit
     async def devices(self) -> Sequence[Device]: ...
 
     async def put_device(self, device: Device) -> None: ...
 
     async def delete_device(self, device_id: str) -> bool: ...
+
+    # Commands: every change of state is written together with its audit entry
+    async def request(self, commands: Sequence[Command]) -> Requested:
+        """Keep the commands of one order, all or none; their idempotency key is one, or empty."""
+
+    async def fetch_commands(self, device_id: str, at: datetime) -> Sequence[Command]:
+        """What the device must do, oldest first: new orders become `sent`, unanswered ones come again. Nothing past its
+        time. With an order to arm, a disarm without confirmed end ends now.
+        """
+
+    async def end_command(
+        self, command_id: str, state: CommandState, result: str, at: datetime, arming: Arming | None = None
+    ) -> Command | None:
+        """The device's word on a command that takes a result, and what it leaves armed, unless a later arming order was
+        confirmed before. Returns the command as it is then; None: there is none.
+        """
+
+    async def expire_commands(
+        self, unfetched: Sequence[str], unanswered: Sequence[str], at: datetime
+    ) -> Sequence[Command]:
+        """End those that are still requested, and still sent. Returns those that were."""
+
+    async def commands(self, wanted: CommandFilter) -> Sequence[Command]: ...
+
+    async def armings(self) -> Sequence[Arming]: ...
+
+    async def put_arming(self, arming: Arming) -> None: ...
+
+    async def areas(self) -> Sequence[Area]: ...
+
+    async def delete_area(self, name: str) -> bool: ...
+
+    async def keep(self, areas: Sequence[Area], devices: Sequence[Device]) -> None:
+        """Write many, all of them or none. No name and no id may be given twice."""
+
+    async def tests(self) -> Sequence[OnTest]:
+        """What was put on test and not ended yet, oldest first."""
+
+    async def put_test(self, test: OnTest, instead_of: Sequence[str] = ()) -> None:
+        """Keep it, and forget those whose ids are given."""
+
+    async def end_test(self, test_id: str) -> bool:
+        """Forget it; False if it was ended before."""
 
     async def audit(self, entry: AuditEntry) -> None: ...
 

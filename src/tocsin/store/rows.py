@@ -2,22 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
 
+from tocsin.model.command import Arming, Command
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
-from tocsin.store.contract import Arrival, AuditEntry, StoredEvent
+from tocsin.model.on_test import OnTest
+from tocsin.store.contract import Arrival, AuditEntry, StoredEvent, StoredLink
 from tocsin.store.steps import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(Event).decode
+_decode_test = msgspec.json.Decoder(OnTest).decode
 _decode_device = msgspec.json.Decoder(Device).decode
+_decode_command = msgspec.json.Decoder(Command).decode
+_decode_area = msgspec.json.Decoder(Area).decode
 _ID_FIELD = len(b'{"id":,')
 LONGEST_TEXT = 32_768
 """Characters kept of one side of an exchange."""
@@ -172,6 +178,59 @@ def device_body(device: Device) -> str:
 
 def device_of(row: Row) -> Device:
     return _decode_device(row[0])
+
+
+def command_row(command: Command) -> Row:
+    identity = (command.id, command.request_id, command.device_id, command.order, command.state, command.requested_by)
+    body = _encode(command).decode()
+    return (*identity, command.idempotency_key or None, microseconds(command.expires_at), body)
+
+
+def command_of(row: Row) -> Command:
+    body, state, sent_at, ended_at, result = row
+    times = (optional_instant(sent_at), optional_instant(ended_at))
+    return msgspec.structs.replace(
+        _decode_command(body), state=state, sent_at=times[0], ended_at=times[1], result=result
+    )
+
+
+def arming_row(arming: Arming) -> Row:
+    span = (microseconds(arming.since), optional_microseconds(arming.until))
+    return (arming.device_id, int(arming.armed), *span, int(arming.no_time_limit), plain(arming.changed_by))
+
+
+def arming_of(row: Row) -> Arming:
+    device_id, armed, since, until, no_time_limit, changed_by = row
+    return Arming(device_id, bool(armed), instant(since), optional_instant(until), bool(no_time_limit), changed_by)
+
+
+def device_row(device: Device) -> Row:
+    return (device.id, device_body(device))
+
+
+def area_row(area: Area) -> Row:
+    return (plain(area.name), _encode(area).decode())
+
+
+def area_of(row: Row) -> Area:
+    return _decode_area(row[0])
+
+
+def link_row(event_seq: int, token: str) -> Row:
+    return (event_seq, sha256(token.encode()).digest())
+
+
+def link_of(row: Row) -> StoredLink:
+    digest, revoked_at, *event = row
+    return StoredLink(bytes(digest), stored_event_of(tuple(event)), optional_instant(revoked_at))
+
+
+def test_body(test: OnTest) -> str:
+    return plain(_encode(test).decode())
+
+
+def test_of(row: Row) -> OnTest:
+    return _decode_test(row[0])
 
 
 def audit_row(entry: AuditEntry) -> Row:

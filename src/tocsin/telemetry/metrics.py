@@ -20,6 +20,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         r = self.registry
         self.accepted = Counter("tocsin_events_accepted", "Events on disk", ["source", "kind"], registry=r)
+        self.on_test = Counter("tocsin_events_on_test", "Events accepted while on test", ["source", "kind"], registry=r)
+        self.tests = Gauge("tocsin_on_test", "What is on test now, per area", ["area"], registry=r)
+        self.links = Counter("tocsin_link_requests", "Requests for events' links", ["outcome"], registry=r)
         self.refused = Counter("tocsin_events_refused", "Events and input not taken", ["source", "reason"], registry=r)
         self.deliveries = Counter("tocsin_deliveries", "Deliveries ended", ["destination", "outcome"], registry=r)
         self.seconds = Histogram(
@@ -46,10 +49,13 @@ class Metrics:
         self._seconds: dict[str, Histogram] = {}
         self._moves: dict[type[Occurrence], Callable[..., None]] = {
             seen.EventAccepted: lambda o: self._count(self.accepted, o.source, o.kind, amount=o.count),
+            seen.EventOnTest: lambda o: self._count(self.on_test, o.source, o.kind),
+            seen.LinkOpened: lambda o: self._count(self.links, o.outcome),
             seen.EventRefused: lambda o: self._count(self.refused, o.source, o.reason),
             seen.FrameDropped: lambda o: self._count(self.refused, o.source, o.reason),
             seen.AttemptMade: lambda o: self._count(self.attempts, o.destination, o.result),
             seen.DeliveryEnded: self._delivery_ended,
+            seen.DeliveriesFiltered: lambda o: self._count(self.deliveries, o.destination, "filtered", amount=o.count),
             seen.DestinationWentDown: lambda o: self.up.labels(o.destination).set(0),
             seen.DestinationCameUp: lambda o: self.up.labels(o.destination).set(1),
             seen.SupervisionLost: lambda o: self.source_up.labels(o.source, o.subject).set(0),

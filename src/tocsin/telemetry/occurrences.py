@@ -16,6 +16,24 @@ class EventAccepted(Occurrence, frozen=True):
     count: int = 1
 
 
+class EventOnTest(Occurrence, frozen=True):
+    """event accepted while on test"""
+
+    level: ClassVar[Level] = "none"
+    source: str
+    kind: str
+
+
+class LinkOpened(Occurrence, frozen=True):
+    """an event's link was opened"""
+
+    level: ClassVar[Level] = "info"
+    outcome: str
+    """From a short closed list: it is a metric label."""
+    peer: str
+    event_id: str = ""
+
+
 class EventRefused(Occurrence, frozen=True):
     """event refused"""
 
@@ -52,6 +70,14 @@ class DeliveryEnded(Occurrence, frozen=True):
     destination: str
     outcome: str
     seconds: float
+
+
+class DeliveriesFiltered(Occurrence, frozen=True):
+    """deliveries filtered"""
+
+    level: ClassVar[Level] = "none"
+    destination: str
+    count: int = 1
 
 
 class DeliverySetAside(Occurrence, frozen=True):

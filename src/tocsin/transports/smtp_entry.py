@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import aiosmtplib
 from msgspec import Struct
@@ -67,8 +67,19 @@ async def enter(endpoint: Endpoint, options: SmtpOptions, log: Log) -> aiosmtpli
         return client
     finally:
         if not entered:
-            client.close()
-            sock.close()
+            _abandon(client, sock)
+
+
+def _abandon(client: aiosmtplib.SMTP, sock: socket.socket) -> None:
+    """Let go at once. A socket that a transport has is left to it: under TLS it would say goodbye on a number that
+    may be another connection's by then.
+    """
+    transport = client.transport
+    client.close()
+    if transport is not None:
+        cast("asyncio.Transport", transport).abort()
+    else:
+        sock.close()
 
 
 def _context(options: SmtpOptions, endpoint: Endpoint) -> ssl.SSLContext | None:
@@ -166,6 +177,10 @@ async def _logged_in(client: aiosmtplib.SMTP, endpoint: Endpoint, options: SmtpO
     try:
         heard(log, f"AUTH (user {options.user}, password ***)", await client.login(options.user, options.password))
     except aiosmtplib.SMTPAuthenticationError as error:
+        if error.code < 500:
+            raise LoginRefused(
+                f"{endpoint} cannot check the user {options.user} at the moment: {error.code} {flat(error.message)}"
+            ) from error
         raise LoginRefused(
             f"{endpoint} refuses the user {options.user} or its password: {error.code} {flat(error.message)}. Check "
             "user and password"

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import hashlib
 import hmac
+import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
@@ -184,6 +185,11 @@ def _foreign(endpoint: Endpoint, shown: x509.Certificate | None) -> str:
 
 def _wrong_name(endpoint: Endpoint, shown: x509.Certificate | None) -> str:
     names = _names(shown) if shown else []
+    if shown and _is_address(endpoint.host) and endpoint.host in _dns_names(shown):
+        return (
+            f"The certificate of {endpoint} carries the address only as a DNS entry, which does not count. Ask the "
+            f"station for one with {endpoint.host} as an IP entry, or use a name it carries as host or tls.server_name"
+        )
     carries = f" (it is for {', '.join(names[:5])})" if names else ""
     return (
         f"The certificate of {endpoint} does not carry the expected name{carries}. Use that name as host or as "
@@ -242,6 +248,22 @@ def _name(name: x509.Name) -> str:
     kinds = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_NAME)
     values = [str(attribute.value) for kind in kinds for attribute in name.get_attributes_for_oid(kind)]
     return _printable(", ".join(values) or name.rfc4514_string()) or "without a name"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _dns_names(certificate: x509.Certificate) -> list[str]:
+    try:
+        entry = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return [str(one.value) for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return list(entry.get_values_for_type(x509.DNSName))
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

@@ -78,10 +78,11 @@ class Station:
         return
 
 
-def member(station: Station, title: str = "SIA DC-09", filter_: Filter | None = None, insecure: bool = False) -> Member:
-    return Member(
-        station, "dc09", title, filter_ or Filter(), Retry(first_s=0.05), wants_photos=True, insecure=insecure
-    )
+def member(
+    station: Station, title: str = "SIA DC-09", filter_: Filter | None = None, insecure: bool = False, **more: Any
+) -> Member:
+    retry = Retry(first_s=0.05)
+    return Member(station, "dc09", title, filter_ or Filter(), retry, wants_photos=True, insecure=insecure, **more)
 
 
 class Served:
@@ -147,13 +148,16 @@ async def served(
     console: bool = True,
     devices: Sequence[Device] = DEVICES,
     port: int = 0,
+    areas: AreaTree | None = None,
+    public_url: str = "",
 ) -> AsyncIterator[Served]:
     """A running gateway at `served.url`; without members one station `arc` that takes everything."""
     occurrences: list[Occurrence] = []
     store = open_store(folder / "tocsin.db")
     await store.open()
     parts = GatewayParts(store, LoopClock(), random.Random(1), occurrences.append, any_picture)
-    gateway = Gateway("north-depot", parts, members or [member(Station("arc"))], AreaTree(AREAS), devices)
+    stations = members or [member(Station("arc"))]
+    gateway = Gateway("north-depot", parts, stations, areas or AreaTree(AREAS), devices, public_url)
     await gateway.start()
     app = create_app(gateway, access or Access(), no_metrics, occurrences.append, limits)
     if console:

@@ -1,12 +1,17 @@
 import asyncio
 import contextlib
+import re
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tocsin.destinations.email.destination import EmailDestination, build
+from tocsin.destinations.email.pace import Pace
 from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.contracts import Attempt, LinkDown, Rejected, TryLater
@@ -249,6 +254,57 @@ async def test_rendered_is_what_is_sent(
     assert len(bench.received[0]["photos"]) == 4
 
 
+def test_a_limit_counts_any_minute() -> None:
+    pace = Pace(2)
+    for now in (0.0, 10.0):
+        assert pace.wait_s(now) == 0.0
+        pace.sent(now)
+    assert (pace.wait_s(20.0), pace.wait_s(59.0), pace.wait_s(60.0)) == (40.0, 1.0, 0.0)
+    pace.sent(60.0)
+    assert pace.wait_s(61.0) == 9.0
+    assert Pace(None).wait_s(0.0) == 0.0
+
+
+class Hurried:
+    """A clock on which a minute is a fifth of a second."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic() * 300
+
+
+async def test_what_is_too_much_waits_and_none_is_left_out(
+    surroundings: Surroundings, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    make_attempt: Callable[..., Attempt], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("tocsin.destinations.email.destination._LOOK_S", 0.01)
+    hurried = Bench(replace(surroundings, clock=Hurried()))
+    try:
+        destination = hurried.destination(await hurried.server(), max_per_minute=2)
+        for n in range(5):
+            await destination.deliver(make_due(make_event(id=f"event-{n}"), "a@example.net"), make_attempt())
+    finally:
+        await hurried.aclose()
+    assert [message["event_id"] for message in hurried.received] == [f"event-{n}" for n in range(5)]
+    remarks = [re.findall(r"as (\d+) mails in a row", message["text"]) for message in hurried.received]
+    assert remarks[:3] == [[], [], ["1"]]
+    assert "at most 2 mails a minute" in hurried.received[2]["text"]
+
+
+async def test_a_mail_that_waits_for_the_limit_can_be_cancelled(
+    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+) -> None:
+    destination = bench.destination(await bench.server(), max_per_minute=1)
+    await destination.deliver(make_due(address="a@example.net"), make_attempt())
+    attempt = make_attempt()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await destination.deliver(make_due(address="a@example.net"), attempt)
+    assert (results(attempt), len(bench.received)) == ([], 1)
+
+
 @pytest.mark.parametrize(
     ("table", "part"),
     [
@@ -262,6 +318,7 @@ async def test_rendered_is_what_is_sent(
         ({"tls": {"mode": "starttls"}}, "required"),
         ({"source_address": "home"}, "IPv4 or IPv6"),
         ({"photos": "link"}, "inline"),
+        ({"max_per_minute": 0}, "greater than or equal to 1"),
     ],
 )
 def test_unusable_settings_are_refused(table: dict[str, Any], part: str) -> None:

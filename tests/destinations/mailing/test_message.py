@@ -10,14 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tocsin.destinations.mailing.message import Attachment, PlainMail, file_name, message_id, plain_mail
+from tocsin.destinations.files import File
+from tocsin.destinations.mailing.message import PlainMail, file_name, message_id, plain_mail
 from tocsin.destinations.mailing.recipients import is_local_part, is_mail_address, is_mail_domain
 
 AT = datetime(2026, 3, 4, 5, 6, 10, tzinfo=UTC)
 MAIL = PlainMail(
     "gw@example.net", ("a@example.org", "b@example.org"), "Alarm", "one\ntwo", "01J8ZQ5C7Q0000000000000001", "arc"
 )
-JPEG = Attachment("20260304_050607_3_01.jpg", "image/jpeg", bytes(range(256)) * 2)
+JPEG = File("20260304_050607_3_01.jpg", "image/jpeg", bytes(range(256)) * 2)
 HEAD = (
     b"From: gw@example.net\r\n"
     b"To: a@example.org,\r\n b@example.org\r\n"
@@ -53,7 +54,7 @@ def test_text_alone_byte_for_byte() -> None:
 
 
 def test_with_a_picture_byte_for_byte() -> None:
-    data = plain_mail(replace(MAIL, attachments=(Attachment("a.jpg", "image/jpeg", bytes(60)),)), AT)
+    data = plain_mail(replace(MAIL, attachments=(File("a.jpg", "image/jpeg", bytes(60)),)), AT)
     boundary = re.search(rb'boundary="(=_[0-9a-f]{24})"', data)
     assert boundary is not None
     line = b"--" + boundary[1]
@@ -98,7 +99,7 @@ def test_seven_bit_when_it_can_be(text: str, encoding: str, charset: str) -> Non
 
 
 def test_files_arrive_as_they_are_under_plain_names_each_once() -> None:
-    files = [JPEG, JPEG, Attachment('../../põõ"\r\nX: y;.jpg', "image/jpeg\r\nX: y", b""), Attachment("", "a/b", b"\0")]
+    files = [JPEG, JPEG, File('../../põõ"\r\nX: y;.jpg', "image/jpeg\r\nX: y", b""), File("", "a/b", b"\0")]
     message = parsed(replace(MAIL, attachments=files))
     assert message.get_content_type() == "multipart/mixed"
     found = list(message.iter_attachments())
@@ -134,7 +135,7 @@ wild = st.text(st.characters(exclude_categories=()), max_size=300)
 @given(subject=wild, text=wild, event_id=wild, name=wild, data=st.binary(max_size=300))
 @example("=?utf-8?q?x?=", "--=_\r\n.\r\n", "\r\nX: y", "a\r\nb", b"\r\n.\r\n")
 def test_any_text_leaves_the_mail_whole(subject: str, text: str, event_id: str, name: str, data: bytes) -> None:
-    attachment = Attachment(name, "image/jpeg", data)
+    attachment = File(name, "image/jpeg", data)
     mail = replace(MAIL, subject=subject, text=text, event_id=event_id, attachments=[attachment])
     message = parsed(mail)
     assert [part.get_content_type() for part in message.walk()] == ["multipart/mixed", "text/plain", "image/jpeg"]

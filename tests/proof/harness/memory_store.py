@@ -3,23 +3,29 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from msgspec.structs import replace
 
+from tocsin.model.command import Arming, Command, CommandState
 from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey, Due, Exchange, Outcome, Owed
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
+from tocsin.model.on_test import OnTest
 from tocsin.store.contract import (
     Accepted,
     Arrival,
     AuditEntry,
     Backlog,
+    CommandFilter,
     DeliveryFilter,
     EventFilter,
     Lease,
+    Requested,
     Retention,
     StoredEvent,
+    StoredLink,
 )
 
 _SET_ASIDE = frozenset({"rejected", "expired", "discarded"})
@@ -49,7 +55,10 @@ class MemoryStore:
         self._counters: dict[str, int] = {}
         self._leases: dict[str, Lease] = {}
         self._devices: dict[str, Device] = {}
+        self._areas: dict[str, Area] = {}
         self._audit: list[AuditEntry] = []
+        self._revoked: dict[int, datetime] = {}
+        self._tests: dict[str, OnTest] = {}
 
     async def open(self) -> None: ...
 
@@ -214,6 +223,65 @@ class MemoryStore:
 
     async def delete_device(self, device_id: str) -> bool:
         return self._devices.pop(device_id, None) is not None
+
+    async def request(self, commands: Sequence[Command]) -> Requested:
+        """Nobody commands anything in the simulation."""
+        raise NotImplementedError
+
+    async def fetch_commands(self, device_id: str, at: datetime) -> Sequence[Command]:
+        return []
+
+    async def end_command(
+        self, command_id: str, state: CommandState, result: str, at: datetime, arming: Arming | None = None
+    ) -> Command | None:
+        return None
+
+    async def expire_commands(
+        self, unfetched: Sequence[str], unanswered: Sequence[str], at: datetime
+    ) -> Sequence[Command]:
+        return []
+
+    async def commands(self, wanted: CommandFilter) -> Sequence[Command]:
+        return []
+
+    async def armings(self) -> Sequence[Arming]:
+        return []
+
+    async def put_arming(self, arming: Arming) -> None:
+        raise NotImplementedError
+
+    async def areas(self) -> Sequence[Area]:
+        return list(self._areas.values())
+
+    async def delete_area(self, name: str) -> bool:
+        return self._areas.pop(name, None) is not None
+
+    async def keep(self, areas: Sequence[Area], devices: Sequence[Device]) -> None:
+        self._areas |= {area.name: area for area in areas}
+        self._devices |= {device.id: device for device in devices}
+
+    async def link(self, digest: bytes) -> StoredLink | None:
+        for seq, kept in enumerate(self._events, 1):
+            if kept.event.link and sha256(kept.event.link.encode()).digest() == digest:
+                return StoredLink(digest, StoredEvent(seq, kept.event), self._revoked.get(seq))
+        return None
+
+    async def revoke_link(self, event_seq: int, at: datetime) -> bool:
+        if not self._kept(event_seq).event.link or event_seq in self._revoked:
+            return False
+        self._revoked[event_seq] = at
+        return True
+
+    async def tests(self) -> Sequence[OnTest]:
+        return sorted(self._tests.values(), key=lambda test: test.since)
+
+    async def put_test(self, test: OnTest, instead_of: Sequence[str] = ()) -> None:
+        for test_id in instead_of:
+            self._tests.pop(test_id, None)
+        self._tests[test.id] = test
+
+    async def end_test(self, test_id: str) -> bool:
+        return self._tests.pop(test_id, None) is not None
 
     async def audit(self, entry: AuditEntry) -> None:
         self._audit.append(entry)

@@ -1,7 +1,7 @@
 """The receiving side: stations that check what they get, and misbehave on request."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,8 +22,6 @@ from tocsin.cli.simulate.serving import (
 
 if TYPE_CHECKING:
     from tocsin.standins.surgard import Switches
-
-_MAIL_STEPS = ("mail", "rcpt", "data")
 
 
 def dc09(
@@ -109,46 +107,6 @@ def webhook(
         None if behaves or times else scripted,
     )
     until_stopped(work, f"cannot listen on {listen}")
-
-
-def smtp(
-    listen: Listen = "127.0.0.1:4025",
-    cert: Cert = None,
-    cert_key: CertKey = None,
-    implicit: Annotated[bool, typer.Option("--implicit", help="TLS from the first byte; else STARTTLS.")] = False,
-    require_tls: Annotated[bool, typer.Option("--require-tls", help="Take no mail before STARTTLS.")] = False,
-    user: Annotated[str, typer.Option(help="Demand a login of this user.")] = "",
-    password: Annotated[str, typer.Option(help="The user's password.")] = "",
-    clear_login: Annotated[bool, typer.Option("--clear-login", help="Offer the login without TLS too.")] = False,
-    size_limit: Annotated[int, typer.Option(min=1, help="Largest mail in bytes.")] = 32_000_000,
-    fail: Annotated[list[str], typer.Option(help='Answer a step so: "rcpt=550 5.1.1 no such user".')] = [],  # noqa: B006
-    cut: Annotated[list[str], typer.Option(help="Cut the connection at mail, rcpt or data.")] = [],  # noqa: B006
-    delay: Annotated[float, typer.Option(min=0, help="Answer the message so many seconds late.")] = 0.0,
-    times: Annotated[int, typer.Option(min=1, help="Fail, cut and delay so many times.")] = 1,
-) -> None:
-    """A mail server that checks the form of what it takes.
-
-    The steps that can fail are mail (the sender), rcpt (a recipient) and data (the message).
-
-    Example: tocsin simulate smtp --listen 127.0.0.1:4025 --fail "data=451 4.3.0 later" --times 2
-    """
-    from tocsin.engine.clock import LoopClock
-    from tocsin.standins.smtp import MailFault, MailSwitches, serve
-
-    if (implicit or require_tls) and cert is None:
-        stop("--implicit and --require-tls need --cert", WRONG_USE)
-    switches = MailSwitches(server_tls(cert, cert_key), implicit, require_tls, user, password, clear_login, size_limit)
-    faults = [MailFault(_mail_step(at), answer) for at, _, answer in (one.partition("=") for one in fail)]
-    faults += [MailFault(_mail_step(at), drop=True) for at in cut]
-    faults += [MailFault("data", delay_s=delay)] if delay else []
-    work = serve(listen, print_line, LoopClock(), switches, faults * times, started(listen))
-    until_stopped(work, f"cannot listen on {listen}")
-
-
-def _mail_step(written: str) -> Literal["mail", "rcpt", "data"]:
-    if written not in _MAIL_STEPS:
-        stop(f"{written} is no step of a mail: {', '.join(_MAIL_STEPS)}", WRONG_USE)
-    return cast('Literal["mail", "rcpt", "data"]', written)
 
 
 Connect = Annotated[str, typer.Option(help="Connect to HOST:PORT of a gateway that listens, instead of listening.")]

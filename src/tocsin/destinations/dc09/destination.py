@@ -8,8 +8,10 @@ from tocsin.destinations.dc09 import format as dc09_format
 from tocsin.destinations.dc09.addressing import address, read_printed
 from tocsin.destinations.dc09.exchange import Exchanges, Result
 from tocsin.destinations.dc09.line import Line, Lines
+from tocsin.destinations.dc09.pictures import Pictures, References
 from tocsin.destinations.dc09.posted import Posted
 from tocsin.destinations.dc09.settings import Dc09Settings
+from tocsin.destinations.files import Files
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
 from tocsin.model.delivery import DeliveryKey, Due, Receipt
@@ -56,6 +58,8 @@ class Dc09Destination:
         self.supervision_s = settings.supervision if self._default else None
         self._lines = Lines(settings, surroundings.network, surroundings.clock)
         self._exchanges = Exchanges(settings, surroundings)
+        wanted = settings.photos is not None and settings.photos.by is not None
+        self._pictures = Pictures(settings, settings.photos, surroundings) if wanted and settings.photos else None
         self._refusals: dict[DeliveryKey, set[Endpoint]] = {}
         self._begun: dict[DeliveryKey, Posted] = {}
         self._last_host = ""
@@ -66,18 +70,25 @@ class Dc09Destination:
         return dc09_format.expressible(self._settings, event, found)
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
-        message = self._event_message(due)
-        return [Rendered("frame", self._exchanges.frame(message), dc09_format.clear_text(message))]
+        named, files = self._pictures.at_hand(due, _where(due), photos) if self._pictures else ((), Files())
+        message = self._event_message(due, named)
+        frame = Rendered("frame", self._exchanges.frame(message), dc09_format.clear_text(message))
+        return [*(Rendered(name, file.data, files.note) for name, file in zip(named, files.files, strict=True)), frame]
 
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
-        message = self._event_message(due)
+        pictures = await self._references(due, attempt)
+        message = self._event_message(due, pictures)
         refused = self._refusals.get(due.key, set())
         try:
             receipt = await self._round(message, attempt, refused, self._begun.pop(due.key, None))
         except TryLater:
             self._remember(due.key, refused)
+            if self._pictures:
+                self._pictures.sent(due.key, pictures)
             raise
         self._refusals.pop(due.key, None)
+        if self._pictures:
+            self._pictures.done(due.key)
         if receipt is None:
             raise Rejected(f"the station answers DUH: it cannot process {dc09_format.clear_text(message)}")
         return receipt
@@ -86,7 +97,7 @@ class Dc09Destination:
         return self._lines.stands()
 
     def begin(self, due: Due, attempt: Attempt, ended: Callable[[Due, Attempt, Receipt | None], None]) -> bool:
-        if due.key in self._refusals:
+        if due.key in self._refusals or (self._pictures and due.event.photos):
             return False
         message = self._event_message(due)
 
@@ -121,7 +132,8 @@ class Dc09Destination:
 
     async def check(self) -> Sequence[CheckStep]:
         """Every host, each as far as it goes; no event is sent."""
-        return [step for host in dict.fromkeys(self._hosts) for step in await self._check(host)]
+        steps = [step for host in dict.fromkeys(self._hosts) for step in await self._check(host)]
+        return [*steps, *(await self._pictures.check() if self._pictures else ())]
 
     def hosts_in_use(self) -> str:
         return self._last_host or str(self._hosts[0])
@@ -133,14 +145,20 @@ class Dc09Destination:
 
     async def aclose(self) -> None:
         await asyncio.gather(self.abandon(), self._lines.aclose())
+        if self._pictures:
+            await self._pictures.aclose()
 
-    def _event_message(self, due: Due) -> Message:
+    async def _references(self, due: Due, attempt: Attempt) -> References:
+        if self._pictures is None or not due.event.photos:
+            return ()
+        return await self._pictures.references(due, _where(due), attempt)
+
+    def _event_message(self, due: Due, pictures: References = ()) -> Message:
         """The message with its number on the wire. Raises Rejected."""
-        where = read_printed(due.address)
-        if where is None:
-            raise Rejected(f"{due.address!r} in the outbox is no DC-09 address")
         try:
-            return dc09_format.event_message(self._settings, due.event, where, due.number, self._options)
+            return dc09_format.event_message(
+                self._settings, due.event, _where(due), due.number, self._options, pictures
+            )
         except (Dc09Error, Unsendable) as error:
             raise Rejected(str(error)) from error
 
@@ -242,6 +260,13 @@ class Dc09Destination:
             return CheckStep(what, False, result.reason, CHECK_HINTS.get(result.word, CHECK_HINTS["silent"]))
         resynced = [each.note for each in attempt.exchanges if each.result == "resync"]
         return CheckStep(what, True, "; ".join([result.receipt.answer, *resynced]))
+
+
+def _where(due: Due) -> Address:
+    where = read_printed(due.address)
+    if where is None:
+        raise Rejected(f"{due.address!r} in the outbox is no DC-09 address")
+    return where
 
 
 def _note(result: Result, host: Endpoint, results: list[Result], refused: set[Endpoint]) -> None:

@@ -1,6 +1,7 @@
 """An event as a DC-09 message, and messages as people read them. Pure."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -53,13 +54,23 @@ def options(settings: Dc09Settings) -> DataOptions:
 
 
 def event_message(
-    settings: Dc09Settings, event: Event, where: Address, number: int, wanted: DataOptions | None = None
+    settings: Dc09Settings,
+    event: Event,
+    where: Address,
+    number: int,
+    wanted: DataOptions | None = None,
+    pictures: Sequence[str] = (),
 ) -> Message:
-    """The message, shortened where it would be too long. `wanted` is `options(settings)`, where that is at hand.
+    """The message, shortened where it would be too long. `wanted` is `options(settings)`, where that is at hand;
+    `pictures` are the names or links of those that are at the station already.
 
     Raises Dc09Error, Unsendable when it cannot be expressed.
     """
-    data, extended = station_data(settings.format, event, where, wanted or options(settings))
+    wanted = wanted or options(settings)
+    if pictures and settings.photos is not None and settings.photos.field == "V":
+        own = [event.url] if event.url and wanted.link else []
+        event, wanted, pictures = replace(event, url=",".join([*own, *pictures])), replace(wanted, link=True), ()
+    data, extended = station_data(settings.format, event, where, wanted, pictures)
     message = Message(
         token=settings.format,
         seq=sequence(number),

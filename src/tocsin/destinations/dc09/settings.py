@@ -1,13 +1,16 @@
 """What a `[[destinations]]` table of type dc09 may say."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
-from tocsin.config.fields import AesKey, Duration, Settings
+from tocsin.config.fields import AesKey, Duration, Secret, Settings
 from tocsin.config.listening import split_listen
 from tocsin.config.supervision import Poll
+from tocsin.destinations.mailing.settings import Host
+from tocsin.destinations.pictures import PictureSettings
 from tocsin.destinations.settings import DestinationSettings, TlsSettings
+from tocsin.destinations.uploading.settings import FolderPath, FtpSettings
 from tocsin.model.event import Address
 from tocsin.protocols.codes import check_override
 from tocsin.transports.contract import Endpoint
@@ -31,20 +34,33 @@ Line = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{1,6}$")]
 HostPort = Annotated[str, AfterValidator(_endpoint)]
 
 
-class PhotoSettings(Settings):
-    """How long an alarm may wait for late pictures or classification."""
+class PhotoSettings(PictureSettings, FtpSettings):
+    """How long an alarm may wait for late pictures or classification; with `by`, how its pictures go ahead of it."""
 
+    by: Literal["ftp"] | None = Field(None, description="ftp: pictures are uploaded before the event that names them.")
     wait: Duration = Field(5.0, ge=0, le=60, description="The longest an event waits for late photos or actors.")
+    upload_wait: Duration = Field(
+        10.0, ge=0, le=60, description="The longest an event waits for its upload; then it goes without, the upload on."
+    )
+    hosts: list[Host] = Field([], max_length=16, description="FTP servers, host or host:port; mirrors, used in turn.")
+    user: str = Field("", pattern=r"^[^\x00-\x1f\x7f]{1,200}$", description="User to log in as.")
+    password: Secret = Field(default_factory=lambda: Secret(""), description="Password of the user.")
+    create_dirs: bool = Field(True, description="Make the account's folder if it is missing.")
+    path: FolderPath = Field("", description="Where the accounts' folders are; absent: where the login leads.")
+    url: str = Field(
+        "", pattern=r"^([a-z]{3,5}://[!-~]{1,150})?$", description="How the station reaches `path`, put before names."
+    )
+    field: Literal["U", "V"] = Field("U", description="U: one field per picture; V: behind the link to the event.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _no_pictures_yet(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "by" in value:
-            raise ValueError(
-                "pictures by FTP are not available for dc09; leave photos.by out: the station gets the event's link "
-                "in field V"
-            )
-        return value
+    @model_validator(mode="after")
+    def _complete(self) -> "PhotoSettings":
+        if self.by is None and self.model_fields_set - {"wait"}:
+            raise ValueError('without by = "ftp" only wait can be set')
+        if self.by == "ftp" and not (self.hosts and self.user and self.password.reveal()):
+            raise ValueError('by = "ftp" needs hosts, user and password')
+        if not self.sends_files:
+            raise ValueError('as is "jpg", "avi" or "sheet" here; leave by out to send the link only')
+        return self
 
 
 class FieldSettings(Settings):
@@ -96,7 +112,7 @@ class Dc09Settings(DestinationSettings):
     codes: dict[str, str] = Field(
         {}, description='Other codes: kind, "kind.restore", class or code = code, such as tamper = "137".'
     )
-    photos: PhotoSettings | None = Field(None, description="Only wait can be set.")
+    photos: PhotoSettings | None = Field(None, description="Pictures ahead of the event, and how long it waits.")
 
     @field_validator("supervision")
     @classmethod
@@ -122,6 +138,9 @@ class Dc09Settings(DestinationSettings):
 
     def hold_s(self) -> float:
         return self.photos.wait if self.photos else super().hold_s()
+
+    def wants_photos(self) -> bool:
+        return self.photos is not None and self.photos.by is not None
 
     def endpoints(self) -> list[Endpoint]:
         return [Endpoint(*split_listen(host)) for host in self.hosts]

@@ -1,10 +1,12 @@
 """Mail for people: joins the format with the mail servers."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 
 from tocsin.destinations.email.addressing import address_of, recipients_of
 from tocsin.destinations.email.format import Letter, mail
+from tocsin.destinations.email.pace import Pace
 from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.mailing.sending import Draft, Mailing, noted
 from tocsin.destinations.photos import chosen
@@ -13,6 +15,8 @@ from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Ren
 from tocsin.model.delivery import Due, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
+
+_LOOK_S = 1.0
 
 
 class EmailDestination:
@@ -26,6 +30,9 @@ class EmailDestination:
         self._settings = settings
         self._areas = surroundings.area_address
         self._mailing = Mailing(settings, surroundings)
+        self._clock = surroundings.clock
+        self._pace = Pace(settings.max_per_minute)
+        self._held_back = 0
 
     def address(self, event: Event, device: Device | None) -> Addressed:
         return address_of(self._settings, event, device, self._areas)
@@ -37,7 +44,10 @@ class EmailDestination:
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
         wanted = self._settings.wants_photos() and due.event.photos
         photos = await attempt.photos() if wanted else ()
-        return await self._mailing.deliver(due, self._ever_smaller(due, photos), attempt)
+        remark = await self._turn()
+        receipt = await self._mailing.deliver(due, self._ever_smaller(due, photos, remark), attempt)
+        self._pace.sent(self._clock.monotonic())
+        return receipt
 
     async def supervise(self, attempt: Attempt) -> Receipt:
         raise LinkDown("mail has no supervision")
@@ -51,10 +61,24 @@ class EmailDestination:
     async def aclose(self) -> None:
         await self._mailing.aclose()
 
-    async def _ever_smaller(self, due: Due, photos: Sequence[Photo]) -> AsyncGenerator[Draft]:
-        yield self._draft(due, photos)
+    async def _turn(self) -> str:
+        """Wait for the limit's sake: what comes meanwhile stays in the durable queue, alarms first. A remark for the
+        mail that had to wait.
+        """
+        if not self._pace.wait_s(self._clock.monotonic()):
+            self._held_back = 0
+            return ""
+        while wait_s := self._pace.wait_s(self._clock.monotonic()):
+            await asyncio.sleep(min(wait_s, _LOOK_S))
+        self._held_back += 1
+        limit = f"at most {self._settings.max_per_minute} mails a minute are sent"
+        return f"Held back, as {self._held_back} mails in a row so far: {limit}, each event comes in its own"
+
+    async def _ever_smaller(self, due: Due, photos: Sequence[Photo], remark: str) -> AsyncGenerator[Draft]:
+        yield self._draft(due, photos, remark)
         if photos:
-            yield self._draft(due, (), "Sent without photos: the mail server found the mail with them too large")
+            without = "Sent without photos: the mail server found the mail with them too large"
+            yield self._draft(due, (), noted(without, remark))
 
     def _draft(self, due: Due, photos: Sequence[Photo], note: str = "") -> Draft:
         """The mail with the photos that fit, and a remark on those that stay behind."""

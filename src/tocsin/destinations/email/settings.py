@@ -37,8 +37,15 @@ class EmailSettings(MailSettings):
         PhotoSettings(), description='"inline", "attached", "both", "none", or a table.'
     )
 
+    max_per_minute: int | None = Field(
+        None, ge=1, le=600, description="At most this many mails a minute; more wait in the queue, none is left out."
+    )
+
     def hold_s(self) -> float:
         return self.photos.wait
+
+    def can_say_test(self) -> bool:
+        return True
 
     def wants_photos(self) -> bool:
         return self.photos.carry != "none"

@@ -15,22 +15,16 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tocsin.destinations.files import File
 from tocsin.protocols.text import ascii_of
 
 LONGEST_LINE = 990
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _LONGEST_SUBJECT = 200
+_COLUMNS = 76
 _LONGEST_FILE_NAME = 60
 _UNFIT_FOR_FILES = re.compile(r"[^A-Za-z0-9_-]+")
 _CONTENT_TYPE = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}\Z")
-
-
-class Attachment(Struct, frozen=True):
-    """A file as it goes along; `content_type` such as `image/jpeg`."""
-
-    name: str
-    content_type: str
-    data: bytes
 
 
 class PlainMail(Struct, frozen=True):
@@ -45,7 +39,7 @@ class PlainMail(Struct, frozen=True):
     text: str
     event_id: str
     destination: str
-    attachments: Sequence[Attachment] = ()
+    attachments: Sequence[File] = ()
     disposition: Literal["attachment", "inline"] = "attachment"
     ascii_only: bool = False
 
@@ -160,14 +154,20 @@ def _names(mail: PlainMail) -> list[str]:
     return names
 
 
-def _file_part(file: Attachment, name: str, disposition: str) -> bytes:
+def _file_part(file: File, name: str, disposition: str) -> bytes:
     content_type = file.content_type if _CONTENT_TYPE.match(file.content_type) else "application/octet-stream"
     head = [
         ("Content-Type", f'{content_type}; name="{name}"'),
         ("Content-Transfer-Encoding", "base64"),
         ("Content-Disposition", f'{disposition}; filename="{name}"'),
     ]
-    return written_headers(head) + b"\r\n" + base64.encodebytes(file.data).replace(b"\n", b"\r\n").rstrip(b"\r\n")
+    return written_headers(head) + b"\r\n" + _base64_lines(file.data)
+
+
+def _base64_lines(data: bytes) -> bytes:
+    """Lines of 76 columns."""
+    encoded = base64.b64encode(data)
+    return b"\r\n".join(encoded[n : n + _COLUMNS] for n in range(0, len(encoded), _COLUMNS))
 
 
 def _boundary(identity: str, text: bytes) -> str:

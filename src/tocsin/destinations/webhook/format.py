@@ -3,7 +3,6 @@
 import re
 import uuid
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -13,7 +12,6 @@ from tocsin.model.event import Actor, Event, Location, Photo
 from tocsin.model.wording import canonical_name, local_time
 from tocsin.protocols.codes import outbound_sia
 
-Headers = list[tuple[str, str]]
 _GUIDS = uuid.UUID("a7f0ecfc-53d2-4be1-bcb3-569110c08cb5")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")
 _STRONGEST_GSM = 31
@@ -45,7 +43,7 @@ class Binary(Struct, frozen=True):
 
 
 class Body(Struct, frozen=True, kw_only=True):
-    """What the receiver gets. The last four members are there only when they say something."""
+    """What the receiver gets. The last five members are there only when they say something."""
 
     schema: int = 1
     event_guid: str
@@ -63,6 +61,7 @@ class Body(Struct, frozen=True, kw_only=True):
     test: bool | UnsetType = UNSET
     text: str | UnsetType = UNSET
     user: str | UnsetType = UNSET
+    source_url: str | UnsetType = UNSET
 
 
 def event_guid(gateway: str, event: Event) -> str:
@@ -95,6 +94,7 @@ def json_body(event: Event, address: str, gateway: str, photos: Sequence[Photo])
         test=True if event.is_test else UNSET,
         text=_text(event.text) or UNSET,
         user=_text(event.user) or UNSET,
+        source_url=_text(event.source_url) or UNSET,
     )
     return msgspec.json.encode(body)
 
@@ -121,11 +121,3 @@ def _detection(actor: Actor) -> Detection:
 def _text(value: str) -> str:
     """Text that UTF-8 can carry: half a surrogate pair becomes a question mark."""
     return value.encode("utf-8", "replace").decode("utf-8")
-
-
-def request_head(url: str, headers: Headers) -> bytes:
-    """The request as it goes out, up to the empty line."""
-    parts = urlsplit(url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
-    return "".join(f"{line}\r\n" for line in (*lines, "")).encode("utf-8", "replace")

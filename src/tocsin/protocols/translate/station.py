@@ -140,7 +140,7 @@ def _extended(event: Event, options: DataOptions, unwritten: str, form: Format, 
         ("S", _text(place.area, options) if options.site else b""),
         ("L", _text(place.name, options) if options.device else b""),
         ("H", _occurred(event, options) if options.occurred else b""),
-        ("V", _links(event.url, options.longest_link) if options.link else b""),
+        ("V", _links(_both(event), options.longest_link) if options.link else b""),
         ("I", _text(_info(form, event, unwritten), options) if options.info else b""),
     ]
     if files and options.files:
@@ -168,6 +168,11 @@ def _link(url: str) -> bytes:
     if _PLAIN_URL.match(url):
         return url.encode("ascii")
     return quote(printable(url).strip(), safe=_URL_SAFE).encode("ascii")
+
+
+def _both(event: Event) -> str:
+    """The event's page first, then what the source itself pointed to."""
+    return f"{event.url},{event.source_url}" if event.source_url else event.url
 
 
 def _links(urls: str, longest: int) -> bytes:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from tocsin.store.contract import Accepted
 from tocsin.store.duplicates import Known, judge
 from tocsin.store.plans.names import destination_ids
-from tocsin.store.rows import Prepared, owed_row, photo_row, renamed, stored_event_of
+from tocsin.store.rows import Prepared, link_row, owed_row, photo_row, renamed, stored_event_of
 from tocsin.store.steps import Bulk, Query, Row, Steps
 
 
@@ -86,6 +86,7 @@ def _write(sorting: Sorting) -> Steps[None]:
     yield Bulk("add_deliveries", deliveries)
     yield Bulk("add_photos", photos)
     yield Bulk("add_aliases", sorting.aliases)
+    yield Bulk("add_links", [link_row(seq, arrival.event.link) for seq, arrival in new if arrival.event.link])
 
 
 def _earlier(answers: Sequence[Sequence[Accepted]]) -> Steps[dict[int, Accepted]]:

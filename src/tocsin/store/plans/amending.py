@@ -9,7 +9,7 @@ from msgspec import Struct
 from tocsin.model.delivery import OPEN_STATES, DeliveryKey, Due, Exchange, Owed
 from tocsin.model.event import Event, Photo
 from tocsin.store.plans.settling import new_exchanges, surplus
-from tocsin.store.rows import bounded, due_of, event_body, optional_microseconds, photo_row, plain
+from tocsin.store.rows import bounded, due_of, event_body, microseconds, optional_microseconds, photo_row, plain
 from tocsin.store.steps import Bulk, Query, Row, Steps, each
 
 AGAIN_STATES = frozenset({"rejected", "expired", "discarded"})
@@ -105,6 +105,15 @@ def _discard(discarding: Discarding) -> Steps[bool]:
     return True
 
 
+class Revocation(Struct, frozen=True):
+    event_seq: int
+    at: datetime
+
+
+def _revoke_link(revocation: Revocation) -> Steps[bool]:
+    return bool((yield Query("revoke_link", (microseconds(revocation.at), revocation.event_seq))))
+
+
 def _at(key: DeliveryKey) -> Steps[Row | None]:
     """Destination number, state, exchanges so far, whether the event is still there."""
     found = yield Query("delivery_state", (key.event_seq, key.destination))
@@ -124,3 +133,4 @@ amend = each(_amend)
 unhold = each(_unhold)
 resubmit = each(_resubmit)
 discard = each(_discard)
+revoke_link = each(_revoke_link)

@@ -4,21 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey, Due, Exchange
-from tocsin.model.device import Device
+from tocsin.model.device import Area, Device
 from tocsin.model.event import Photo
 from tocsin.model.kinds import Lane
-from tocsin.store.contract import AuditEntry, Backlog, DeliveryFilter, EventFilter, StoredEvent
+from tocsin.model.on_test import OnTest
+from tocsin.store.contract import AuditEntry, Backlog, DeliveryFilter, EventFilter, StoredEvent, StoredLink
 from tocsin.store.rows import (
+    area_of,
     audit_entry_of,
     delivery_of,
     device_of,
     due_of,
     exchange_of,
     instant,
+    link_of,
     microseconds,
     photo_of,
     plain,
     stored_event_of,
+    test_of,
 )
 from tocsin.store.steps import Query, Row, Steps
 
@@ -161,8 +165,21 @@ def last_delivered(destination: str) -> Steps[Delivery | None]:
     return delivery_of(rows[0]) if rows else None
 
 
+def link(digest: bytes) -> Steps[StoredLink | None]:
+    rows = yield Query("link", (digest,))
+    return link_of(rows[0]) if rows else None
+
+
+def tests() -> Steps[list[OnTest]]:
+    return [test_of(row) for row in (yield Query("tests"))]
+
+
 def devices() -> Steps[list[Device]]:
     return [device_of(row) for row in (yield Query("devices"))]
+
+
+def areas() -> Steps[list[Area]]:
+    return [area_of(row) for row in (yield Query("areas"))]
 
 
 def audit_entries(limit: int) -> Steps[list[AuditEntry]]:

@@ -43,6 +43,9 @@ SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::bytea[], ?::text[], ?::text[])
 -- add_aliases: the identifier an event came under, where it was taken
 INSERT INTO aliases (own_id, event_seq) SELECT * FROM unnest(?::text[], ?::bigint[]);
 
+-- add_links: by what token an event's page is found
+INSERT INTO links (event_seq, digest) SELECT * FROM unnest(?::bigint[], ?::bytea[]);
+
 -- add_destinations: number destinations seen for the first time
 INSERT INTO destinations (name) SELECT * FROM unnest(?::text[]) ON CONFLICT (name) DO NOTHING;
 
@@ -59,6 +62,14 @@ FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[], ?::bi
   ?::text[], ?::bigint[])
   AS o (event_seq, destination, state, attempts, due_at, delivered_at, host, receipt, reason, exchanged)
 WHERE d.event_seq = o.event_seq AND d.destination = o.destination;
+
+-- put_devices: devices as they are now
+INSERT INTO devices (id, body) SELECT * FROM unnest(?::text[], ?::text[])
+ON CONFLICT (id) DO UPDATE SET body = excluded.body;
+
+-- put_areas: areas as they are now
+INSERT INTO areas (name, body) SELECT * FROM unnest(?::text[], ?::text[])
+ON CONFLICT (name) DO UPDATE SET body = excluded.body;
 
 -- note_delivered: which delivery a destination took last
 UPDATE destinations SET last_delivered = newest.event_seq
@@ -85,6 +96,9 @@ DELETE FROM photos WHERE event_seq = ANY (?::bigint[]);
 -- drop_traces: exchanges of these events
 DELETE FROM exchanges WHERE event_seq = ANY (?::bigint[]);
 
+-- drop_links: links of these events
+DELETE FROM links WHERE event_seq = ANY (?::bigint[]);
+
 -- empty_events: bodies of these events
 UPDATE events SET body = NULL, repeat_key = NULL WHERE seq = ANY (?::bigint[]);
 
@@ -105,3 +119,11 @@ SELECT pg_advisory_xact_lock(1416586099, 2);
 
 -- has_meta: whether this database holds anything of ours
 SELECT to_regclass('meta') IS NOT NULL;
+
+-- command_now: one command, before it is changed
+SELECT body, state, sent_at, ended_at, result FROM commands WHERE id = ? FOR UPDATE;
+
+-- add_commands: orders as requested
+INSERT INTO commands (id, request_id, device_id, device_order, state, requested_by, idempotency_key, expires_at, body)
+SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[],
+  ?::text[]);

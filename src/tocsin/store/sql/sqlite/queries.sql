@@ -32,6 +32,9 @@ INSERT INTO photos (event_seq, n, data, sha256, content_type) VALUES {rows};
 -- add_aliases: the identifier an event came under, where it was taken
 INSERT INTO aliases (own_id, event_seq) VALUES {rows};
 
+-- add_links: by what token an event's page is found
+INSERT INTO links (event_seq, digest) VALUES {rows};
+
 -- add_destinations: number destinations seen for the first time
 INSERT INTO destinations (name) VALUES {rows} ON CONFLICT (name) DO NOTHING;
 
@@ -46,6 +49,12 @@ INSERT INTO deliveries (event_seq, destination, state, attempts, due_at, deliver
 ON CONFLICT (event_seq, destination) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
   due_at = excluded.due_at, delivered_at = excluded.delivered_at, host = excluded.host,
   receipt = excluded.receipt, reason = excluded.reason, exchanged = excluded.exchanged;
+
+-- put_devices: devices as they are now
+INSERT INTO devices (id, body) VALUES {rows} ON CONFLICT (id) DO UPDATE SET body = excluded.body;
+
+-- put_areas: areas as they are now
+INSERT INTO areas (name, body) VALUES {rows} ON CONFLICT (name) DO UPDATE SET body = excluded.body;
 
 -- note_delivered: which delivery a destination took last
 WITH newest (id, event_seq) AS (VALUES {rows})
@@ -69,6 +78,9 @@ DELETE FROM photos WHERE event_seq IN (SELECT value FROM json_each(?));
 
 -- drop_traces: exchanges of these events
 DELETE FROM exchanges WHERE event_seq IN (SELECT value FROM json_each(?));
+
+-- drop_links: links of these events
+DELETE FROM links WHERE event_seq IN (SELECT value FROM json_each(?));
 
 -- empty_events: bodies of these events
 UPDATE events SET body = NULL, repeat_key = NULL WHERE seq IN (SELECT value FROM json_each(?));
@@ -94,3 +106,10 @@ SELECT epoch FROM leases WHERE subject = ?;
 
 -- seq_of: an event by its identifier, unless it is past retention
 SELECT seq FROM events WHERE id = ? AND body IS NOT NULL;
+
+-- command_now: one command, before it is changed
+SELECT body, state, sent_at, ended_at, result FROM commands WHERE id = ?;
+
+-- add_commands: orders as requested
+INSERT INTO commands (id, request_id, device_id, device_order, state, requested_by, idempotency_key, expires_at, body)
+VALUES {rows};

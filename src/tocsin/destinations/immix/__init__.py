@@ -1,0 +1,1 @@
+"""Immix CS: XML in a mail."""

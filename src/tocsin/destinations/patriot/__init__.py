@@ -1,0 +1,1 @@
+"""Patriot: a line in a mail to a mailbox that Patriot collects from."""

@@ -1,0 +1,1 @@
+"""Sentinel (Monitor Computer Systems): text in a mail."""

@@ -1,0 +1,1 @@
+"""SureView: a mail to the alarm point's own address."""

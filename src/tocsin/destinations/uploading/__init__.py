@@ -1,0 +1,1 @@
+"""What destinations share that put files on a station's FTP servers."""

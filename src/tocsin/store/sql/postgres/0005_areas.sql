@@ -1,0 +1,5 @@
+-- Areas that were written through the API.
+CREATE TABLE areas (
+  name TEXT PRIMARY KEY,
+  body TEXT NOT NULL
+);
