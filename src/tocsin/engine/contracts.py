@@ -181,6 +181,9 @@ class Prompt(Destination, Protocol):
         take an acknowledgement; `deliver` then goes on with what was begun. False: nothing was sent, `deliver` it.
         """
 
+    async def abandon(self) -> None:
+        """Nobody goes on with anything that was begun: it will be tried anew, over other links."""
+
 
 class Path(Struct, frozen=True):
     """One way to a station that is proved by itself, every `poll_s`; by its host."""
