@@ -112,7 +112,7 @@ Start = Callable[..., Awaitable[Mailing]]
 @pytest.fixture
 async def mailing(tmp_path: Path) -> AsyncIterator[Start]:
     """`await mailing(rules=[…])` starts a source; with stations the gateway delivers to them."""
-    running: list[tuple[Mailing, asyncio.Future[Any]]] = []
+    running: list[tuple[Mailing, list[asyncio.Task[Any]]]] = []
 
     async def start(*stations: ScriptedStation, **changes: Any) -> Mailing:
         rules = [{"to": "{device}@alarms.example.net"}]
@@ -129,13 +129,14 @@ async def mailing(tmp_path: Path) -> AsyncIterator[Start]:
         )
         source = build(SmtpSourceSettings.model_validate(table), around)
         work = (source.run(gateway.intake), gateway.run(announce=False)) if stations else (source.run(gateway.intake),)
-        task = asyncio.gather(*map(asyncio.create_task, work))
-        running.append((Mailing(source, gateway, store, occurrences, heard), task))
+        tasks = [asyncio.create_task(each) for each in work]
+        running.append((Mailing(source, gateway, store, occurrences, heard), tasks))
         await source.listening.wait()
         return running[-1][0]
 
     yield start
-    for each, task in running:
-        task.cancel()
-        await asyncio.wait([task])
+    for each, tasks in running:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await each.store.aclose()
