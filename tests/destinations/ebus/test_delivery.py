@@ -30,9 +30,9 @@ class Bench:
         self.standins: list[FtpStandin] = []
         self._closing = contextlib.AsyncExitStack()
 
-    async def server(self, **switches: Any) -> str:
+    async def server(self, listen: str = "127.0.0.1:0", **switches: Any) -> str:
         standin = FtpStandin(
-            "127.0.0.1:0", self.received.append, self.surroundings.clock, FtpSwitches("gw", PASSWORD, **switches)
+            listen, self.received.append, self.surroundings.clock, FtpSwitches("gw", PASSWORD, **switches)
         )
         self._closing.push_async_callback(standin.aclose)
         port = await standin.start()
@@ -238,6 +238,50 @@ async def test_a_refused_routine_call_is_told_and_is_no_dead_link(
         assert receipt.answer == "the login is accepted"
     [trouble] = [one for one in recorded if isinstance(one, Trouble)]
     assert "the routine call is refused" in trouble.text
+
+
+async def test_a_routine_call_that_found_nobody_goes_as_soon_as_somebody_is_there(
+    bench: Bench, make_attempt: Callable[..., Attempt]
+) -> None:
+    host = closed_port()
+    destination = bench.destination(host, folder="gateway")
+    with pytest.raises(LinkDown):
+        await destination.supervise(make_attempt())
+    await bench.server(host)
+    await destination.supervise(make_attempt())
+    [call] = await bench.sets(1)
+    assert call["text"].startswith("Alarm: Routineruf\r\n")
+
+
+async def test_a_refused_routine_call_is_tried_again_before_the_next_is_due(
+    bench: Bench, make_attempt: Callable[..., Attempt], clock: Any, recorded: list[Any]
+) -> None:
+    destination = bench.destination(await bench.server(refuse_files=True), folder="gateway")
+    tried = []
+    for minutes in (0, 1, 11, 12, 22):
+        clock.at = clock.at + timedelta(minutes=minutes)
+        attempt = make_attempt()
+        await destination.supervise(attempt)
+        tried.append("refused" in results(attempt))
+    assert tried == [True, False, True, True, True]
+    assert len([one for one in recorded if isinstance(one, Trouble)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "every"),
+    [
+        ({"folder": "gateway"}, 60.0),
+        ({"folder": "gateway", "supervision": "off"}, 3600.0),
+        ({"folder": "gateway", "supervision": "off", "routine": "10m"}, 600.0),
+        ({"folder": "gateway", "supervision": "off", "routine": "off"}, None),
+        ({"supervision": "off"}, None),
+    ],
+)
+def test_without_supervision_the_routine_call_still_goes(
+    surroundings: Surroundings, more: dict[str, Any], every: float | None
+) -> None:
+    table = {"name": "ebus", "hosts": ["192.0.2.5"], "user": "gw", "password": PASSWORD, **more}
+    assert build(EbusSettings.model_validate(table), surroundings).supervision_s == every
 
 
 async def test_check_says_what_a_technician_needs(bench: Bench, authority: Any) -> None:
