@@ -88,6 +88,13 @@ def test_panels_of_one_number_at_two_receivers_do_not_hold_back_each_other() -> 
     assert not station.takes(structs.replace(panel, source="east"))
 
 
+@pytest.mark.parametrize(("flag", "counts"), [("on_test", False), ("on_test:arc", False), ("on_test:other", True)])
+def test_one_that_went_as_a_test_holds_back_no_real_one(flag: str, counts: bool) -> None:
+    station = Station("daily")
+    assert station.takes(check(timedelta(), flags=(flag,)))
+    assert station.takes(check(HOUR)) is not counts
+
+
 def test_one_that_came_late_or_a_clock_that_was_set_costs_nothing() -> None:
     late = Station("daily")
     assert late.takes(check(timedelta(), late=timedelta(hours=5)))

@@ -11,7 +11,7 @@ from tocsin.engine.devices import DeviceBook
 from tocsin.engine.plans import Planned, planned
 from tocsin.engine.routing import RoutineRule, Verdict
 from tocsin.model.delivery import OPEN_STATES, Owed
-from tocsin.model.event import Event
+from tocsin.model.event import ON_TEST, Event
 
 KIND = "routine_check"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -38,7 +38,7 @@ class RoutineChecks:
     def kept(self, event: Event, owed: Sequence[Owed]) -> None:
         """A routine check is on disk."""
         for one in owed:
-            if one.state in OPEN_STATES:
+            if _goes(one, event):
                 key = _key(one.destination, event)
                 self._last.pop(key, None)
                 self._last[key] = _moments(event)
@@ -56,7 +56,7 @@ class RoutineChecks:
             sent = f"{subject_of(event)} sent one at {last[0]:%H:%M:%S} UTC"
             reason = f"filter.routine_checks: {sent}, at most one per {period / HOUR:g} h"
             return planned(share.route, Verdict(share.route.name, False, reason), event)
-        if share.owed.state in OPEN_STATES:
+        if _goes(share.owed, event):
             batch[key] = _moments(event)
         return share
 
@@ -65,6 +65,12 @@ class RoutineChecks:
             return DAY if rule == "daily" else HOUR
         device = self._devices.get(event.device_id)
         return HOUR if device is None or not device.routine_s else timedelta(seconds=device.routine_s)
+
+
+def _goes(owed: Owed, event: Event) -> bool:
+    """Whether the station hears that the device is well: what is sent as a test it may leave out."""
+    tested = ON_TEST in event.flags or f"{ON_TEST}:{owed.destination}" in event.flags
+    return owed.state in OPEN_STATES and not tested
 
 
 def _key(destination: str, event: Event) -> tuple[str, str, str]:
