@@ -6,6 +6,7 @@ from typing import Any
 
 from tocsin.app.pictures import PictureCheck
 from tocsin.app.settings import Configuration
+from tocsin.config.modes import type_key
 from tocsin.destinations.registry import DESTINATION_TYPES
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.surroundings import Surroundings
@@ -74,7 +75,7 @@ def _ages(settings: Configuration) -> RetentionAges:
 
 
 def _member(entry: DestinationSettings, around: Surroundings) -> Member:
-    kind = DESTINATION_TYPES[entry.type]
+    kind = DESTINATION_TYPES[type_key(DESTINATION_TYPES, entry.type, getattr(entry, "mode", ""))]
     tls = getattr(entry, "tls", None)
     return Member(
         destination=kind.build(entry, around),

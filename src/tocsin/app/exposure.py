@@ -1,6 +1,6 @@
 """What a configuration leaves open, as warnings: unverified TLS, plain links, events that could not be addressed.
 
-Goes by the settings' names, which mean the same in every type: `tls`, `key`, `hosts`, `url`, `account`, `to`.
+Goes by the settings' names, which mean the same in every type: `tls`, `key`, `hosts`, `url`, `urls`, `account`, `to`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -76,9 +76,10 @@ def _unverified(document: Document, place: KeyPath, entry: Any, who: str) -> Ite
 
 def _plain_peers(destination: Any) -> list[str]:
     """The peers beyond this machine that are told in clear."""
-    url = getattr(destination, "url", "")
-    if url:
-        return [url] if url.startswith("http://") and not _is_here(urlsplit(url).hostname or "") else []
+    oauth = getattr(destination, "oauth", None)
+    urls = [getattr(destination, "url", ""), *getattr(destination, "urls", ()), oauth.token_url if oauth else ""]
+    if any(urls):
+        return [url for url in urls if url.startswith("http://") and not _is_here(urlsplit(url).hostname or "")]
     mode = getattr(destination.tls, "mode", "off" if destination.tls is None else "required")
     plain = mode in ("off", "opportunistic")
     peers = [*getattr(destination, "hosts", ()), *filter(None, [getattr(destination, "listen", "")])]

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.consistency import inconsistencies
 from tocsin.app.settings import (
@@ -19,40 +20,43 @@ from tocsin.app.settings import (
 from tocsin.config.document import Document, Unreadable, read
 from tocsin.config.fields import Settings
 from tocsin.config.files import resolved, unusable
+from tocsin.config.modes import parts, type_key
 from tocsin.config.positions import KeyPath
 from tocsin.config.problems import Problem, did_you_mean
 from tocsin.config.validation import validated
 
 Section = TypeVar("Section", bound=Settings)
 
-SECTIONS = ("gateway", "api", "console", "retention", "areas", "devices", "sources", "destinations")
+SECTIONS = (
+    "gateway", "api", "console", "control", "retention", "areas", "devices", "sources", "destinations", "systems",
+)  # fmt: skip
 LATER = {
-    "control": "reverse control",
-    "systems": "on-prem systems",
     "evidence": "the evidence agent",
 }
 
 
 class EntryType(Protocol):
-    """What loading needs to know of a destination or source type."""
+    """What loading needs to know of a destination, source or system type."""
 
     @property
     def settings(self) -> type[Any]: ...
 
 
 class Registries(Struct, frozen=True):
-    """The destination and source types there are, by name."""
+    """The destination, source and system types there are, by name."""
 
     destinations: Mapping[str, EntryType]
     sources: Mapping[str, EntryType]
+    systems: Mapping[str, EntryType] = {}
 
 
 def all_types() -> Registries:
     """The types this version carries."""
     from tocsin.destinations.registry import DESTINATION_TYPES
     from tocsin.sources.registry import SOURCE_TYPES
+    from tocsin.systems.registry import SYSTEM_TYPES
 
-    return Registries(DESTINATION_TYPES, SOURCE_TYPES)
+    return Registries(DESTINATION_TYPES, SOURCE_TYPES, SYSTEM_TYPES)
 
 
 def load(file: Path, registries: Registries | None = None) -> Loaded:
@@ -88,10 +92,12 @@ class _Loading:
         api = self._one(ApiSettings, "api")
         console = self._one(ConsoleSettings, "console")
         retention = self._one(RetentionSettings, "retention")
+        control = self._one(ControlSettings, "control") if "control" in self._data else None
         areas = self._each(AreaSettings, "areas")
         devices = self._each(DeviceSettings, "devices")
         sources = self._typed(self._registries.sources, "sources")
         destinations = self._typed(self._registries.destinations, "destinations")
+        systems = self._typed(self._registries.systems, "systems")
         if gateway is None or api is None or console is None or retention is None:
             return None
         return Configuration(
@@ -99,10 +105,12 @@ class _Loading:
             api=api,
             console=console,
             retention=retention,
+            control=control,
             areas=tuple(areas),
             devices=tuple(devices),
             sources=tuple(sources),
             destinations=tuple(destinations),
+            systems=tuple(systems),
         )
 
     def _with_defaults(self, gateway: GatewaySettings) -> GatewaySettings:
@@ -143,15 +151,28 @@ class _Loading:
 
     def _entry(self, types: Mapping[str, EntryType], data: Any, path: KeyPath) -> tuple[Any, list[Problem]]:
         name = data.get("type") if isinstance(data, dict) else None
-        if isinstance(name, str) and name in types:
-            return self._parsed(types[name].settings, data, path)
+        key = type_key(types, name, data.get("mode")) if isinstance(name, str) else ""
+        if key in types:
+            problem = self._unknown_mode(types, key, data, path)
+            return (None, [problem]) if problem is not None else self._parsed(types[key].settings, data, path)
         if not isinstance(data, dict):
             return None, [self._document.problem(path, "a table is expected here", f"write [[{path[0]}]]")]
         if name is None:
-            hint = f'type = "…", one of: {", ".join(sorted(types))}'
+            hint = f'type = "…", one of: {", ".join(sorted({parts(key)[0] for key in types}))}'
             return None, [self._document.problem((*path, "type"), "is missing", hint)]
         hint = did_you_mean(str(name), types)
         return None, [self._document.problem((*path, "type"), "there is no such type", hint, value=name)]
+
+    def _unknown_mode(
+        self, types: Mapping[str, EntryType], key: str, data: Mapping[str, Any], path: KeyPath
+    ) -> Problem | None:
+        """A type with several modes names them all when none of them is meant."""
+        mode, field = data.get("mode"), types[key].settings.model_fields.get("mode")
+        others = {parts(each)[1] for each in types if parts(each)[0] == key} - {""}
+        if not others or field is None or not isinstance(mode, str) or mode == field.default:
+            return None
+        hint = did_you_mean(mode, sorted({*others, str(field.default)}))
+        return self._document.problem((*path, "mode"), "there is no such mode", hint, value=mode)
 
     def _parsed(self, model: type[Section], data: Any, path: KeyPath) -> tuple[Section | None, list[Problem]]:
         section, problems = validated(model, data, self._document, path)

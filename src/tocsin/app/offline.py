@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 from msgspec.structs import replace
 
 from tocsin.app.settings import Configuration
+from tocsin.config.modes import type_key
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.clock import LoopClock
@@ -60,7 +61,8 @@ class Offline:
         no_store = cast("Store", None)
         self.devices = DeviceBook(no_store, areas, [entry.device() for entry in settings.devices])
         self.destinations: dict[str, Destination] = {
-            entry.name: types[entry.type].build(entry, around) for entry in settings.destinations
+            entry.name: types[type_key(types, entry.type, getattr(entry, "mode", ""))].build(entry, around)
+            for entry in settings.destinations
         }
         routes = [self._route(entry) for entry in settings.destinations]
         parts = IntakeParts(

@@ -6,22 +6,29 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.loading import EntryType, Registries
 from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
+from tocsin.config.modes import parts
 
 _ONE: dict[str, type[BaseModel]] = {
     "gateway": GatewaySettings,
     "api": ApiSettings,
     "console": ConsoleSettings,
+    "control": ControlSettings,
     "retention": RetentionSettings,
 }
 _MANY: dict[str, type[BaseModel]] = {"areas": AreaSettings, "devices": DeviceSettings}
 
 
 def configuration_schema(registries: Registries) -> dict[str, Any]:
-    """JSON Schema (2020-12) of the whole file, with every destination and source type."""
-    typed = {"sources": registries.sources, "destinations": registries.destinations}
+    """JSON Schema (2020-12) of the whole file, with every destination, source and system type."""
+    typed = {
+        "sources": registries.sources,
+        "destinations": registries.destinations,
+        "systems": registries.systems,
+    }
     models = [*_ONE.values(), *_MANY.values(), *(each.settings for types in typed.values() for each in types.values())]
     refs, shared = models_json_schema([(model, "validation") for model in models], title="Tocsin configuration")
     by_model = {model: refs[model, "validation"] for model in models}
@@ -54,9 +61,12 @@ def _types(node: dict[str, Any]) -> list[Any]:
 
 
 def _one_of(types: Mapping[str, EntryType], by_model: Mapping[type[BaseModel], Any]) -> dict[str, Any]:
-    """The entry's `type` decides which table it is."""
-    choices = [
-        {"allOf": [by_model[each.settings], {"properties": {"type": {"const": name}}, "required": ["type"]}]}
-        for name, each in sorted(types.items())
-    ]
+    """The entry's `type` decides which table it is, and its `mode` where a type has several."""
+    choices = [{"allOf": [by_model[each.settings], _said(name)]} for name, each in sorted(types.items())]
     return {"oneOf": choices} if choices else {}
+
+
+def _said(key: str) -> dict[str, Any]:
+    type_, mode = parts(key)
+    said = {"type": {"const": type_}, **({"mode": {"const": mode}} if mode else {})}
+    return {"properties": said, "required": list(said)}

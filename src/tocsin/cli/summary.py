@@ -37,7 +37,7 @@ def _heard_from(source: Any) -> str:
 def _peers(destination: Any) -> str:
     peers = list(getattr(destination, "hosts", None) or [])
     peers += [f"listens on {destination.listen}"] if getattr(destination, "listen", "") else []
-    peers += [str(destination.url)] if getattr(destination, "url", "") else []
+    peers += [str(destination.url)] if getattr(destination, "url", "") else list(getattr(destination, "urls", ()))
     insecure = ", TLS NOT VERIFIED" if getattr(getattr(destination, "tls", None), "insecure", False) else ""
     return "".join(f", {peer}" for peer in peers) + insecure
 

@@ -13,14 +13,28 @@ from tocsin.destinations.email.destination import build as build_email
 from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.immix.destination import build as build_immix
 from tocsin.destinations.immix.settings import ImmixSettings
+from tocsin.destinations.manitou.destination import build as build_manitou
+from tocsin.destinations.manitou.mail import ManitouMailSettings
+from tocsin.destinations.manitou.mail import build as build_manitou_mail
+from tocsin.destinations.manitou.settings import ManitouSettings
 from tocsin.destinations.microkey.destination import build as build_microkey
 from tocsin.destinations.microkey.settings import MicrokeySettings
+from tocsin.destinations.osap.destination import build as build_osap
+from tocsin.destinations.osap.settings import OsapSettings
+from tocsin.destinations.patriot.api import PatriotApiSettings
+from tocsin.destinations.patriot.api import build as build_patriot_api
 from tocsin.destinations.patriot.destination import build as build_patriot
 from tocsin.destinations.patriot.settings import PatriotSettings
 from tocsin.destinations.sentinel.destination import build as build_sentinel
 from tocsin.destinations.sentinel.settings import SentinelSettings
+from tocsin.destinations.sentinel.xml import SentinelXmlSettings
+from tocsin.destinations.sentinel.xml import build as build_sentinel_xml
 from tocsin.destinations.settings import DestinationSettings
+from tocsin.destinations.stages.destination import build as build_stages
+from tocsin.destinations.stages.settings import StagesSettings
 from tocsin.destinations.sureview.destination import build as build_sureview
+from tocsin.destinations.sureview.http import SureViewHttpSettings
+from tocsin.destinations.sureview.http import build as build_sureview_http
 from tocsin.destinations.sureview.settings import SureViewSettings
 from tocsin.destinations.surgard.destination import build as build_surgard
 from tocsin.destinations.surgard.settings import SurgardSettings
@@ -63,6 +77,55 @@ _TYPES = (
         "SMTP with STARTTLS and the device's address are published; layout and subject are ours.",
         EmailSettings,
         build_email,
+    ),
+    DestinationType(
+        "stages",
+        "Stages signal service (SOAP, unconfirmed)",
+        "Transport, address and Contact ID are published; the message is as seen in public senders, unconfirmed.",
+        StagesSettings,
+        build_stages,
+    ),
+    DestinationType(
+        "manitou",
+        "Manitou (XML over TCP, unconfirmed)",
+        "That it takes XML over TCP is published; packet, numbers and answers are unconfirmed templates.",
+        ManitouSettings,
+        build_manitou,
+    ),
+    DestinationType(
+        "manitou/email",
+        "Manitou (mail to its connector)",
+        "The rules are published; the lines are ours, for the site's data mapping.",
+        ManitouMailSettings,
+        build_manitou_mail,
+    ),
+    DestinationType(
+        "osap",
+        "Open Secure Alarm Protocol (JSON over HTTPS, a draft)",
+        "Messages, logins and answers are a published draft (v1alpha); the codes but VDS-1100 are ours.",
+        OsapSettings,
+        build_osap,
+    ),
+    DestinationType(
+        "patriot/api",
+        "Patriot (JSON over HTTPS, unconfirmed)",
+        "That the service exists and its login are published; the names of the message's members are unconfirmed.",
+        PatriotApiSettings,
+        build_patriot_api,
+    ),
+    DestinationType(
+        "sureview/http",
+        "SureView Ops (JSON over HTTPS)",
+        "Addresses, login and message are published; the text is ours.",
+        SureViewHttpSettings,
+        build_sureview_http,
+    ),
+    DestinationType(
+        "sentinel/xml",
+        "Sentinel (XML over HTTP, unconfirmed)",
+        "That it has an XML Event Processor for Contact ID is published; the document is ours, unconfirmed.",
+        SentinelXmlSettings,
+        build_sentinel_xml,
     ),
     DestinationType(
         "immix",
@@ -115,4 +178,4 @@ _TYPES = (
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}
-"""By the name that `type` gives in the configuration."""
+"""By the name that `type` gives in the configuration, or `type/mode` (config/modes.py)."""

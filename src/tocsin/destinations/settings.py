@@ -139,10 +139,10 @@ class DestinationSettings(Settings):
         return False
 
     def _encrypted(self) -> bool:
-        """Goes by names that mean the same in every type: `url`, `key`, `tls`."""
-        url = getattr(self, "url", "")
-        if url or getattr(self, "key", None) is not None:
-            return not str(url).startswith("http://")
+        """Goes by names that mean the same in every type: `url`, `urls`, `key`, `tls`."""
+        urls = [str(url) for url in (getattr(self, "url", ""), *getattr(self, "urls", ())) if url]
+        if urls or getattr(self, "key", None) is not None:
+            return not any(url.startswith("http://") for url in urls)
         tls = getattr(self, "tls", None)
         return getattr(tls, "mode", "off" if tls is None else "required") in ("required", "implicit")
 

@@ -228,6 +228,20 @@ def _stages(rest: str) -> Address | str:
     return Address(head["account"], tail[0], tail[1], head["receiver"], head["prefix"])
 
 
+def _manitou(rest: str) -> Address | str:
+    """The transmitter's number (TXID) is the account."""
+    head = _JSON.match(rest)
+    tail = _area_and_zone(head["rest"]) if head is not None else None
+    if head is None or tail is None:
+        return "its parts cannot be told apart"
+    problem = (
+        _wrong("transmitter", head["account"], _ALNUM, 1, _DIGITS_AT_MOST)
+        or _wrong("area", tail[0], _ALNUM, 1, 16)
+        or _wrong("zone", tail[1], _ALNUM, 1, 16)
+    )
+    return problem or Address(head["account"], tail[0], tail[1])
+
+
 def _surgard(rest: str) -> Address | str:
     """Sur-Gard records, for type microkey too. The line stands in `prefix`."""
     head = _SURGARD_HEAD.match(rest)
@@ -292,6 +306,7 @@ _ALL = (
     Notation("Email", "Email:guard@example.net, several joined by +", _email),
     Notation("EBUS", "EBUS:depot-north, a folder of letters, digits, _ and -", _ebus),
     Notation("Immix", "Immix:S12345", _immix),
+    Notation("Manitou", "Manitou:#123588|1-3, of which only # and the transmitter are required", _manitou),
     Notation("MicroKey", "MicroKey:R1L1#1234|01-001, of which only # and the account are required", _surgard),
     Notation("Patriot", "Patriot:0011-01, of which the area may be absent", _patriot),
     Notation("Sentinel", "Sentinel:12345", _sentinel),

@@ -48,9 +48,16 @@ class HttpClient:
 
     async def post(self, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
         """One POST with exactly these headers. Raises Unreachable, NoAnswer, LinkBroken."""
+        return await self._ask("POST", headers, body)
+
+    async def get(self, headers: Sequence[tuple[str, str]]) -> HttpAnswer:
+        """One GET with exactly these headers. Raises Unreachable, NoAnswer, LinkBroken."""
+        return await self._ask("GET", headers, b"")
+
+    async def _ask(self, method: str, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._post(headers, body)
+                return await self._request(method, headers, body)
         except aiohttp.ConnectionTimeoutError as error:
             raise Unreachable(explain(_cause(error), self.endpoint)) from error
         except TimeoutError as error:
@@ -67,10 +74,10 @@ class HttpClient:
         except aiohttp.ClientError as error:
             raise LinkBroken(_broken(error, self.endpoint)) from error
 
-    async def _post(self, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
+    async def _request(self, method: str, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
         name = server_name(self._tls, self.endpoint) if self._url.scheme == "https" else None
-        async with self._opened().post(
-            self._url, headers=headers, data=body, allow_redirects=False, server_hostname=name
+        async with self._opened().request(
+            method, self._url, headers=headers, data=body or None, allow_redirects=False, server_hostname=name
         ) as response:
             content = await _bounded(response)
             return HttpAnswer(

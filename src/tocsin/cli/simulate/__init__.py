@@ -2,7 +2,10 @@
 
 import typer
 
-from tocsin.cli.simulate import mail, senders, stations, uploads
+from tocsin.cli.simulate import mail, posted, senders, stations, uploads
+from tocsin.cli.simulate.manitou import manitou
+from tocsin.cli.simulate.osap import osap
+from tocsin.cli.simulate.stages import stages
 
 app = typer.Typer(no_args_is_help=True, help="Stand-ins of the other side, for trying things out.")
 for _command in (
@@ -12,6 +15,12 @@ for _command in (
     stations.webhook,
     mail.smtp,
     uploads.ftpes,
+    stages,
+    manitou,
+    osap,
+    posted.patriot_api,
+    posted.sureview_http,
+    posted.sentinel_xml,
     senders.panel,
     senders.detector,
 ):

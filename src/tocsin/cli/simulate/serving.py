@@ -12,6 +12,8 @@ from tocsin.cli.context import FAILED, WRONG_USE, stop
 if TYPE_CHECKING:
     import ssl
 
+    from tocsin.standins.web_service import Reply, WebService
+
 
 def host_port(text: str) -> str:
     """A callback for options. Raises BadParameter."""
@@ -28,6 +30,10 @@ Listen = Annotated[str, typer.Option(callback=host_port, help="HOST:PORT to list
 Cert = Annotated[Path | None, typer.Option(help="Speak TLS with this certificate (PEM).")]
 CertKey = Annotated[Path | None, typer.Option(help="The certificate's key (PEM).")]
 Delay = Annotated[float, typer.Option(min=0, help="Answer so many seconds late.")]
+Silent = Annotated[bool, typer.Option("--silent", help="Never answer.")]
+Close = Annotated[bool, typer.Option("--close", help="Close the connection instead of answering.")]
+Cut = Annotated[bool, typer.Option("--cut", help="Close in the middle of the answer.")]
+Times = Annotated[int, typer.Option(min=0, help="Misbehave so many times only; 0: always.")]
 
 
 def print_line(message: dict[str, Any]) -> None:
@@ -76,6 +82,17 @@ def server_tls(cert: Path | None, key: Path | None) -> "ssl.SSLContext | None":
     except OSError as error:
         stop(f"the certificate {cert} and its key cannot be used: {error}", WRONG_USE)
     return context
+
+
+def misbehave(
+    web: "WebService", reply: "Reply | None", delay: float, silent: bool, close: bool, cut: bool, times: int
+) -> None:
+    """Have a web service do this instead of what is due, `times` times or always."""
+    from tocsin.standins.web_service import Misbehaviour
+
+    planned = Misbehaviour(reply, delay, "silent" if silent else "close" if close else "cut" if cut else "")
+    web.scripted = [planned] * times
+    web.always = None if times else planned
 
 
 def client_tls(ca_file: Path | None, cert: Path | None, key: Path | None) -> "ssl.SSLContext | None":

@@ -29,6 +29,7 @@ class SentinelSettings(StationMailSettings):
     prefix: ClassVar[str] = "Sentinel"
 
     type: Literal["sentinel"] = Field("sentinel", description="Type of station.")
+    mode: Literal["email"] = Field("email", description="email: a mail to the Sentinel machine.")
     layout: Literal["pipe", "lines"] = Field(
         "pipe", description="Layout of the text, unconfirmed: pipe: one line; lines: one pair per line."
     )

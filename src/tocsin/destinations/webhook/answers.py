@@ -1,13 +1,12 @@
 """What a receiver's answer means for the delivery (stations.md 7.1). Pure."""
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
+from tocsin.destinations.posting import retry_after, status_line
 from tocsin.destinations.trace import one_line
 from tocsin.engine.contracts import DeliveryError, Rejected, TryLater
 from tocsin.transports.http import HttpAnswer
 
-LONGEST_RETRY_AFTER_S = 300.0
 _LATER = frozenset({408, 425, 429})
 _ADVICE = {
     400: "The receiver does not understand the event. Compare what was sent with what it expects",
@@ -35,21 +34,3 @@ def failure(answer: HttpAnswer, where: str, now: datetime) -> DeliveryError | No
         return TryLater(said, retry_after(answer.header("Retry-After"), now))
     advice = _ADVICE.get(answer.status, "It will not take this event")
     return Rejected(f"{said}. {advice}")
-
-
-def status_line(answer: HttpAnswer) -> str:
-    return f"{answer.status} {one_line(answer.reason, 60)}".rstrip()
-
-
-def retry_after(value: str, now: datetime) -> float | None:
-    """Seconds to wait, at most 300; None when the header says nothing usable (RFC 9110, 10.2.3)."""
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        seconds = float(int(text[:9]))
-    else:
-        try:
-            until = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-        seconds = ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)

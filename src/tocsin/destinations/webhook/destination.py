@@ -8,11 +8,12 @@ from msgspec import Struct
 
 from tocsin.destinations.checking import link_steps
 from tocsin.destinations.photos import chosen
+from tocsin.destinations.posting import Headers, noted, request_head, status_line
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.trace import ANSWER_LIMIT, MASK, SENT_LIMIT, excerpt, masked
 from tocsin.destinations.webhook.addressing import address_of
-from tocsin.destinations.webhook.answers import failure, status_line
-from tocsin.destinations.webhook.format import Headers, json_body, message_id, request_head
+from tocsin.destinations.webhook.answers import failure
+from tocsin.destinations.webhook.format import json_body, message_id
 from tocsin.destinations.webhook.settings import WebhookSettings
 from tocsin.destinations.webhook.signing import signature_headers
 from tocsin.engine.contracts import (
@@ -110,17 +111,17 @@ class WebhookDestination:
         try:
             answer = await self._client.post(request.headers, request.body)
         except Unreachable as error:
-            attempt.exchanged(host, "unreachable", sent, note=_noted(str(error), request.note))
+            attempt.exchanged(host, "unreachable", sent, note=noted(str(error), request.note))
             raise LinkDown(str(error)) from error
         except NoAnswer as error:
-            attempt.exchanged(host, "silent", sent, note=_noted(str(error), request.note))
+            attempt.exchanged(host, "silent", sent, note=noted(str(error), request.note))
             raise TryLater(str(error)) from error
         except LinkBroken as error:
-            attempt.exchanged(host, "broken", sent, note=_noted(str(error), request.note))
+            attempt.exchanged(host, "broken", sent, note=noted(str(error), request.note))
             raise TryLater(str(error)) from error
         failed = self._failure(answer)
         result = "delivered" if failed is None else "refused" if isinstance(failed, Rejected) else "retry"
-        attempt.exchanged(host, result, sent, self._shown_answer(answer), _noted(str(failed or ""), request.note))
+        attempt.exchanged(host, result, sent, self._shown_answer(answer), noted(str(failed or ""), request.note))
         return answer
 
     def _failure(self, answer: HttpAnswer) -> DeliveryError | None:
@@ -144,7 +145,7 @@ class WebhookDestination:
             else []
         )
         if len(carried) < len(photos) and self._settings.wants_photos():
-            note = _noted(note, f"{len(photos) - len(carried)} of {len(photos)} photos left out: see photos.max_…")
+            note = noted(note, f"{len(photos) - len(carried)} of {len(photos)} photos left out: see photos.max_…")
         body = json_body(due.event, due.address, self._around.gateway, carried)
         headers, shown = self._headers(due.event, body)
         return Request(headers, shown, body, note)
@@ -196,7 +197,3 @@ def _secrets(settings: WebhookSettings) -> list[str]:
     query = urlsplit(settings.full_url()).query
     values = [part.partition("=")[2] for part in query.split("&")]
     return [*(secret.reveal() for secret in settings.secrets()), *login, query, *values, *map(unquote_plus, values)]
-
-
-def _noted(*parts: str) -> str:
-    return ". ".join(part for part in parts if part)

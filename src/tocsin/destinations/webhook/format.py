@@ -3,7 +3,6 @@
 import re
 import uuid
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -13,7 +12,6 @@ from tocsin.model.event import Actor, Event, Location, Photo
 from tocsin.model.wording import canonical_name, local_time
 from tocsin.protocols.codes import outbound_sia
 
-Headers = list[tuple[str, str]]
 _GUIDS = uuid.UUID("a7f0ecfc-53d2-4be1-bcb3-569110c08cb5")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")
 _STRONGEST_GSM = 31
@@ -123,11 +121,3 @@ def _detection(actor: Actor) -> Detection:
 def _text(value: str) -> str:
     """Text that UTF-8 can carry: half a surrogate pair becomes a question mark."""
     return value.encode("utf-8", "replace").decode("utf-8")
-
-
-def request_head(url: str, headers: Headers) -> bytes:
-    """The request as it goes out, up to the empty line."""
-    parts = urlsplit(url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
-    return "".join(f"{line}\r\n" for line in (*lines, "")).encode("utf-8", "replace")

@@ -3,14 +3,13 @@
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
-from yarl import URL
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tocsin.config.fields import Duration, Secret, Settings
+from tocsin.destinations.posting import HttpUrl
 from tocsin.destinations.settings import DestinationSettings, TlsSettings
 from tocsin.destinations.webhook.signing import check_key
 from tocsin.model.event import Address
-from tocsin.transports.http import endpoint_of
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,4000}\Z")
@@ -19,21 +18,6 @@ RESERVED = frozenset(
     | {"expect", "host", "idempotency-key", "te", "transfer-encoding", "upgrade", "user-agent", "webhook-id"}
     | {"webhook-signature", "webhook-timestamp", "x-signature-256"}
 )
-
-
-def _url(text: str) -> str:
-    try:
-        endpoint_of(text)
-        url = URL(text, encoded=True)
-    except ValueError as error:
-        raise ValueError(f"no usable address: {error}") from None
-    if not _HEADER_VALUE.match(text) or " " in text:
-        raise ValueError("a URL is plain ASCII without blanks; write other characters as %XX")
-    if url.user is not None or url.password is not None:
-        raise ValueError("leave user and password out of the URL and give them as user and password")
-    if url.raw_fragment:
-        raise ValueError("a URL with # makes no sense here")
-    return text
 
 
 class PhotoSettings(Settings):
@@ -56,7 +40,7 @@ class WebhookSettings(DestinationSettings):
 
     default_key: ClassVar[str] = "site"
     type: Literal["webhook"] = Field("webhook", description="Type of station.")
-    url: Annotated[str, AfterValidator(_url)] = Field(description="Where events are POSTed, http:// or https://.")
+    url: HttpUrl = Field(description="Where events are POSTed, http:// or https://.")
     query: Secret | None = Field(None, description="Query string added to the URL, where the station's token is in it.")
     site: str | None = Field(
         None, pattern=r"^[A-Za-z0-9]{1,32}$", description="Site of events that bring no address of their own."

@@ -1,0 +1,1 @@
+"""A Manitou station, spoken to in XML over TCP."""

@@ -1,0 +1,145 @@
+"""What a `[[destinations]]` table of type manitou may say."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
+
+from tocsin.config.fields import Duration
+from tocsin.config.listening import split_listen
+from tocsin.destinations.manitou.packets import KEYS, PACKETS, Packet, PacketName
+from tocsin.destinations.pictures import Pictures, PictureSettings
+from tocsin.destinations.settings import DestinationSettings, TlsSettings
+from tocsin.destinations.template_settings import in_file
+from tocsin.destinations.templates import Template
+from tocsin.model.event import Address
+from tocsin.model.kinds import KINDS
+from tocsin.protocols.manitou import Framing, Pattern, pattern
+from tocsin.transports.contract import Endpoint
+
+
+def _endpoint(text: str) -> str:
+    if split_listen(text)[1] == 0:
+        raise ValueError('a host needs its port, such as "arc.example.net:9000"')
+    return text
+
+
+def _pattern(text: str) -> str:
+    pattern(text)
+    return text
+
+
+def _heartbeat(text: str) -> str:
+    if not (0 < len(text) <= 2000 and text.isprintable()):
+        raise ValueError("a heartbeat is one printable line")
+    return text
+
+
+def _off(value: object) -> object:
+    return None if value == "off" else value
+
+
+Account = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,32}$")]
+Number = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,16}$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,10}$")]
+HostPort = Annotated[str, AfterValidator(_endpoint)]
+Match = Annotated[str, AfterValidator(_pattern)]
+
+
+class ManitouSettings(DestinationSettings):
+    """A Manitou XML receiver. Several `hosts` are one fallback group: an answer of any of them is enough."""
+
+    type: Literal["manitou"] = Field("manitou", description="Type of station.")
+    mode: Literal["tcp"] = Field("tcp", description="tcp: XML packets over a connection.")
+    hosts: list[HostPort] = Field(min_length=1, max_length=16, description="Receivers as host:port, the first first.")
+    tls: TlsSettings | None = Field(None, description="Absent: plain TCP, for a VPN.")
+    account: Account | None = Field(None, description="TXID of events that bring no address of their own.")
+    area: Number | None = Field(None, description="Area sent with the default account.")
+    zone: Number | None = Field(None, description="Zone sent with the default account.")
+    accounts: dict[Account, Account] = Field({}, description="Renames of panels' accounts.")
+    packet: PacketName = Field("receivers", description="Built-in layout; both are unconfirmed.")
+    packet_file: Annotated[Template | None, in_file("xml", KEYS)] = Field(
+        None, description="Template of the site's own packet, instead of the built-in one."
+    )
+    framing: Framing | None = Field(
+        None, description="How a packet ends; absent: crlf for receivers, stx-etx for observed."
+    )
+    ack: Match | None = Field(
+        None, description='What acknowledges: text, {seq} for the number, * within a tag; "*" alone is any answer.'
+    )
+    nak: Match | None = Field(None, description="What refuses, written like ack.")
+    ack_timeout: Duration = Field(10.0, ge=0.1, le=60, description="Wait for an answer.")
+    resends: int = Field(2, ge=0, le=5, description="Repeats over one connection before the next host is tried.")
+    connect_timeout: Duration = Field(5.0, ge=1, le=30, description="Wait for the connection.")
+    keep: bool = Field(True, description="false: one connection per packet, as with close framing.")
+    failback_after: Duration | None = Field(
+        None, ge=1, description="Close a kept link to another host than the first after this long, when idle."
+    )
+    heartbeat_every: Annotated[Duration | None, BeforeValidator(_off)] = Field(
+        30.0, description='Silence after which a heartbeat is sent, or "off".'
+    )
+    heartbeat: Annotated[str, AfterValidator(_heartbeat)] | None = Field(
+        None, description="The heartbeat's packet, with {seq} or {account}; absent: the layout's."
+    )
+    codes: dict[str, Code] = Field(
+        {}, description='Other event codes, up to ten characters: kind or "kind.restore" = code.'
+    )
+    photos: Pictures = Field(
+        PictureSettings.model_validate({"as": "none"}), description='Pictures in the packet: "none", "jpg" or a table.'
+    )
+    binary_type_codes: dict[Literal["jpg", "avi"], Code] = Field(
+        {}, description='Numbers for file types where the site wants them, such as avi = "1005".'
+    )
+
+    @field_validator("heartbeat_every")
+    @classmethod
+    def _in_range(cls, value: float | None) -> float | None:
+        if value is not None and not 5 <= value <= 3600:
+            raise ValueError('heartbeat_every lies between "5s" and "1h"; "off" switches it off')
+        return value
+
+    @field_validator("codes")
+    @classmethod
+    def _known(cls, codes: dict[str, str]) -> dict[str, str]:
+        for name in codes:
+            if name.removesuffix(".restore") not in KINDS:
+                raise ValueError(f"{name!r} is no event kind, nor one with .restore behind it")
+        return codes
+
+    @model_validator(mode="after")
+    def _a_heartbeat_can_be_told(self) -> "ManitouSettings":
+        if self.heartbeat_every is not None and self.account is None and "{account}" in self.heartbeat_text():
+            raise ValueError('this heartbeat names an account: set account, or heartbeat_every = "off"')
+        return self
+
+    def hold_s(self) -> float:
+        return self.photos.wait
+
+    def wants_photos(self) -> bool:
+        return self.photos.sends_files
+
+    def layout(self) -> Packet:
+        return PACKETS[self.packet]
+
+    def framing_used(self) -> Framing:
+        return self.framing or self.layout().framing
+
+    def keeps(self) -> bool:
+        """With `close` a document has no end but its connection's."""
+        return self.keep and self.framing_used() != "close"
+
+    def sends(self) -> int:
+        """How often a packet goes out over one connection."""
+        return 1 if self.framing_used() == "close" else 1 + self.resends
+
+    def heartbeat_text(self) -> str:
+        return self.heartbeat or self.layout().heartbeat
+
+    def patterns(self) -> tuple[Pattern, Pattern]:
+        """What acknowledges and what refuses."""
+        return pattern(self.ack or self.layout().ack), pattern(self.nak or self.layout().nak)
+
+    def endpoints(self) -> list[Endpoint]:
+        return [Endpoint(*split_listen(host)) for host in self.hosts]
+
+    def default_address(self) -> Address | None:
+        return None if self.account is None else Address(self.account, self.area, self.zone)

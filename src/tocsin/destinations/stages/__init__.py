@@ -1,0 +1,1 @@
+"""A Stages signal service, spoken to by SOAP."""
