@@ -443,8 +443,8 @@ async def test_what_does_not_greet_like_an_ftp_server_is_unreachable(bench: Benc
 
 async def test_a_password_that_cannot_be_said_is_a_reason_too(bench: Bench) -> None:
     async with scripted(usual()) as (host, heard):
+        pool = bench.pool(host, mode="off", password="of two\r\nlines")
         with pytest.raises(NotStored, match="cannot be entered with these settings") as caught:
-            pool = bench.pool(host, mode="off", password="of two\r\nlines")
             await pool.store(files("a.jpg"), bench.tries.append)
     assert caught.value.unreachable
     assert heard == ["USER " + USER]
