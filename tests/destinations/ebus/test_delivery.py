@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tocsin.destinations.ebus.settings import EbusSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.contracts import Attempt, LinkDown, Rejected, TryLater
 from tocsin.model.delivery import Due
-from tocsin.model.event import Event, Photo
+from tocsin.model.event import Actor, Event, Photo
 from tocsin.standins.ftpes import FtpStandin, FtpSwitches
 from tocsin.telemetry.occurrences import Trouble
 
@@ -213,6 +214,20 @@ async def test_a_broken_photo_costs_the_photo_not_the_alarm(
     assert "photo 1 left out" in receipt.answer
     [told] = await bench.sets(1)
     assert len(told["files"]) == 1
+
+
+async def test_an_own_template_that_grows_too_long_is_refused_and_holds_nobody_up(
+    bench: Bench, tmp_path: Path, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    make_attempt: Callable[..., Attempt],
+) -> None:  # fmt: skip
+    endless = "{% for a in objects %}{% for b in objects %}" + 300 * "x" + "{% endfor %}{% endfor %}"
+    (tmp_path / "own.txt").write_text(endless, encoding="utf-8")
+    destination = bench.destination(await bench.server(), text_file=str(tmp_path / "own.txt"))
+    crowd = make_due(make_event(actors=(Actor("person"),) * 64), "depot")
+    with pytest.raises(Rejected, match="more than 1048576 characters"):
+        await destination.deliver(crowd, make_attempt())
+    with pytest.raises(Rejected, match="more than 1048576 characters"):
+        destination.render(crowd, ())
 
 
 async def test_the_routine_call_comes_when_due_and_between_only_a_sign_of_life(

@@ -11,6 +11,7 @@ from tocsin.destinations.ebus.settings import EbusSettings
 from tocsin.destinations.files import File
 from tocsin.destinations.pictures import files_at_hand, files_of
 from tocsin.destinations.surroundings import Surroundings
+from tocsin.destinations.templates import TemplateProblem
 from tocsin.destinations.trace import one_line
 from tocsin.destinations.uploading.sending import Uploads
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
@@ -109,7 +110,11 @@ class EbusDestination:
         return receipt
 
     def _files(self, event: Event, place: Place, number: int, files: Sequence[File]) -> tuple[File, ...]:
-        return file_set(self._settings, event, place, number, files)
+        """Raises Rejected."""
+        try:
+            return file_set(self._settings, event, place, number, files)
+        except TemplateProblem as error:
+            raise Rejected(str(error)) from error
 
     async def _store(self, made: Sequence[File], attempt: Attempt, progress: Progress, note: str) -> Receipt:
         uploads = tuple(Upload(file.name, file.data) for file in made)
