@@ -20,7 +20,7 @@ from msgspec import Struct
 from benchmarks.events import DEVICES, FIRST_NUMBER, KIND
 from benchmarks.figure import Figure, line, new_folder, wait_drained
 from benchmarks.mails import photo_file
-from benchmarks.process import Gateway, cpu_seconds, free_port, once, queued_seconds, serving
+from benchmarks.process import Child, Gateway, cpu_seconds, free_port, once, queued_seconds, serving
 
 CONFIGURATION = Path(__file__).with_suffix(".toml")
 LINES = ("dc09", "surgard", "manitou", "microkey", "webhook", "stages")
@@ -101,10 +101,12 @@ def _run(names: Sequence[str], rate: float, seconds: float, trouble: bool = Fals
     folder = new_folder()
     with contextlib.ExitStack() as stack:
         ports: dict[str, int] = {}
+        stations: list[Child] = []
         for group in PROCESSES:
             if mine := [name for name in names if name in group and not (trouble and name == DEAD)]:
                 options = ("--slow", SLOW, "--refusing", REFUSING) if trouble else ()
-                ports |= stack.enter_context(serving("benchmarks.stations", *mine, *options)).line()
+                stations.append(stack.enter_context(serving("benchmarks.stations", *mine, *options)))
+                ports |= stations[-1].line()
         if trouble:
             ports[DEAD] = free_port()
         gateway = stack.enter_context(Gateway(folder, configuration(names, ports)))
@@ -117,6 +119,7 @@ def _run(names: Sequence[str], rate: float, seconds: float, trouble: bool = Fals
         took = time.monotonic() - began
         cpu, queued = (cpu_seconds(pid) - cpu) / took, (queued_seconds(pid) - queued) / took
         load = os.getloadavg()[0]
+    assert not any(station.result["wrong"] for station in stations), "a stand-in could not read what it got"
     return Run(*_waits(folder, names), cpu, queued, int(sent["sent"]), load)
 
 
