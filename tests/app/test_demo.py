@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from tocsin.app.demo import Tally, summary
+from tocsin.app.demo.rollcall import RollCall, device_id
+from tocsin.app.demo.running import Tally, summary
 
 
 def test_the_demo_ends_by_itself_with_everything_acknowledged() -> None:
@@ -21,6 +22,9 @@ def test_the_demo_ends_by_itself_with_everything_acknowledged() -> None:
     assert ended.stdout.startswith("The console is at http://127.0.0.1:")
     for seen in ('"SIA-DCS"', '"*ADM-CID"', '"ACK"', "HTTP 200", "Subject: ", "250 2.0.0 queued", "burglary from"):
         assert seen in ended.stdout, seen
+    assert "\ntamper                     TA              1383            E383 " in ended.stdout
+    assert "(off) snapshot: filter.kinds: snapshot is not forwarded unless listed" in ended.stdout
+    assert "MISSING" not in ended.stdout
     assert ended.stdout.endswith("Every event was acknowledged by every station that was owed it.\n")
 
 
@@ -35,12 +39,26 @@ def test_the_demo_ends_by_itself_with_everything_acknowledged() -> None:
 )
 def test_the_exit_code_says_whether_the_stations_saw_it(tally: Tally, code: int) -> None:
     printed: list[str] = []
-    assert summary(4, [Tally("other", 1, 1, 1), tally], printed.append) == code
+    assert summary(4, [Tally("other", 1, 1, 1), tally], True, printed.append) == code
     assert printed[0] == "\n4 events accepted; times are from accepted to acknowledged"
     assert printed[3].split()[:4] == ["arc", str(tally.owed), str(tally.acknowledged), str(tally.seen)]
 
 
 def test_the_summary_gives_the_middle_and_the_slow_end() -> None:
     printed: list[str] = []
-    summary(100, [Tally("arc", 100, 100, 100, tuple(float(n) for n in range(100)))], printed.append)
+    summary(100, [Tally("arc", 100, 100, 100, tuple(float(n) for n in range(100)))], True, printed.append)
     assert printed[2].split()[4:] == ["50.0", "ms", "99.0", "ms"]
+
+
+def test_the_roll_call_says_what_did_not_come() -> None:
+    roll = RollCall()
+    assert device_id("tamper") == "roll-02"
+    roll.note("surgard", {"account": "9281", "zone": "002", "code": "1383"})
+    roll.note("surgard", {"account": "9280", "zone": "003", "code": "1383"})
+    assert roll.missing({"surgard": {"tamper", "fire"}}) == ["fire did not reach surgard"]
+    table = "\n".join(roll.table(["surgard"], {"surgard": {"snapshot": "not wanted"}}))
+    assert "tamper                     E383" in table
+    assert "snapshot                   (off)" in table
+    assert "(off) snapshot: not wanted" in table
+    assert "fire                       MISSING" in table
+    assert summary(1, [Tally("surgard", 1, 1, 1)], False, [].append) == 1

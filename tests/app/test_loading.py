@@ -52,6 +52,30 @@ def problems(folder: Path, text: str) -> list[str]:
 
 
 MISTAKES = {
+    "control over the network without TLS": (
+        '[control]\nlisten = "0.0.0.0:9028"\nusers = [{ name = "arc", password = "long enough", allow = ["list"] }]\n',
+        "tocsin.toml:1: control: plain HTTP on 0.0.0.0:9028 would send passwords and orders readably over the network: "
+        'give tls = { cert = "…", key = "…" }, or listen on 127.0.0.1',
+    ),
+    "control for nobody": (
+        "[control]\nusers = []\n",
+        "tocsin.toml:1: control: nobody may use the control API: give at least one user, or remove [control]",
+    ),
+    "short control password": (
+        '[control]\nusers = [{ name = "arc", password = "short", allow = ["list"] }]\n',
+        'tocsin.toml:2: control.users[1] "arc": the password of "arc" is too short: at least 8 characters',
+    ),
+    "no such schedule": (
+        '[[devices]]\nid = "d1"\nschedule = "Mo 8-9"\n',
+        "tocsin.toml:3: devices[1] \"d1\" . schedule: 'Mo' is no day: Mon, Tue, Wed, Thu, Fri, Sat, Sun; "
+        'expected such as "Mon-Fri 18:00-06:00; Sat,Sun 00:00-24:00"\n    value: "Mo 8-9"',
+    ),
+    "two listeners on the control port": (
+        '[control]\nusers = [{ name = "arc", password = "long enough", allow = ["list"] }]\n'
+        '[[sources]]\nname = "panels"\ntype = "dc09"\nlisten = "127.0.0.1:9028"\naccounts = []\n',
+        'tocsin.toml:6: sources[1] "panels" . listen: line 1 listens on 127.0.0.1:9028 already\n'
+        "    hint:  take another port",
+    ),
     "misspelt setting": (
         STATION + 'acount = "9280"\n',
         'tocsin.toml:5: destinations[1] "arc" . acount: unknown setting\n    hint:  did you mean "account"?',
@@ -153,8 +177,8 @@ MISTAKES = {
         'tocsin.toml:1: gatway: unknown section\n    hint:  did you mean "gateway"?',
     ),
     "section of a later version": (
-        '[[systems]]\nname = "xp"\n',
-        "tocsin.toml:1: systems: on-prem systems ([systems]) is not available in this version\n"
+        '[[evidence]]\nname = "city"\n',
+        "tocsin.toml:1: evidence: the evidence agent ([evidence]) is not available in this version\n"
         "    hint:  remove the section",
     ),
     "time zone misspelt": (
@@ -232,7 +256,7 @@ def test_each_mistake_has_its_line_value_and_hint(mistake: str, tmp_path: Path) 
 
 
 def test_all_problems_are_named_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    text = '[gateway]\nnam = "x"\n[control]\n[[devices]]\nid = "a b"\n' + STATION + "account = 1\nconnections = 0\n"
+    text = '[gateway]\nnam = "x"\n[evidence]\n[[devices]]\nid = "a b"\n' + STATION + "account = 1\nconnections = 0\n"
     lines = [found.partition(": ")[0] for found in problems(tmp_path, text)]
     assert lines == [f"tocsin.toml:{line}" for line in (2, 3, 5, 10, 11)]
 

@@ -8,6 +8,7 @@ import pytest
 import trustme
 from argon2 import PasswordHasher
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings, LimitSettings
 from tocsin.app.loading import load
 from tocsin.app.settings import Configuration, GatewaySettings, RetentionSettings
@@ -30,6 +31,7 @@ def everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration
     issued.cert_chain_pems[0].write_to_path(str(tmp_path / "gw.pem"))
     issued.private_key_pem.write_to_path(str(tmp_path / "gw.key"))
     (tmp_path / "service.token").write_text("0123456789abcdef-service")
+    (tmp_path / "arc.pw").write_text("a password of the station")
     (tmp_path / "eva.hash").write_text(PasswordHasher().hash("correct horse"))
     for name in ("PANEL_KEY", "ARC_KEY", "TOCSIN_TOKEN"):
         monkeypatch.setenv(name, "000102030405060708090a0b0c0d0e0f")
@@ -59,6 +61,6 @@ def test_what_is_commented_out_shows_the_default(everything: Configuration) -> N
 
 
 def test_every_setting_of_the_fixed_sections_is_shown() -> None:
-    for model in (GatewaySettings, ApiSettings, LimitSettings, ConsoleSettings, RetentionSettings):
+    for model in (GatewaySettings, ApiSettings, LimitSettings, ConsoleSettings, ControlSettings, RetentionSettings):
         for name in model.model_fields:
             assert re.search(rf"^(# )?\[?(api\.)?{name}\b", STARTER, re.MULTILINE), f"{model.__name__}.{name}"

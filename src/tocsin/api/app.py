@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from tocsin import __version__
 from tocsin.api import (
     areas,
+    commands,
     deliveries,
     destinations,
     devices,
@@ -29,9 +30,9 @@ from tocsin.api.room import make_room
 from tocsin.engine.gateway import Gateway
 from tocsin.telemetry.record import Recorder
 
-_ROUTERS = (intake, events, links, deliveries, destinations, areas, devices, importing, on_test, stream, rpc)
+_ROUTERS = (intake, events, links, deliveries, destinations, areas, devices, commands, importing, on_test, stream, rpc)
 _DEVICE_TYPES = (written.DeviceIn, devices.DeviceView, devices.DevicePage, written.AreaIn, areas.AreaView)
-_LIST_TYPES = (areas.AreaList, importing.ImportIn, importing.ImportView)
+_LIST_TYPES: tuple[type, ...] = (areas.AreaList, importing.ImportIn, importing.ImportView, *commands.TYPES)
 _LINK_AND_TEST_TYPES = (links.LinkView, on_test.OnTestIn, on_test.OnTestView, on_test.OnTestList)
 _RPC_TYPES = (rpc.Call, rpc.Reply)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -17,6 +18,7 @@ from tocsin.api.room import DeviceWriter, Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
 from tocsin.api.written import DEVICE_ID, DeviceIn, addresses_as_written, meant_device
 from tocsin.engine.sheet import Entry, Sheet
+from tocsin.model.command import Arming
 from tocsin.model.device import Device
 from tocsin.telemetry.occurrences import Trouble
 
@@ -29,6 +31,7 @@ AT_A_STRETCH = 50
 class DeviceView(Struct, frozen=True):
     """A device. `origin`: config, api or the name of a system; `addresses` is its list, as written.
 
+    `armed` is what it confirmed last; `disarmed_until`: null while it is armed or disarmed without end.
     `destinations`: the address each of them uses and where it came from; `warnings`: what is wrong with them.
     """
 
@@ -43,6 +46,9 @@ class DeviceView(Struct, frozen=True):
     addresses: dict[str, str]
     origin: str
     updated_at: str | None
+    schedule: str
+    armed: bool
+    disarmed_until: datetime | None
     destinations: Sequence[Entry]
     warnings: Sequence[str]
 
@@ -55,7 +61,8 @@ class DevicePage(Struct, frozen=True):
 _devices = msgspec.json.Decoder(DeviceIn)
 
 
-def device_view(device: Device, sheet: Sheet) -> DeviceView:
+def device_view(device: Device, sheet: Sheet, arming: Arming | None) -> DeviceView:
+    """`arming`: None for a device that was never armed or disarmed."""
     entries = sheet.entries(device)
     return DeviceView(
         id=device.id,
@@ -69,6 +76,9 @@ def device_view(device: Device, sheet: Sheet) -> DeviceView:
         addresses=addresses_as_written(device.addresses),
         origin=device.origin,
         updated_at=device.updated_at.isoformat() if device.updated_at else None,
+        schedule=device.schedule,
+        armed=arming is None or arming.armed,
+        disarmed_until=None if arming is None or arming.armed else arming.until,
         destinations=entries,
         warnings=sheet.warnings(device, entries),
     )
@@ -102,20 +112,24 @@ async def list_devices(
     return answer(DevicePage(page, page[-1].id if len(found) > limit else None))
 
 
+def _view(room: Room, device: Device) -> DeviceView:
+    return device_view(device, room.gateway.sheet, room.gateway.devices.armings.get(device.id))
+
+
 async def _views(room: Room, devices: Sequence[Device]) -> AsyncIterator[DeviceView]:
     for n, device in enumerate(devices, start=1):
-        yield device_view(device, room.gateway.sheet)
+        yield _view(room, device)
         if n % AT_A_STRETCH == 0:
             await asyncio.sleep(0)
 
 
 @router.get("/devices/{device_id}", **described("One device", DeviceView))
 async def get_device(device_id: DeviceId, room: TheRoom, rights: Reader) -> Response:
-    device = _known(room, rights, device_id)
-    return answer(device_view(device, room.gateway.sheet))
+    return answer(_view(room, known_device(room, rights, device_id)))
 
 
-def _known(room: Room, rights: Rights, device_id: str) -> Device:
+def known_device(room: Room, rights: Rights, device_id: str) -> Device:
+    """Raises Problem 404."""
     device = room.gateway.devices.get(device_id)
     if device is None or not _reach(room, rights, device):
         raise not_found("such device")
@@ -134,7 +148,7 @@ async def put_device(device_id: DeviceId, request: Request, room: TheRoom, right
         kept = await room.gateway.devices.put(device, room.now())
     except PermissionError as error:
         raise Problem(409, f"{error}.") from None
-    view = device_view(kept, room.gateway.sheet)
+    view = _view(room, kept)
     for warning in view.warnings:
         room.record(Trouble(f"device {kept.id}", warning))
     return answer(view)
@@ -142,7 +156,7 @@ async def put_device(device_id: DeviceId, request: Request, room: TheRoom, right
 
 @router.delete("/devices/{device_id}", **described("Forget a device", None, 204))
 async def delete_device(device_id: DeviceId, room: TheRoom, rights: DeviceWriter) -> Response:
-    _known(room, rights, device_id)
+    known_device(room, rights, device_id)
     try:
         await room.gateway.devices.delete(device_id)
     except PermissionError as error:

@@ -19,5 +19,6 @@ class Limits(Struct, frozen=True):
     body_s: float = 60.0
     heartbeat_s: float = 15.0
     streams: int = 100
+    polls: int = 500
     failed_tokens_per_minute: int = 30
     links_per_minute: int = 600

@@ -36,6 +36,7 @@ class Room(Struct, frozen=True):
     limits: Limits
     buffers: Buffers
     streams: Streams
+    polls: Streams
     closing: asyncio.Event
     record: Recorder
     links_asked: Rate
@@ -57,6 +58,7 @@ def make_room(gateway: Gateway, access: Access, limits: Limits, record: Recorder
         limits,
         Buffers(limits),
         Streams(limits.streams),
+        Streams(limits.polls, "devices wait for orders"),
         asyncio.Event(),
         record,
         Rate(limits.links_per_minute, monotonic),
@@ -96,6 +98,9 @@ Reader = Annotated[Rights, Depends(_having("read"))]
 Sender = Annotated[Rights, Depends(_having("events:write"))]
 DeviceWriter = Annotated[Rights, Depends(_having("devices:write"))]
 Operator = Annotated[Rights, Depends(_having("operate"))]
+Commander = Annotated[Rights, Depends(_having("commands"))]
+Controller = Annotated[Rights, Depends(_having("control"))]
+Auditor = Annotated[Rights, Depends(_having("admin"))]
 
 
 def answer(value: Any, status: int = 200) -> Response:

@@ -65,7 +65,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listening(host: str, port: int, what: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -75,7 +75,7 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = error.strerror or str(error)
-        raise OSError(error.errno, f"the API cannot listen on {host} port {port}: {reason}") from None
+        raise OSError(error.errno, f"{what} cannot listen on {host} port {port}: {reason}") from None
     return listener
 
 
@@ -103,7 +103,14 @@ def _config(app: FastAPI, tls: Tls | None, connections: int, idle_s: float) -> u
 
 @asynccontextmanager
 async def serve(
-    app: FastAPI, host: str, port: int, tls: Tls | None = None, *, connections: int = 1000, idle_s: float = 75.0
+    app: FastAPI,
+    host: str,
+    port: int,
+    tls: Tls | None = None,
+    *,
+    connections: int = 1000,
+    idle_s: float = 75.0,
+    what: str = "the API",
 ) -> AsyncIterator[int]:
     """Serves while the context is open; yields the port in use. Raises OSError when the address or a file fails.
 
@@ -111,7 +118,7 @@ async def serve(
     """
     server = _Server(_config(app, tls, connections, idle_s))
     server.config.load()
-    listener = _listening(host, port)
+    listener = _listening(host, port, what)
     bound: int = listener.getsockname()[1]
     task = asyncio.create_task(server.serve(sockets=[listener]), name="api")
     try:

@@ -45,6 +45,7 @@ class LimitSettings(Settings):
     lines: int = Field(10_000, ge=1, le=10_000, description="Events of one NDJSON request.")
     photos: int = Field(20, ge=0, le=100, description="Photos of one event.")
     streams: int = Field(100, ge=0, le=10_000, description="Readers of the live stream at once.")
+    polls: int = Field(500, ge=1, le=10_000, description="Devices that wait for commands at once (long poll).")
     failed_tokens: int = Field(
         30, ge=1, le=10_000, description="Unknown tokens per minute before an address must wait."
     )

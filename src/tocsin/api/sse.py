@@ -15,16 +15,17 @@ HEARTBEAT = b": heartbeat\n\n"
 
 
 class Streams:
-    """Counts open streams; each costs a connection and a queue."""
+    """Counts what stays open; each costs a connection."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, what: str = "streams are open") -> None:
         self._most = most
+        self._what = what
         self._open = 0
 
     def check(self) -> None:
         """Raises Problem 429."""
         if self._open >= self._most:
-            raise Problem(429, f"{self._most} streams are open already.", headers={"retry-after": "10"})
+            raise Problem(429, f"{self._most} {self._what} already.", headers={"retry-after": "10"})
 
     @contextmanager
     def counted(self) -> Iterator[None]:

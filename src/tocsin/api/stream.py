@@ -37,8 +37,9 @@ async def visible(room: Room, rights: Rights, change: Change) -> bool:
     """Whether narrowed rights reach what changed."""
     if not rights.narrowed or change.topic in ("destination", "test", "missed"):
         return True
-    if change.topic == "device":
-        device = room.gateway.devices.get(change.id)
+    if change.topic in ("device", "command"):
+        device_id = change.id if change.topic == "device" else str(change.data["device_id"])
+        device = room.gateway.devices.get(device_id)
         return device is not None and rights.reach(room.gateway.devices.areas, device.area, device.id)
     stored = await room.gateway.store.event(await _event_id(room, change))
     return stored is not None and rights.see(room.gateway.devices.areas, stored.event)

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from tocsin.api.problems import Problem
 from tocsin.config.fields import parse_duration
+from tocsin.engine.arming_schedule import arming_schedule
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed, written
@@ -53,7 +54,9 @@ class AreaIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A device as written. `routine` is how often it must be heard, such as `24h`."""
+    """A device as written. `routine`: how often it must be heard, such as `24h`; `schedule`: when it is armed, such as
+    `Mon-Fri 18:00-06:00; Sat,Sun 00:00-24:00`.
+    """
 
     name: Short = ""
     type: Short = ""
@@ -62,6 +65,7 @@ class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
     customer_id: Short = ""
     time_zone: Zone = ""
     routine: Annotated[str, Meta(max_length=30)] = ""
+    schedule: Annotated[str, Meta(max_length=500)] = ""
     addresses: Addresses = {}
 
 
@@ -76,6 +80,7 @@ def meant_area(name: str, given: AreaIn) -> Area:
 def meant_device(device_id: str, given: DeviceIn) -> Device:
     """Raises Problem 422."""
     _check_zone(given.time_zone)
+    _check_schedule(given.schedule)
     return Device(
         id=device_id,
         name=given.name,
@@ -86,6 +91,7 @@ def meant_device(device_id: str, given: DeviceIn) -> Device:
         time_zone=given.time_zone,
         routine_s=_seconds(given.routine) if given.routine else None,
         addresses=_addresses(given.addresses),
+        schedule=given.schedule,
     )
 
 
@@ -109,6 +115,7 @@ def device_as_written(device: Device) -> dict[str, object]:
         "customer_id": device.customer_id,
         "time_zone": device.time_zone,
         "routine": duration_as_written(device.routine_s),
+        "schedule": device.schedule,
         "addresses": addresses_as_written(device.addresses),
     }
 
@@ -135,6 +142,14 @@ def _check_zone(name: str) -> None:
     if name and name not in _zones():
         reason = f"time_zone: {name!r} is no IANA time zone such as Europe/Tallinn"
         raise Problem(422, reason, field="time_zone")
+
+
+def _check_schedule(schedule: str) -> None:
+    try:
+        if schedule:
+            arming_schedule(schedule)
+    except ValueError as error:
+        raise Problem(422, f"schedule: {error}", field="schedule") from None
 
 
 def _seconds(routine: str) -> float:

@@ -6,6 +6,7 @@ Works on the data as written, so that a section that is broken elsewhere is look
 from collections.abc import Iterator
 from typing import Any
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings
 from tocsin.config.document import Document
 from tocsin.config.listening import is_loopback
@@ -17,15 +18,21 @@ _NAMED: tuple[tuple[KeyPath, str], ...] = (
     (("devices",), "id"),
     (("sources",), "name"),
     (("destinations",), "name"),
+    (("systems",), "name"),
     (("api", "tokens"), "name"),
     (("console", "users"), "name"),
+    (("control", "users"), "name"),
 )
-_DEFAULT_API = str(ApiSettings.model_fields["listen"].default)
+_DEFAULT_LISTEN = {
+    "api": str(ApiSettings.model_fields["listen"].default),
+    "control": str(ControlSettings.model_fields["listen"].default),
+}
 _AREA_LISTS: tuple[tuple[KeyPath, KeyPath], ...] = (
     (("destinations",), ("filter", "areas")),
     (("destinations",), ("filter", "exclude_areas")),
     (("api", "tokens"), ("areas",)),
     (("console", "users"), ("areas",)),
+    (("control", "users"), ("areas",)),
 )
 
 
@@ -120,6 +127,8 @@ def _area_references(data: Any) -> Iterator[tuple[KeyPath, Any]]:
     for source, _ in _tables(data, ("sources",)):
         for place, account in _tables(data, (*source, "accounts")):
             yield (*place, "area"), account.get("area")
+    for place, system in _tables(data, ("systems",)):
+        yield (*place, "area"), system.get("area")
     for tables, keys in _AREA_LISTS:
         for place, item in _tables(data, tables):
             listed = _at(item, keys)
@@ -150,10 +159,11 @@ def _filter_sources(document: Document, data: Any) -> Iterator[Problem]:
 
 
 def _listening(document: Document, data: Any) -> Iterator[Problem]:
-    places: list[KeyPath] = [("api", "listen"), *((*place, "listen") for place, _ in _tables(data, ("sources",)))]
+    own: list[KeyPath] = [("api", "listen"), *([("control", "listen")] if "control" in data else [])]
+    places: list[KeyPath] = [*own, *((*place, "listen") for place, _ in _tables(data, ("sources",)))]
     seen: dict[str, KeyPath] = {}
     for place in places:
-        listen = _at(data, place) or (_DEFAULT_API if place[0] == "api" else None)
+        listen = _at(data, place) or _DEFAULT_LISTEN.get(str(place[0]))
         if not isinstance(listen, str) or listen.endswith(":0"):
             continue
         if listen in seen:

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.consistency import inconsistencies
 from tocsin.app.settings import (
@@ -26,34 +27,36 @@ from tocsin.config.validation import validated
 
 Section = TypeVar("Section", bound=Settings)
 
-SECTIONS = ("gateway", "api", "console", "retention", "areas", "devices", "sources", "destinations")
+SECTIONS = (
+    "gateway", "api", "console", "control", "retention", "areas", "devices", "sources", "destinations", "systems",
+)  # fmt: skip
 LATER = {
-    "control": "reverse control",
-    "systems": "on-prem systems",
     "evidence": "the evidence agent",
 }
 
 
 class EntryType(Protocol):
-    """What loading needs to know of a destination or source type."""
+    """What loading needs to know of a destination, source or system type."""
 
     @property
     def settings(self) -> type[Any]: ...
 
 
 class Registries(Struct, frozen=True):
-    """The destination and source types there are, by name."""
+    """The destination, source and system types there are, by name."""
 
     destinations: Mapping[str, EntryType]
     sources: Mapping[str, EntryType]
+    systems: Mapping[str, EntryType] = {}
 
 
 def all_types() -> Registries:
     """The types this version carries."""
     from tocsin.destinations.registry import DESTINATION_TYPES
     from tocsin.sources.registry import SOURCE_TYPES
+    from tocsin.systems.registry import SYSTEM_TYPES
 
-    return Registries(DESTINATION_TYPES, SOURCE_TYPES)
+    return Registries(DESTINATION_TYPES, SOURCE_TYPES, SYSTEM_TYPES)
 
 
 def load(file: Path, registries: Registries | None = None) -> Loaded:
@@ -89,10 +92,12 @@ class _Loading:
         api = self._one(ApiSettings, "api")
         console = self._one(ConsoleSettings, "console")
         retention = self._one(RetentionSettings, "retention")
+        control = self._one(ControlSettings, "control") if "control" in self._data else None
         areas = self._each(AreaSettings, "areas")
         devices = self._each(DeviceSettings, "devices")
         sources = self._typed(self._registries.sources, "sources")
         destinations = self._typed(self._registries.destinations, "destinations")
+        systems = self._typed(self._registries.systems, "systems")
         if gateway is None or api is None or console is None or retention is None:
             return None
         return Configuration(
@@ -100,10 +105,12 @@ class _Loading:
             api=api,
             console=console,
             retention=retention,
+            control=control,
             areas=tuple(areas),
             devices=tuple(devices),
             sources=tuple(sources),
             destinations=tuple(destinations),
+            systems=tuple(systems),
         )
 
     def _with_defaults(self, gateway: GatewaySettings) -> GatewaySettings:

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from tocsin.app import building
+from tocsin.app.controlling import controlling
 from tocsin.app.exposure import exposure_warnings
 from tocsin.app.instance import AlreadyRunning, only_one
 from tocsin.app.loading import load
@@ -208,7 +209,11 @@ async def running(
     gateway = building.gateway(settings, store, record)
     await gateway.start()
     gateway.carry_on(standing or Standing())
-    async with serving(settings, gateway, metrics, record, session_key) as address, asyncio.TaskGroup() as group:
+    async with (
+        serving(settings, gateway, metrics, record, session_key) as address,
+        controlling(settings.control, gateway, record),
+        asyncio.TaskGroup() as group,
+    ):
         # Should the gateway's work ever end by itself, the process ends with it: nobody serves an API without it.
         work = group.create_task(gateway.run(announce), name="gateway")
         try:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.loading import EntryType, Registries
 from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
@@ -15,14 +16,19 @@ _ONE: dict[str, type[BaseModel]] = {
     "gateway": GatewaySettings,
     "api": ApiSettings,
     "console": ConsoleSettings,
+    "control": ControlSettings,
     "retention": RetentionSettings,
 }
 _MANY: dict[str, type[BaseModel]] = {"areas": AreaSettings, "devices": DeviceSettings}
 
 
 def configuration_schema(registries: Registries) -> dict[str, Any]:
-    """JSON Schema (2020-12) of the whole file, with every destination and source type."""
-    typed = {"sources": registries.sources, "destinations": registries.destinations}
+    """JSON Schema (2020-12) of the whole file, with every destination, source and system type."""
+    typed = {
+        "sources": registries.sources,
+        "destinations": registries.destinations,
+        "systems": registries.systems,
+    }
     models = [*_ONE.values(), *_MANY.values(), *(each.settings for types in typed.values() for each in types.values())]
     refs, shared = models_json_schema([(model, "validation") for model in models], title="Tocsin configuration")
     by_model = {model: refs[model, "validation"] for model in models}

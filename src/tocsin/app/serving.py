@@ -21,6 +21,9 @@ from tocsin.engine.gateway import Gateway
 from tocsin.telemetry.metrics import Metrics
 from tocsin.telemetry.record import Recorder
 
+CONNECTIONS = 1000
+"""Beside those that stay open: streams and devices that wait for commands."""
+
 
 @asynccontextmanager
 async def serving(
@@ -37,7 +40,8 @@ async def serving(
     attach(app, ConsoleParts(people, sessions, secure=api.tls is not None))
     host, port = split_listen(api.listen)
     tls = Tls(api.tls.cert, api.tls.key) if api.tls else None
-    async with serve(app, host, port, tls) as bound:
+    open_ = api.limits.streams + api.limits.polls
+    async with serve(app, host, port, tls, connections=CONNECTIONS + open_) as bound:
         shown = f"[{host}]" if ":" in host else host
         yield f"{'https' if tls else 'http'}://{shown}:{bound}/"
 
@@ -64,6 +68,7 @@ def _limits(given: LimitSettings) -> Limits:
         ndjson_lines=given.lines,
         photos=given.photos,
         streams=given.streams,
+        polls=given.polls,
         failed_tokens_per_minute=given.failed_tokens,
         links_per_minute=given.links,
     )

@@ -3,19 +3,30 @@
 from typing import Annotated, Any
 
 from msgspec import Struct
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.config.document import Document
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.config.problems import Problem
 from tocsin.config.zones import TimeZone
 from tocsin.destinations.settings import DestinationSettings, Name
+from tocsin.engine.arming_schedule import arming_schedule
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed
 from tocsin.sources.settings import SourceSettings
+from tocsin.systems.settings import SystemSettings
 
+
+def _arming_times(text: str) -> str:
+    if text:
+        arming_schedule(text)
+    return text
+
+
+ArmingTimes = Annotated[str, AfterValidator(_arming_times)]
 AreaName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,200}$")]
 Account = Annotated[str, StringConstraints(pattern=r"^[!-+\--:<-~]{1,254}$")]
@@ -94,6 +105,7 @@ class DeviceSettings(Settings):
     customer_id: str = Field("", description="Whose it is; default: the area's.")
     time_zone: TimeZone | None = Field(None, description="Default: the area's.")
     routine: Duration | None = Field(None, description="It makes contact at least this often.")
+    schedule: ArmingTimes = Field("", description='When it is armed: "Mon-Fri 18:00-06:00; Sat,Sun 00:00-24:00".')
     addresses: dict[str, Listed] = Field(
         {}, description='Its number at single destinations, by their name: { arc = "#9280|00-001" }.'
     )
@@ -110,20 +122,23 @@ class DeviceSettings(Settings):
             routine_s=self.routine,
             addresses={name: settings.address() for name, settings in self.addresses.items()},
             origin="config",
+            schedule=self.schedule,
         )
 
 
 class Configuration(Struct, frozen=True):
-    """Everything the configuration says, checked. `sources` and `destinations` are of their types' own models."""
+    """Everything the configuration says, checked. Sources, destinations and systems are of their types' own models."""
 
     gateway: GatewaySettings
     api: ApiSettings
     console: ConsoleSettings
     retention: RetentionSettings
+    control: ControlSettings | None = None
     areas: tuple[AreaSettings, ...] = ()
     devices: tuple[DeviceSettings, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
+    systems: tuple[SystemSettings, ...] = ()
 
 
 class Loaded(Struct, frozen=True):

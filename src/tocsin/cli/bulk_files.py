@@ -15,7 +15,7 @@ from tocsin.config.problems import Problem, did_you_mean
 LARGEST = 64 * 1024 * 1024
 ADDRESS = "address:"
 AREA_COLUMNS = ("name", "customer_id", "time_zone")
-DEVICE_COLUMNS = ("id", "name", "type", "area", "description", "customer_id", "time_zone", "routine")
+DEVICE_COLUMNS = ("id", "name", "type", "area", "description", "customer_id", "time_zone", "routine", "schedule")
 COLUMNS = ("kind", *DEVICE_COLUMNS)
 _TABLES = ("areas", "devices")
 

@@ -33,6 +33,7 @@ for command in (
     tables.deliveries,
     tables.devices,
     tables.destinations,
+    tables.commands,
     bulk.export,
     sending.retry,
     sending.discard,

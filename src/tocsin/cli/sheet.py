@@ -69,4 +69,4 @@ def configured(given: Invocation) -> Iterator[dict[str, Any]]:
 
     offline = Offline(given.configuration(), DESTINATION_TYPES)
     for device in offline.devices.all():
-        yield msgspec.to_builtins(device_view(device, offline.sheet))
+        yield msgspec.to_builtins(device_view(device, offline.sheet, None))

@@ -1,4 +1,4 @@
-"""What is there: `events`, `deliveries`, `devices`, `destinations`. Read from the running gateway."""
+"""What is there: `events`, `deliveries`, `devices`, `destinations`, `commands`. Read from the running gateway."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
@@ -166,6 +166,36 @@ def devices(
         for warning in item["warnings"]:
             typer.echo(printable(f"warning: {item['id']}: {warning}"))
     return None
+
+
+def commands(
+    context: typer.Context,
+    state: Annotated[list[str], typer.Option(help="Only this state; may be repeated.")] = [],  # noqa: B006
+    device: Annotated[str, typer.Option(help="Only this device.")] = "",
+    limit: Limit = 20,
+) -> None:
+    """List commands to devices: siren, arm, disarm.
+
+    Newest first, with who gave them and how they ended.
+
+    Example: tocsin commands --device siren-1 --state confirmed
+    """
+    given = invocation(context)
+    items = list(given.client("read").pages("/commands", limit, state=list(state), device_id=device))
+    if given.json:
+        return print_json(items)
+    columns = ("id", "requested", "device", "order", "state", "by", "from", "ended", "result")
+    return print_table(columns, [_command_row(item) for item in items], "no commands")
+
+
+def _command_row(item: dict[str, Any]) -> tuple[str, ...]:
+    end = f" until {_time(item['until'])}" if item["until"] else ""
+    order = item["order"] + (" without time limit" if item["no_time_limit"] else end)
+    who = (item["requested_by"], item["source_address"])
+    return (
+        *(item["id"], _time(item["requested_at"]), item["device_id"], order, item["state"], *who),
+        *(_time(item["ended_at"]), item["result"]),
+    )
 
 
 def destinations(

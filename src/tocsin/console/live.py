@@ -32,11 +32,13 @@ class Gathered:
         self.events: dict[str, bool] = {}
         self.deliveries: dict[str, None] = {}
         self.destinations: set[str] = set()
+        self.commands = False
         self.tests = False
         self.lost = False
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.deliveries or self.destinations or self.tests or self.lost)
+        beside = self.commands or self.tests or self.lost
+        return bool(self.events or self.deliveries or self.destinations or beside)
 
     def add(self, change: Change) -> None:
         match change.topic:
@@ -49,6 +51,8 @@ class Gathered:
                 self.destinations.add(str(change.data.get("destination", "")))
             case "destination":
                 self.destinations.add(change.id)
+            case "command":
+                self.commands = True
             case "test":
                 self.tests = True
             case "missed":
@@ -84,7 +88,7 @@ async def _show(room: Room, visitor: Visitor, wanted: EventFilter, gathered: Gat
     if gathered.lost:
         return [frame("refresh", "")]
     fresh, amended = await _events(room, visitor.rights, wanted, gathered)
-    pieces = []
+    pieces = [frame("commands", "")] if gathered.commands else []
     if fresh:
         pieces.append(frame("events", "".join(render("row.html", row=one, fresh=True) for one in fresh)))
     updates = [render("row.html", row=one, fresh=False) for one in amended]

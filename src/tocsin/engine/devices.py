@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from tocsin.engine.areas import AreaTree
+from tocsin.engine.arming import Armings
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Place
 from tocsin.store.contract import Store
@@ -21,6 +22,7 @@ class DeviceBook:
     def __init__(self, store: Store, areas: AreaTree, configured: Iterable[Device] = ()) -> None:
         self._store = store
         self.areas = areas
+        self.armings = Armings(store)
         self._devices = {device.id: replace(device, origin=ORIGIN_CONFIG) for device in configured}
         self._places: dict[tuple[str, str], Place] = {}
         self.version = 0
@@ -33,6 +35,7 @@ class DeviceBook:
         for area in await self._store.areas():
             if self.areas.get(area.name) is None:
                 self.areas.put(area)
+        await self.armings.load()
         self._changed()
 
     def get(self, device_id: str) -> Device | None:

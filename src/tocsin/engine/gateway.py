@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from tocsin.engine.amending import Amendments
 from tocsin.engine.announcer import Announcer
 from tocsin.engine.areas import AreaTree
+from tocsin.engine.commands import CommandParts, Commands
 from tocsin.engine.contracts import (
     IntakeClosed,
     PhotoIn,
@@ -93,6 +94,8 @@ class Gateway:
         told = (self._kept, self._owes, self._missed, self._doubt, self.tests.of, self.links.token)
         door_parts = IntakeParts(*given, *told, pictured=self._photos.keep)
         self.intake = Door(door_parts, list(self._routes.values()))
+        ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
+        self.commands = Commands(CommandParts(*ordered))
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
         self._amendments = Amendments(
@@ -111,6 +114,7 @@ class Gateway:
     async def start(self) -> None:
         """Read what was kept; afterwards the intake may be used. Raises StoreUnavailable."""
         await self.devices.load()
+        await self.commands.load()
         await self.tests.load()
         since = self.clock.now() - REPEATS_REACH
         await self.intake.remember({source.name: since for source in self._sources})
@@ -126,6 +130,7 @@ class Gateway:
             ("on test", "task", self.tests.run),
             ("announcements", "task", self._announcer.run),
             ("looking", "task", self._look),
+            ("commands", "task", self.commands.run),
             ("retention", "task", lambda: keep_pruning(self.store, self.clock, self._parts.retention)),
         ]
         self._tasks = [SupervisedTask(*work, self.clock, self._parts.record) for work in works]
@@ -146,6 +151,7 @@ class Gateway:
                 if announce:
                     await self.intake.accept(Submission(self._announcer.event("system_stopped", "stopping")))
         self.intake.open = False
+        self.commands.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_S):
                 await self.intake.kept()

@@ -105,6 +105,9 @@ class Door:
 
     def explain(self, event: Event) -> list[Verdict]:
         """Every destination's verdict on an event, in the order of the configuration."""
+        withheld = self._parts.devices.armings.withheld(event)
+        if withheld:
+            return [Verdict(route.name, False, withheld) for route in self._routes]
         lineage = self._parts.devices.areas.lineage(event.place.area)
         return [judge(route, event, lineage) for route in self._routes]
 
@@ -275,6 +278,9 @@ class Door:
         tests = self._parts.on_test(event)
         event = marked(event, tests) if tests else event
         shares = self._only(event, submission.only) if submission.only else self._plans.of(event)
+        withheld = self._parts.devices.armings.withheld(event) if event.kind == "motion" else ""
+        if withheld:
+            shares = [replace(share, owed=_filtered(share.owed, withheld), scope="") for share in shares]
         shares = held_back(shares, tests) if tests else shares
         if event.kind == ROUTINE and not submission.only:
             # One with an id of its own may be a repeat: then it does not go, and must not hold back another.
@@ -333,6 +339,10 @@ class Door:
             if one.state in ("pending", "held"):
                 self._parts.owes(due_of(accepted.seq, event, one))
         self._parts.kept(accepted)
+
+
+def _filtered(found: Owed, reason: str) -> Owed:
+    return Owed(found.destination, found.lane, "filtered", reason=reason)
 
 
 def due_of(seq: int, event: Event, one: Owed) -> Due:

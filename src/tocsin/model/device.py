@@ -37,3 +37,5 @@ class Device(Struct, frozen=True, omit_defaults=True):
     addresses: dict[str, Address] = {}
     origin: str = "api"
     updated_at: datetime | None = None
+    schedule: str = ""
+    """When it is armed (engine/arming_schedule.py); empty: always, unless somebody disarms it."""

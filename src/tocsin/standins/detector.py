@@ -15,6 +15,7 @@ from msgspec import Struct
 from PIL import Image, ImageDraw
 
 from tocsin.engine.contracts import Clock, Randomness
+from tocsin.standins.armed import ArmedDevices
 
 Out = Callable[[dict[str, Any]], None]
 DEADLINE_S = 30.0
@@ -99,10 +100,12 @@ async def send(
     plan: Plan | None = None,
     token: str = "",
     tls: ssl.SSLContext | None = None,
+    armed: ArmedDevices | None = None,
 ) -> None:
     """Send the plan's events to the gateway at `url`, in order; each goes on until the gateway says 202.
 
-    `out` gets one dict per try. An event the gateway refuses for good (4xx) is reported and left.
+    `out` gets one dict per try. An event the gateway refuses for good (4xx) is reported and left. A device that is not
+    `armed` sees no motion.
     """
     plan = plan or Plan()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -115,7 +118,9 @@ async def send(
                 await asyncio.sleep(plan.every_s)
             if clock.monotonic() >= until:
                 return
-            await _until_taken(session, url.rstrip("/"), shot(number, plan, clock.now(), randomness), out, plan.retry_s)
+            one = shot(number, plan, clock.now(), randomness)
+            if armed is None or one.event["kind"] != "motion" or armed.is_armed(one.event["device_id"]):
+                await _until_taken(session, url.rstrip("/"), one, out, plan.retry_s)
 
 
 async def _until_taken(session: aiohttp.ClientSession, url: str, one: Shot, out: Out, pause_s: float) -> None:

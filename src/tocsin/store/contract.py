@@ -11,6 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from tocsin.model.command import Arming, Command, CommandState
 from tocsin.model.delivery import Delivery, DeliveryKey, DeliveryState, Due, Exchange, Outcome, Owed
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
@@ -132,6 +133,28 @@ class AuditEntry(Struct, frozen=True):
     result: str = ""
 
 
+class CommandFilter(Struct, frozen=True):
+    """Newest first, seen from `before` (an id) backwards. Empty fields do not filter."""
+
+    limit: int = 50
+    before: str = ""
+    command_id: str = ""
+    request_id: str = ""
+    device_id: str = ""
+    states: frozenset[CommandState] = frozenset()
+
+
+class Requested(Struct, frozen=True):
+    """The commands are on disk. `replaced`: those not fetched yet that gave way to them.
+
+    `repeated`: nothing new; the same one has used the idempotency key before, for `commands`.
+    """
+
+    commands: tuple[Command, ...]
+    replaced: tuple[Command, ...] = ()
+    repeated: bool = False
+
+
 class Store(Protocol):
     """See the module's first lines. All instants are aware UTC."""
 
@@ -230,6 +253,33 @@ class Store(Protocol):
     async def put_device(self, device: Device) -> None: ...
 
     async def delete_device(self, device_id: str) -> bool: ...
+
+    # Commands: every change of state is written together with its audit entry
+    async def request(self, commands: Sequence[Command]) -> Requested:
+        """Keep the commands of one order, all or none; their idempotency key is one, or empty."""
+
+    async def fetch_commands(self, device_id: str, at: datetime) -> Sequence[Command]:
+        """What the device must do, oldest first: new orders become `sent`, unanswered ones come again. Nothing past its
+        time. With an order to arm, a disarm without confirmed end ends now.
+        """
+
+    async def end_command(
+        self, command_id: str, state: CommandState, result: str, at: datetime, arming: Arming | None = None
+    ) -> Command | None:
+        """The device's word on a command that takes a result, and what it leaves armed, unless a later arming order was
+        confirmed before. Returns the command as it is then; None: there is none.
+        """
+
+    async def expire_commands(
+        self, unfetched: Sequence[str], unanswered: Sequence[str], at: datetime
+    ) -> Sequence[Command]:
+        """End those that are still requested, and still sent. Returns those that were."""
+
+    async def commands(self, wanted: CommandFilter) -> Sequence[Command]: ...
+
+    async def armings(self) -> Sequence[Arming]: ...
+
+    async def put_arming(self, arming: Arming) -> None: ...
 
     async def areas(self) -> Sequence[Area]: ...
 

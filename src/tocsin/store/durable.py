@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from tocsin.model.command import Arming, Command, CommandState
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Outcome, Owed
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
@@ -14,15 +15,17 @@ from tocsin.store.contract import (
     Arrival,
     AuditEntry,
     Backlog,
+    CommandFilter,
     DeliveryFilter,
     EventFilter,
     Lease,
+    Requested,
     Retention,
     StoredEvent,
     StoredLink,
 )
 from tocsin.store.engines import Engine
-from tocsin.store.plans import accepting, amending, keeping, lists, owning, pruning, settling
+from tocsin.store.plans import accepting, amending, commanding, keeping, lists, owning, pruning, settling
 from tocsin.store.rows import kibibytes, prepare
 from tocsin.store.steps import Operation
 
@@ -142,6 +145,38 @@ class DurableStore:
 
     async def delete_device(self, device_id: str) -> bool:
         return bool(await self._write(keeping.delete_device, device_id))
+
+    async def request(self, commands: Sequence[Command]) -> Requested:
+        """Two nodes may use one key at once: the second looks again and finds the first's."""
+        weight = 2 * len(commands)
+        asked: Requested = await self._engine.write(Operation(commanding.request, commands, weight, commanding.request))
+        return asked
+
+    async def fetch_commands(self, device_id: str, at: datetime) -> Sequence[Command]:
+        found: Sequence[Command] = await self._write(commanding.fetch, commanding.Fetching(device_id, at))
+        return found
+
+    async def end_command(
+        self, command_id: str, state: CommandState, result: str, at: datetime, arming: Arming | None = None
+    ) -> Command | None:
+        ending = commanding.Ending(command_id, state, result, at, arming)
+        ended: Command | None = await self._write(commanding.end, ending)
+        return ended
+
+    async def expire_commands(
+        self, unfetched: Sequence[str], unanswered: Sequence[str], at: datetime
+    ) -> Sequence[Command]:
+        ended: Sequence[Command] = await self._write(commanding.expire, commanding.Expiring(unfetched, unanswered, at))
+        return ended
+
+    async def commands(self, wanted: CommandFilter) -> Sequence[Command]:
+        return await self._engine.read(commanding.commands(wanted))
+
+    async def armings(self) -> Sequence[Arming]:
+        return await self._engine.read(commanding.armings())
+
+    async def put_arming(self, arming: Arming) -> None:
+        await self._write(commanding.put_arming, arming)
 
     async def areas(self) -> Sequence[Area]:
         return await self._engine.read(lists.areas())

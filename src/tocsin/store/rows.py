@@ -7,6 +7,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
+from tocsin.model.command import Arming, Command
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Owed
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
@@ -21,6 +22,7 @@ _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_test = msgspec.json.Decoder(OnTest).decode
 _decode_device = msgspec.json.Decoder(Device).decode
+_decode_command = msgspec.json.Decoder(Command).decode
 _decode_area = msgspec.json.Decoder(Area).decode
 _ID_FIELD = len(b'{"id":,')
 LONGEST_TEXT = 32_768
@@ -176,6 +178,30 @@ def device_body(device: Device) -> str:
 
 def device_of(row: Row) -> Device:
     return _decode_device(row[0])
+
+
+def command_row(command: Command) -> Row:
+    identity = (command.id, command.request_id, command.device_id, command.order, command.state, command.requested_by)
+    body = _encode(command).decode()
+    return (*identity, command.idempotency_key or None, microseconds(command.expires_at), body)
+
+
+def command_of(row: Row) -> Command:
+    body, state, sent_at, ended_at, result = row
+    times = (optional_instant(sent_at), optional_instant(ended_at))
+    return msgspec.structs.replace(
+        _decode_command(body), state=state, sent_at=times[0], ended_at=times[1], result=result
+    )
+
+
+def arming_row(arming: Arming) -> Row:
+    span = (microseconds(arming.since), optional_microseconds(arming.until))
+    return (arming.device_id, int(arming.armed), *span, int(arming.no_time_limit), plain(arming.changed_by))
+
+
+def arming_of(row: Row) -> Arming:
+    device_id, armed, since, until, no_time_limit, changed_by = row
+    return Arming(device_id, bool(armed), instant(since), optional_instant(until), bool(no_time_limit), changed_by)
 
 
 def device_row(device: Device) -> Row:

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from harness.ledger import Ledger
 from tocsin.engine.contracts import Clock
+from tocsin.model.command import Arming, Command
 from tocsin.model.delivery import DeliveryKey, Due, Outcome, Owed
-from tocsin.store.contract import Accepted, Arrival, Lease, Store, StoreUnavailable
+from tocsin.store.contract import Accepted, Arrival, CommandFilter, Lease, Store, StoreUnavailable
 
 T = TypeVar("T")
 _READS = {
@@ -99,6 +100,13 @@ class FlakyStore:
             return done
 
         return await self._change(closed)
+
+    async def commands(self, wanted: CommandFilter) -> Sequence[Command]:
+        """Nobody commands anything here; asking must not change what a seed means."""
+        return await self._behind.commands(wanted)
+
+    async def armings(self) -> Sequence[Arming]:
+        return await self._behind.armings()
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._behind, name)

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from msgspec.structs import replace
 
+from tocsin.model.command import Arming, Command, CommandState
 from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey, Due, Exchange, Outcome, Owed
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
@@ -17,9 +18,11 @@ from tocsin.store.contract import (
     Arrival,
     AuditEntry,
     Backlog,
+    CommandFilter,
     DeliveryFilter,
     EventFilter,
     Lease,
+    Requested,
     Retention,
     StoredEvent,
     StoredLink,
@@ -220,6 +223,32 @@ class MemoryStore:
 
     async def delete_device(self, device_id: str) -> bool:
         return self._devices.pop(device_id, None) is not None
+
+    async def request(self, commands: Sequence[Command]) -> Requested:
+        """Nobody commands anything in the simulation."""
+        raise NotImplementedError
+
+    async def fetch_commands(self, device_id: str, at: datetime) -> Sequence[Command]:
+        return []
+
+    async def end_command(
+        self, command_id: str, state: CommandState, result: str, at: datetime, arming: Arming | None = None
+    ) -> Command | None:
+        return None
+
+    async def expire_commands(
+        self, unfetched: Sequence[str], unanswered: Sequence[str], at: datetime
+    ) -> Sequence[Command]:
+        return []
+
+    async def commands(self, wanted: CommandFilter) -> Sequence[Command]:
+        return []
+
+    async def armings(self) -> Sequence[Arming]:
+        return []
+
+    async def put_arming(self, arming: Arming) -> None:
+        raise NotImplementedError
 
     async def areas(self) -> Sequence[Area]:
         return list(self._areas.values())

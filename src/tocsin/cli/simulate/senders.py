@@ -2,12 +2,16 @@
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tocsin.cli.context import FAILED, WRONG_USE, invocation, stop
 from tocsin.cli.simulate.serving import aes_key, host_port, print_line, seconds, until_stopped
+
+if TYPE_CHECKING:
+    from tocsin.cli.client import Client
+    from tocsin.standins.detector import Out, Plan
 
 Duration = Annotated[str, typer.Option(help='Stop after this long, such as "30s".')]
 NewConnections = Annotated[bool, typer.Option("--new-connections", help="One connection per event.")]
@@ -97,19 +101,22 @@ def detector(
     duration: Duration = "",
     photos: Annotated[int, typer.Option(min=0, max=20, help="Pictures per alarm.")] = 1,
     new_connections: NewConnections = False,
+    commands: Annotated[bool, typer.Option("--commands", help="Also fetch and confirm commands.")] = False,
+    silent: Annotated[bool, typer.Option("--silent", help="Send no events: only --commands.")] = False,
+    fail: Annotated[str, typer.Option(help="Fail every command with these words.")] = "",
 ) -> None:
     """A detector that sends events with pictures to the gateway.
 
     The gateway is the configuration's, or --url with --token. Every event is sent until it is acknowledged or refused.
-    Exit code 1 if one was refused.
+    Exit code 1 if one was refused. With --commands the devices also carry out what they are ordered; a siren is
+    --silent --commands.
 
     Example: tocsin simulate detector --device gate-cam --rate 5 --duration 30s
     """
-    import random
+    from tocsin.standins.detector import Plan
 
-    from tocsin.engine.clock import LoopClock
-    from tocsin.standins.detector import Plan, send
-
+    if silent and not commands:
+        stop("--silent without --commands would do nothing", WRONG_USE)
     apart = 1 / rate if rate else seconds("--every", every)
     lasting = seconds("--duration", duration) if duration else math.inf
     plan = Plan(tuple(device), apart, count, photos, duration_s=lasting, new_connections=new_connections)
@@ -120,8 +127,36 @@ def detector(
             refused.append(line["status"])
         print_line(line)
 
-    client = invocation(context).client("events:write")
-    work = send(client.url, told, LoopClock(), random.SystemRandom(), plan, client.token, client.tls)
+    scopes = [*([] if silent else ["events:write"]), *(["commands"] if commands else [])]
+    client = invocation(context).client(*scopes)
+    work = _detect(client, told, plan, commands, silent, fail)
     until_stopped(work, f"cannot send to {client.url}")
     if refused:
         raise typer.Exit(FAILED)
+
+
+async def _detect(client: "Client", told: "Out", plan: "Plan", commands: bool, silent: bool, fail: str) -> None:
+    """Send the plan's events, and obey meanwhile; without events, obey for as long as the plan lasts."""
+    import asyncio
+    import random
+
+    from tocsin.engine.clock import LoopClock
+    from tocsin.standins.armed import ArmedDevices
+    from tocsin.standins.commanded import obey
+    from tocsin.standins.detector import send
+
+    clock = LoopClock()
+    armed = ArmedDevices(clock.now)
+    obeying: set[asyncio.Future[None]] = set()
+    if commands:
+        orders = obey(client.url, print_line, plan.devices, armed, client.token, client.tls, fail)
+        obeying.add(asyncio.ensure_future(orders))
+    try:
+        if silent:
+            await asyncio.wait(obeying, timeout=None if plan.duration_s == math.inf else plan.duration_s)
+        else:
+            await send(client.url, told, clock, random.SystemRandom(), plan, client.token, client.tls, armed)
+    finally:
+        for one in obeying:
+            one.cancel()
+        await asyncio.gather(*obeying, return_exceptions=True)

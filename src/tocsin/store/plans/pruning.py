@@ -6,9 +6,11 @@ row always stays: the next sequence number is counted from it.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
+from tocsin.model.ids import ulid
 from tocsin.store.contract import Retention
 from tocsin.store.rows import microseconds
 from tocsin.store.steps import Query, Steps, each
@@ -63,7 +65,8 @@ def _prune(pruning: Pruning) -> Steps[int]:
         if chosen:
             yield from drop([candidate.seq for candidate in chosen])
             gone += sum(candidate.rows for candidate in chosen)
-    return gone + (yield from _prune_audit(microseconds(retention.audit_before), limit))
+    gone += yield from _prune_audit(microseconds(retention.audit_before), limit)
+    return gone + (yield from _prune_commands(retention.audit_before, limit))
 
 
 def _prune_audit(before: int, limit: int) -> Steps[int]:
@@ -71,6 +74,12 @@ def _prune_audit(before: int, limit: int) -> Steps[int]:
     if count:
         yield Query("drop_audit", (before, last))
     return int(count)
+
+
+def _prune_commands(before: datetime, limit: int) -> Steps[int]:
+    """Kept as long as the audit that names them."""
+    oldest = ulid(int(before.timestamp() * 1000), 0)
+    return len((yield Query("drop_commands", (oldest, limit))))
 
 
 def _search(place: Place, query: str, before: int, limit: int) -> Steps[list[Candidate]]:

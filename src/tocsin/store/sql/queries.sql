@@ -147,3 +147,44 @@ SELECT count(*), coalesce(max(n), 0) FROM (SELECT n FROM audit WHERE at < ? ORDE
 
 -- drop_audit: old entries
 DELETE FROM audit WHERE at < ? AND n <= ?;
+
+-- keyed_commands: what was requested with this key before
+SELECT body, state, sent_at, ended_at, result FROM commands WHERE requested_by = ? AND idempotency_key = ? ORDER BY id;
+
+-- replace_commands: what a device has not fetched yet gives way to a later order
+UPDATE commands SET state = 'failed', ended_at = ?, result = ?
+WHERE device_id = ? AND state = 'requested' AND device_order IN (?, ?)
+RETURNING body, state, sent_at, ended_at, result;
+
+-- send_commands: the device fetches what is still in time
+UPDATE commands SET state = 'sent', sent_at = ? WHERE device_id = ? AND state = 'requested' AND expires_at > ?;
+
+-- commands [5]: orders, newest first
+SELECT body, state, sent_at, ended_at, result FROM commands WHERE {where} ORDER BY id DESC LIMIT ?;
+
+-- end_command: the device's own word
+UPDATE commands SET state = ?, ended_at = ?, result = ? WHERE id = ?;
+
+-- expire_command: nobody fetched it, or nobody said how it ended; unless that has just happened
+UPDATE commands SET state = 'expired', ended_at = ?, result = ? WHERE id = ? AND state = ?
+RETURNING body, state, sent_at, ended_at, result;
+
+-- later_arming: whether the device has confirmed a later arming order
+SELECT 1 FROM commands WHERE device_id = ? AND id > ? AND state = 'confirmed' AND device_order IN ('arm', 'disarm')
+LIMIT 1;
+
+-- put_arming: a device as it is now
+INSERT INTO armings (device_id, armed, since, until, no_time_limit, changed_by) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (device_id) DO UPDATE SET armed = excluded.armed, since = excluded.since, until = excluded.until,
+  no_time_limit = excluded.no_time_limit, changed_by = excluded.changed_by;
+
+-- end_disarm: from now on the device may be armed
+UPDATE armings SET until = ? WHERE device_id = ? AND armed = 0 AND (until IS NULL OR until > ?);
+
+-- armings [6]: devices that were ever armed or disarmed
+SELECT device_id, armed, since, until, no_time_limit, changed_by FROM armings ORDER BY device_id;
+
+-- drop_commands: old ones that have ended; identifiers begin with their time
+DELETE FROM commands WHERE id IN (
+  SELECT id FROM commands WHERE id < ? AND state NOT IN ('requested', 'sent') ORDER BY id LIMIT ?)
+RETURNING id;

@@ -119,3 +119,11 @@ SELECT pg_advisory_xact_lock(1416586099, 2);
 
 -- has_meta: whether this database holds anything of ours
 SELECT to_regclass('meta') IS NOT NULL;
+
+-- command_now: one command, before it is changed
+SELECT body, state, sent_at, ended_at, result FROM commands WHERE id = ? FOR UPDATE;
+
+-- add_commands: orders as requested
+INSERT INTO commands (id, request_id, device_id, device_order, state, requested_by, idempotency_key, expires_at, body)
+SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[],
+  ?::text[]);

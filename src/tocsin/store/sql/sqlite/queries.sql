@@ -106,3 +106,10 @@ SELECT epoch FROM leases WHERE subject = ?;
 
 -- seq_of: an event by its identifier, unless it is past retention
 SELECT seq FROM events WHERE id = ? AND body IS NOT NULL;
+
+-- command_now: one command, before it is changed
+SELECT body, state, sent_at, ended_at, result FROM commands WHERE id = ?;
+
+-- add_commands: orders as requested
+INSERT INTO commands (id, request_id, device_id, device_order, state, requested_by, idempotency_key, expires_at, body)
+VALUES {rows};

@@ -1,4 +1,4 @@
-"""`tocsin demo`: the gateway between stand-in panels and detectors and stand-in stations, all over real sockets."""
+"""Running the demo: everything over real sockets, first the roll call, then panels and detectors until time is up."""
 
 import asyncio
 import contextlib
@@ -7,24 +7,29 @@ import random
 import signal
 import socket
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
 
+import aiohttp
 from msgspec import Struct
 
+from tocsin.app.demo import rollcall
+from tocsin.app.demo.stations import Stations
 from tocsin.app.loading import load
 from tocsin.app.run import running, store_of
 from tocsin.app.settings import Configuration
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.gateway import Gateway
 from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey
-from tocsin.standins import dc09, detector, smtp, webhook
+from tocsin.standins import detector
+from tocsin.standins.armed import ArmedDevices
+from tocsin.standins.commanded import obey
 from tocsin.standins.panel import PanelOptions, StandInPanel
 from tocsin.store.contract import DeliveryFilter
 from tocsin.telemetry.metrics import Metrics
@@ -36,8 +41,10 @@ Out = Callable[[str], None]
 DRAIN_S = 30.0
 _PANEL_EVERY_S = 1.5
 _DETECTOR_EVERY_S = 1.0
-_PANEL_KEY, _STATION_KEY = b"tocsin demo key!", b"tocsin demo key?"
+_PANEL_KEY = b"tocsin demo key!"
+_ROLL_EVERY_S = 0.1
 _LONGEST_SHOWN = 400
+_SIREN_LINE = "curl -u arc:demo-station -X POST http://127.0.0.1:{}/control/v1/trigger_siren/siren-1"
 _PANEL_TOLD = ("Nri1/BA017", "Nri1/BR017", "Nri1/TA003", "Nri1/FA021", "Nri1/RP")
 
 
@@ -55,38 +62,6 @@ class Tally(Struct, frozen=True):
     """From accepted to acknowledged, in rising order."""
 
 
-class Stations:
-    """The stand-in stations; `seen` counts what each acknowledged, repeats and polls left out."""
-
-    def __init__(self) -> None:
-        self.seen: Counter[str] = Counter()
-        self.ports: dict[str, str] = {}
-
-    async def start(self, stack: AsyncExitStack) -> None:
-        clock, chance = LoopClock(), random.SystemRandom()
-        plain = dc09.Station(clock, chance, self._of_dc09("arc"))
-        encrypted = dc09.Station(clock, chance, self._of_dc09("arc-encrypted"), {"*": _STATION_KEY})
-        hook = webhook.WebhookStandin("127.0.0.1:0", self._of_others("operators", "status", 200), clock)
-        mail = smtp.MailStandin("127.0.0.1:0", self._of_others("guards", "answer", "250 2.0.0 queued"), clock)
-        for name, station in (("arc", plain), ("encrypted", encrypted), ("webhook", hook), ("mail", mail)):
-            self.ports[name] = str(await station.start())
-            stack.push_async_callback(station.aclose)
-
-    def _of_dc09(self, name: str) -> Callable[[dict[str, Any]], None]:
-        def count(message: dict[str, Any]) -> None:
-            if message["answer"] == "ACK" and message.get("token") != "NULL" and not message["repeat"]:
-                self.seen[name] += 1
-
-        return count
-
-    def _of_others(self, name: str, field: str, taken: Any) -> Callable[[dict[str, Any]], None]:
-        def count(message: dict[str, Any]) -> None:
-            if message[field] == taken and not message["duplicate"]:
-                self.seen[name] += 1
-
-        return count
-
-
 def demo(seconds: float | None, port: int, out: Out) -> int:
     """Run until `seconds` are over, Ctrl-C or SIGTERM; 0 only if every event was acknowledged by all who owed it."""
     configure_log(json=False, level="warning")
@@ -98,28 +73,33 @@ async def _demo(folder: Path, seconds: float | None, port: int, out: Out) -> int
     async with AsyncExitStack() as stack:
         stations = Stations()
         await stations.start(stack)
-        panels = _free_port()
-        settings = _settings(folder, {**stations.ports, "panels": str(panels), "console": _console(port)})
+        panels, control = _free_port(), _free_port()
+        ports = {"panels": str(panels), "control": str(control), "console": _console(port)}
+        settings = _settings(folder, {**stations.ports, **ports})
         metrics = Metrics()
         record = LoggedMetrics(metrics)
         store = await stack.enter_async_context(store_of(settings, record))
         context = running(settings, store, metrics, record, os.urandom(32))
         gateway, address = await stack.enter_async_context(context)
         out(f"The console is at {address}")
+        out(f"A station sounds the siren: {_SIREN_LINE.format(control)}")
         out("Panels and detectors report; each line below is an alarm that a station has acknowledged.\n")
         watching = asyncio.create_task(_show(gateway, out))
-        await _report(address, panels, seconds)
+        called = asyncio.create_task(_call_the_roll(address))
+        await _report(address, panels, seconds, out)
+        roll = await called
         tally = await _drained(gateway, stations)
         watching.cancel()
         await asyncio.wait([watching])
+        complete = await _show_roll(gateway, stations, roll, out)
         await gateway.stop(announce=False)
-    return summary(_accepted(metrics), tally, out)
+    return summary(_accepted(metrics), tally, complete, out)
 
 
 def _settings(folder: Path, ports: dict[str, str]) -> Configuration:
     file = folder / "tocsin.toml"
-    text = files("tocsin.app").joinpath("demo.toml").read_text(encoding="utf-8")
-    file.write_text(Template(text).substitute(ports), encoding="utf-8")
+    text = files("tocsin.app.demo").joinpath("demo.toml").read_text(encoding="utf-8")
+    file.write_text(Template(text).substitute(ports) + "\n".join(rollcall.devices()), encoding="utf-8")
     loaded = load(file)
     assert loaded.settings is not None, loaded.problems
     return loaded.settings
@@ -143,7 +123,41 @@ def _free_port() -> int:
         return port
 
 
-async def _report(address: str, panels: int, seconds: float | None) -> None:
+async def _call_the_roll(address: str) -> dict[str, str]:
+    """One event of every kind, each from its own device. The events' ids by kind."""
+    taken = {}
+    async with aiohttp.ClientSession() as session:
+        for kind in rollcall.KINDS:
+            event = {"kind": kind, "device_id": rollcall.device_id(kind), "text": "roll call"}
+            async with session.post(f"{address}api/v1/events", json=event) as answer:
+                answer.raise_for_status()
+                taken[kind] = str((await answer.json())["id"])
+            await asyncio.sleep(_ROLL_EVERY_S)
+    return taken
+
+
+async def _show_roll(gateway: Gateway, stations: Stations, roll: dict[str, str], out: Out) -> bool:
+    """Print what each station understood of each kind; whether everything owed was understood."""
+    owed: dict[str, set[str]] = {name: set() for name in gateway.names()}
+    refused: dict[str, dict[str, str]] = {name: {} for name in gateway.names()}
+    for kind, event_id in roll.items():
+        stored = await gateway.store.event(event_id)
+        assert stored is not None
+        for one in (await gateway.store.deliveries_of([stored.seq]))[stored.seq]:
+            if one.state == "filtered":
+                refused[one.key.destination][kind] = one.reason
+            else:
+                owed[one.key.destination].add(kind)
+    out("\nRoll call: what each station received of each kind of event")
+    for line in stations.roll.table(gateway.names(), refused):
+        out(line)
+    missing = stations.roll.missing(owed)
+    for line in missing:
+        out(line)
+    return not missing
+
+
+async def _report(address: str, panels: int, seconds: float | None, out: Out) -> None:
     """Let the panels and the detectors report until time is up or somebody stops the program."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -151,10 +165,13 @@ async def _report(address: str, panels: int, seconds: float | None) -> None:
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
     plan = detector.Plan(("gate-cam", "yard-pir"), every_s=_DETECTOR_EVERY_S)
-    sending = detector.send(address, lambda _: None, LoopClock(), random.SystemRandom(), plan)
+    clock = LoopClock()
+    armed = ArmedDevices(clock.now)
+    sending = detector.send(address, lambda _: None, clock, random.SystemRandom(), plan, armed=armed)
     endpoint = Endpoint("127.0.0.1", panels)
     works = [
         asyncio.create_task(sending),
+        asyncio.create_task(obey(address, partial(_obeyed, out), (*plan.devices, "siren-1"), armed)),
         asyncio.create_task(_panel(PanelOptions(endpoint, "6F01"))),
         asyncio.create_task(_panel(PanelOptions(endpoint, "6F02", key=_PANEL_KEY))),
     ]
@@ -164,6 +181,11 @@ async def _report(address: str, panels: int, seconds: float | None) -> None:
     for work in works:
         work.cancel()
     await asyncio.wait(works)
+
+
+def _obeyed(out: Out, line: dict[str, Any]) -> None:
+    if "order" in line:
+        out(f"          {line['device']} was ordered: {line['order']}; it says: {line['text']}")
 
 
 async def _panel(options: PanelOptions) -> None:
@@ -237,12 +259,14 @@ def _accepted(metrics: Metrics) -> int:
     return round(sum(sample.value for family in metrics.accepted.collect() for sample in family.samples))
 
 
-def summary(accepted: int, tally: list[Tally], out: Out) -> int:
-    """Print the table; 0 only if every station acknowledged, and itself saw, all that it was owed."""
+def summary(accepted: int, tally: list[Tally], complete: bool, out: Out) -> int:
+    """Print the table; 0 only if every station acknowledged, and itself saw, all that it was owed, and understood the
+    whole roll call.
+    """
     out(f"\n{accepted} events accepted; times are from accepted to acknowledged")
     for line in _summary_lines(tally):
         out(line)
-    good = all(one.owed == one.acknowledged == one.seen and one.owed for one in tally)
+    good = complete and all(one.owed == one.acknowledged == one.seen and one.owed for one in tally)
     out("Every event was acknowledged by every station that was owed it." if good else "NOT everything arrived.")
     return 0 if good else 1
 
