@@ -1,1 +1,1 @@
-"""On-prem systems: what devices there are and how they are, read from the customer's own systems."""
+"""On-prem systems: a folder for each type, which reads its inventory and health (engine/systems.py)."""
