@@ -106,7 +106,9 @@ def _read_granted(answer: HttpAnswer) -> _Granted:
     return granted
 
 
-_REMEDY = "check username and password, and that `auth` says the kind of user it is (basic: made in XProtect; ntlm: Windows)"
+_REMEDY = (
+    "check username and password, and that `auth` says the kind of user it is (basic: made in XProtect; ntlm: Windows)"
+)
 
 
 def _not_granted(answer: HttpAnswer, path: str) -> SystemFault:
@@ -121,5 +123,3 @@ def _not_granted(answer: HttpAnswer, path: str) -> SystemFault:
     if "lockedout" in reason.lower().replace(" ", "").replace("_", ""):
         return LoginRefused("XProtect has locked the account (LockedOut); unlock it in the Management Client")
     return LoginRefused(f"XProtect refuses the login ({reason or f'status {answer.status}'}); {_REMEDY}")
-
-
