@@ -1,4 +1,4 @@
-"""One WebSocket to the Events and State service: commands with their answers, and what is pushed (connectors.md 4.6)."""
+"""A WebSocket to the Events and State service: commands with their answers, and what is pushed (connectors.md 4.6)."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,8 @@ class EventSocket:
         async with self._one_at_a_time:
             self._numbers += 1
             number = self._numbers
-            answer = self._answers[number] = asyncio.get_running_loop().create_future()
+            answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+            self._answers[number] = answer
             try:
                 await self._send({"command": name, "commandId": number, **(members or {})})
                 async with asyncio.timeout(timeout_s):

@@ -12,6 +12,7 @@ from tocsin.protocols.xml import NotXml, content, first, read, text_of
 END = b"\r\n\r\n"
 HEAD_LIMIT = 65536
 BODY_LIMIT = 32 * 1024 * 1024
+LATEST_MS = 250_000_000_000_000
 GENERIC = "application/x-genericbytedata-octet-stream"
 _GENERIC_HEADER = struct.Struct(">HIHHHQQI")
 _JPEG = 0x0001
@@ -70,7 +71,7 @@ class Answers:
 
     def next(self) -> Picture | Said | None:
         """The next complete answer; None: more bytes are needed. Raises ProtocolFault."""
-        while self._buffer[:1] in (b"\r", b"\n"):
+        while self._buffer.startswith((b"\r", b"\n")):
             del self._buffer[0]
         end = self._buffer.find(END, 0, HEAD_LIMIT + len(END))
         if end < 0:
@@ -90,7 +91,7 @@ class Answers:
             return None
         body = bytes(self._buffer[start : start + length])
         del self._buffer[: start + length]
-        return Picture(_number(fields, "current", 1 << 60), fields.get("content-type", ""), body)
+        return Picture(_number(fields, "current", LATEST_MS), fields.get("content-type", ""), body)
 
 
 def jpeg_of(picture: Picture) -> bytes:

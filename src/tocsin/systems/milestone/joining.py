@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -75,6 +75,12 @@ def joined(reading: Reading, types: frozenset[str]) -> Iterator[FoundDevice]:
             place = places.get(channel.key, []) if kind == "camera" else []
             subtype = _subtype(channel, siblings[channel.parent]) if kind == "camera" else kind
             yield _channel(channel, (kind, device_type, subtype), box, server, place, reading)
+
+
+def kinds_of(types: Collection[str]) -> frozenset[str]:
+    """The kinds of devices that types of device mean here."""
+    channels = {kind for kind, device_type in CHANNELS.values() if device_type in types}
+    return frozenset(channels | ({"recorder", "hardware"} & set(types)))
 
 
 def topology_of(reading: Reading) -> Topology:

@@ -102,7 +102,9 @@ def settled(found: Iterable[FoundState]) -> dict[Identity, FoundState]:
 
 
 def with_the_silent(found: Mapping[Identity, FoundState], topology: Topology) -> Iterator[FoundState]:
-    """A device the system says nothing about is unknown, not offline (rule 1)."""
+    """A device the system says nothing about is unknown, not offline (rule 1). One that the last inventory has not
+    found is no device of ours.
+    """
     for identity, state in found.items():
         if not topology.devices or identity in topology.devices:
             yield state

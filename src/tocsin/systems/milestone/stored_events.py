@@ -1,7 +1,7 @@
 """Without the Events and State service: stored events, asked for regularly (connectors.md 4.7)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
@@ -21,11 +21,12 @@ TRY_AGAIN_S = 3600.0
 class StoredEvents:
     """Gives transitions only, of the events that XProtect stores; no states of devices that do not change."""
 
-    def __init__(self, rest: Rest, clock: Clock, zone: str, every_s: float) -> None:
+    def __init__(self, rest: Rest, clock: Clock, zone: str, every_s: float, kinds: Collection[str]) -> None:
         self._rest = rest
         self._clock = clock
         self._zone = zone
         self._every_s = every_s
+        self._kinds = kinds
         self._since: datetime | None = None
 
     async def states(self, topology: Topology) -> AsyncIterator[FoundState | Marker]:
@@ -49,7 +50,8 @@ class StoredEvents:
                 yield "live"
             for one in events:
                 for state in states_of(one, MEANINGS, topology, self._zone, "poll"):
-                    yield state
+                    if state.kind in self._kinds:
+                        yield state
                 since = max(since, instant(one.time, self._zone) or since)
             self._since = since
             await asyncio.sleep(self._every_s)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import aiohttp
 
@@ -36,14 +36,17 @@ STEADY_S = 60.0
 
 
 class StateStream:
-    """Follows the states of all devices. `topology` is what the last inventory found."""
+    """Follows the states of devices of these kinds. `topology` is what the last inventory found."""
 
-    def __init__(self, server: WebServer, session: Session, rest: Rest, clock: Clock, zone: str) -> None:
+    def __init__(
+        self, server: WebServer, session: Session, rest: Rest, clock: Clock, zone: str, kinds: Collection[str]
+    ) -> None:
         self._server = server
         self._session = session
         self._rest = rest
         self._clock = clock
         self._zone = zone
+        self._kinds = kinds
         self._meanings: Mapping[str, Meaning] | None = None
         self._session_id = ""
         self._last_event = ""
@@ -92,7 +95,8 @@ class StateStream:
             state for one in frame for state in states_of(one, meanings, self.topology, self._zone, "state_snapshot")
         )
         for state in with_the_silent(found, self.topology):
-            yield state
+            if state.kind in self._kinds:
+                yield state
 
     async def probe(self) -> None:
         """Open the socket and a session, and leave again. Raises SystemFault."""
@@ -119,7 +123,8 @@ class StateStream:
         while True:
             for one in await self._socket.next_events():
                 for state in states_of(one, self._meanings or MEANINGS, self.topology, self._zone, "event"):
-                    yield state
+                    if state.kind in self._kinds:
+                        yield state
                 self._last_event = one.id or self._last_event
 
     async def _open(self) -> EventSocket:
@@ -149,10 +154,10 @@ class StateStream:
 
     async def _subscribe(self, socket: EventSocket) -> None:
         """Never without a filter: that is accepted and stays silent (4.6)."""
-        kinds = ["cameras", "hardware", "recordingServers", *(name for name in CHANNELS if name != "cameras")]
+        channels = [name for name, (kind, _) in CHANNELS.items() if kind in self._kinds]
         include = {
             "modifier": "include",
-            "resourceTypes": kinds,
+            "resourceTypes": [*channels, "hardware", "recordingServers"],
             "sourceIds": ["*"],
             "eventTypes": sorted(self._meanings or MEANINGS),
         }

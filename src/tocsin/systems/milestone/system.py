@@ -12,7 +12,7 @@ from tocsin.engine.systems import Capability, NotSupported
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note
 from tocsin.systems.milestone.checking import Checks
 from tocsin.systems.milestone.driver_settings import DriverSettingsCache
-from tocsin.systems.milestone.joining import joined, topology_of
+from tocsin.systems.milestone.joining import joined, kinds_of, topology_of
 from tocsin.systems.milestone.ntlm import WindowsLogin
 from tocsin.systems.milestone.photos import Photos
 from tocsin.systems.milestone.reading import read_configuration
@@ -46,10 +46,10 @@ class MilestoneSystem:
         self._management = WebServer(settings.management_url or settings.url, self._tls, 2)
         self._session = _session(settings, self._server, surroundings)
         self._rest = Rest(self._server, self._session, settings.timeout, settings.list_timeout)
-        zone = settings.time_zone or "UTC"
-        self._stream = StateStream(self._server, self._session, self._rest, surroundings.clock, zone)
+        zone, kinds = settings.time_zone or "UTC", kinds_of(settings.inventory.include_types)
+        self._stream = StateStream(self._server, self._session, self._rest, surroundings.clock, zone, kinds)
         self._stream.state_timeout_s = settings.list_timeout
-        self._stored = StoredEvents(self._rest, surroundings.clock, zone, settings.health.every)
+        self._stored = StoredEvents(self._rest, surroundings.clock, zone, settings.health.every, kinds)
         self._drivers = DriverSettingsCache(self._rest, surroundings.clock)
         self._photos = Photos(settings, surroundings, self._management, self._session, self._rest)
 
