@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
+from tocsin.model.inventory import FoundDevice, Note
 from tocsin.standins.milestone.site import Plan
 from tocsin.standins.milestone.standin import MilestoneStandin
 from tocsin.standins.milestone.switches import Assumptions, Login
-from tocsin.model.inventory import FoundDevice, Note
 from tocsin.systems.milestone.settings import MilestoneSettings
 from tocsin.systems.milestone.system import MilestoneSystem, build
 from tocsin.systems.surroundings import SystemSurroundings
 
 Start = Callable[..., Any]
+PLAN, LOGIN, ASSUMED = Plan(), Login(), Assumptions()
 
 
 class SkippingClock:
@@ -68,7 +69,7 @@ async def bench() -> AsyncIterator[Start]:
     open_: list[Bench] = []
 
     async def start(
-        plan: Plan = Plan(), login: Login = Login(), assumptions: Assumptions = Assumptions(), **settings: Any
+        plan: Plan = PLAN, login: Login = LOGIN, assumptions: Assumptions = ASSUMED, **settings: Any
     ) -> Bench:
         one = Bench(plan, login, assumptions)
         open_.append(one)

@@ -60,11 +60,11 @@ class Gateway:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        struck = next((fault for fault in self.faults if fault.strikes(request.raw_path)), None)
+        struck = self.struck(request)
         await asyncio.sleep(self.delay_s)
         if struck is not None:
             self._told(request, 0, struck.how)
-            return await self._fails(request, struck.how)
+            return await self.fails(request, struck.how)
         try:
             response = self._answer(request, body)
         except Refusal as refusal:
@@ -74,7 +74,11 @@ class Gateway:
         self._told(request, response.status, "")
         return response
 
-    async def _fails(self, request: web.Request, how: str) -> web.StreamResponse:
+    def struck(self, request: web.Request) -> Fault | None:
+        """The fault this request gets; one is used up."""
+        return next((fault for fault in self.faults if fault.strikes(request.raw_path)), None)
+
+    async def fails(self, request: web.Request, how: str) -> web.StreamResponse:
         if how == "silent":
             await asyncio.Event().wait()
         if how == "close" and request.transport is not None:

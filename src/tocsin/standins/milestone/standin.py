@@ -110,5 +110,8 @@ class MilestoneStandin:
         if request.path.lower() == "/api/ws/events/v1":
             if not self.gateway.admits(request):
                 return web.Response(status=401)
-            return await self.events.handle(request)
+            struck = self.gateway.struck(request)
+            return (
+                await self.events.handle(request) if struck is None else await self.gateway.fails(request, struck.how)
+            )
         return await self.gateway.handle(request)

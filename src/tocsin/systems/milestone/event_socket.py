@@ -24,7 +24,7 @@ class EventSocket:
     """
 
     def __init__(
-        self, socket: aiohttp.ClientWebSocketResponse, alive: Callable[[], Awaitable[bool]], ping_s: float = PING_S
+        self, socket: aiohttp.ClientWebSocketResponse, alive: Callable[[], Awaitable[bool]], ping_s: float
     ) -> None:
         self._socket = socket
         self._alive = alive

@@ -10,7 +10,7 @@ from tocsin.engine.contracts import Clock
 from tocsin.engine.systems import LoginRefused, NotSupported, ProtocolFault, SystemFault, Unreachable
 from tocsin.model.inventory import FoundState, Marker
 from tocsin.systems.milestone.answers import fault_of, said
-from tocsin.systems.milestone.event_socket import EventSocket, accepted
+from tocsin.systems.milestone.event_socket import PING_S, EventSocket, accepted
 from tocsin.systems.milestone.joining import CHANNELS, Topology
 from tocsin.systems.milestone.resources import EventType, read_item
 from tocsin.systems.milestone.rest import Rest
@@ -136,7 +136,7 @@ class StateStream:
             opened = await self._upgraded(await self._session.token(token))
         if isinstance(opened, int):
             raise LoginRefused("the Events and State service refuses a new token (401); check the API Gateway's set-up")
-        return EventSocket(opened, self._gateway_answers)
+        return EventSocket(opened, self._gateway_answers, PING_S)
 
     async def _upgraded(self, token: str) -> "aiohttp.ClientWebSocketResponse | int":
         """The socket, or 401. Raises SystemFault."""
