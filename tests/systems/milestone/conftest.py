@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -36,17 +37,18 @@ class SkippingClock:
 class Bench:
     """One site and one connector. `told`: every request and command the site saw; `occurrences`: what was recorded."""
 
-    def __init__(self, plan: Plan, login: Login, assumptions: Assumptions) -> None:
+    def __init__(self, plan: Plan, login: Login, assumptions: Assumptions, tls: ssl.SSLContext | None = None) -> None:
+        self.scheme = "http" if tls is None else "https"
         self.told: list[dict[str, Any]] = []
         self.occurrences: list[Any] = []
         self.clock = SkippingClock()
-        self.site = MilestoneStandin("127.0.0.1:0", self.told.append, self.clock, plan, login, assumptions)
+        self.site = MilestoneStandin("127.0.0.1:0", self.told.append, self.clock, plan, login, assumptions, tls)
         self.system: MilestoneSystem
 
     async def start(self, **settings: Any) -> None:
         port = await self.site.start()
         login = self.site.gateway.login
-        given = {"name": "xp", "url": f"http://127.0.0.1:{port}", "username": login.username}
+        given = {"name": "xp", "url": f"{self.scheme}://127.0.0.1:{port}", "username": login.username}
         given |= {"password": login.password, "timeout": "2s", **settings}
         around = SystemSurroundings(self.clock, random.Random(1), self.occurrences.append)
         self.system = build(MilestoneSettings.model_validate(given), around)
@@ -69,9 +71,13 @@ async def bench() -> AsyncIterator[Start]:
     open_: list[Bench] = []
 
     async def start(
-        plan: Plan = PLAN, login: Login = LOGIN, assumptions: Assumptions = ASSUMED, **settings: Any
+        plan: Plan = PLAN,
+        login: Login = LOGIN,
+        assumptions: Assumptions = ASSUMED,
+        tls_context: ssl.SSLContext | None = None,
+        **settings: Any,
     ) -> Bench:
-        one = Bench(plan, login, assumptions)
+        one = Bench(plan, login, assumptions, tls_context)
         open_.append(one)
         await one.start(**settings)
         return one

@@ -1,7 +1,7 @@
 """What the Events and State service says, read into states of devices (connectors.md 4.6). Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -28,14 +28,23 @@ class FrameError(Struct, frozen=True, rename="camel"):
     error_text: str = ""
 
 
-class Frame(Struct, frozen=True, rename="camel"):
+class _Raw(Struct, frozen=True, rename="camel"):
+    command_id: int | None = None
+    status: int | None = None
+    session_id: str | None = None
+    states: list[Any] | None = None
+    events: list[Any] | None = None
+    error: FrameError | None = None
+
+
+class Frame(Struct, frozen=True):
     """One text frame: an answer carries `command_id`, a push carries `events`."""
 
     command_id: int | None = None
     status: int | None = None
     session_id: str | None = None
-    states: list[Occurred] | None = None
-    events: list[Occurred] | None = None
+    states: Sequence[Occurred] | None = None
+    events: Sequence[Occurred] | None = None
     error: FrameError | None = None
 
 
@@ -55,11 +64,20 @@ _SUFFIX = re.compile(r"(\(?(device|hardware)\)?)$")
 
 
 def read_frame(data: str | bytes) -> Frame:
-    """Raises ProtocolFault."""
+    """An event that cannot be read is left out. Raises ProtocolFault for what is no frame."""
     try:
-        return msgspec.json.decode(data, type=Frame)
+        raw = msgspec.json.decode(data, type=_Raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolFault(f"the Events and State service sends what cannot be read: {error}") from None
+    states, events = _occurred(raw.states), _occurred(raw.events)
+    return Frame(raw.command_id, raw.status, raw.session_id, states, events, raw.error)
+
+
+def read_occurred(item: object) -> Occurred | None:
+    try:
+        return msgspec.convert(item, Occurred)
+    except msgspec.ValidationError:
+        return None
 
 
 def meanings_with(types: Iterable[EventType]) -> dict[str, Meaning]:
@@ -113,6 +131,12 @@ def with_the_silent(found: Mapping[Identity, FoundState], topology: Topology) ->
             yield FoundState(kind, key, "disabled", "disabled", "state_snapshot")
         else:
             yield FoundState(kind, key, "unknown", "never_reported", "state_snapshot")
+
+
+def _occurred(items: Sequence[object] | None) -> Sequence[Occurred] | None:
+    if items is None:
+        return None
+    return tuple(read for item in items if (read := read_occurred(item)) is not None)
 
 
 def _rank(state: FoundState) -> tuple[float, bool]:

@@ -5,15 +5,13 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
-import msgspec
-
 from tocsin.engine.contracts import Clock
 from tocsin.engine.systems import LoginRefused, SystemFault
 from tocsin.model.inventory import FoundState, Marker
 from tocsin.systems.milestone.joining import Topology
 from tocsin.systems.milestone.moments import instant, written
 from tocsin.systems.milestone.rest import Rest
-from tocsin.systems.milestone.states import MEANINGS, Occurred, states_of
+from tocsin.systems.milestone.states import MEANINGS, Occurred, read_occurred, states_of
 
 TRY_AGAIN_S = 3600.0
 
@@ -62,12 +60,5 @@ class StoredEvents:
         listing = await self._rest.listing("events", query)
         if listing.fault is not None:
             raise listing.fault
-        found = [read for item in listing.items if (read := _read(item)) is not None]
+        found = [read for item in listing.items if (read := read_occurred(item)) is not None]
         return sorted(found, key=lambda one: one.time)
-
-
-def _read(item: object) -> Occurred | None:
-    try:
-        return msgspec.convert(item, Occurred)
-    except msgspec.ValidationError:
-        return None
