@@ -19,6 +19,7 @@ def milestone(
     username: Annotated[str, typer.Option(help="The only user.")] = "svc-inventory",
     password: Annotated[str, typer.Option(help="The user's password.")] = "milestone",  # noqa: S107
     locked: Annotated[bool, typer.Option("--locked", help="The account is locked.")] = False,
+    windows: Annotated[bool, typer.Option("--windows", help="A Windows user, DOMAIN\\name: NTLM at /IDP.")] = False,
     token_life: Annotated[float, typer.Option(min=1, help="Seconds after which a token is refused.")] = 3600.0,
     delay: Annotated[float, typer.Option(min=0, help="Answer each request so many seconds late.")] = 0.0,
     fault: Faults = [],  # noqa: B006
@@ -70,7 +71,7 @@ def milestone(
         picture=picture,
         administrator=not no_administrator,
     )
-    login = Login(username, password, token_life, locked)
+    login = Login(username, password, token_life, locked, windows)
     tls = server_tls(cert, cert_key)
     standin = MilestoneStandin(listen, print_line, LoopClock(), Plan(cameras, boxes), login, assumptions, tls)
     standin.gateway.delay_s = delay

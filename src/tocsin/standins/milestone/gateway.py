@@ -14,6 +14,7 @@ from tocsin.engine.contracts import Clock
 from tocsin.protocols.xml import NotXml, first, read, text_of
 from tocsin.standins.milestone.site import Site
 from tocsin.standins.milestone.switches import Assumptions, Fault, Login
+from tocsin.standins.milestone.windows import WindowsDoor
 
 REST = "/api/rest/v1/"
 SOAP = "/ManagementServer/ServerCommandServiceOAuth.svc"
@@ -49,6 +50,7 @@ class Gateway:
         self._clock = clock
         self._out = out
         self._tokens: dict[str, float] = {}
+        self._windows = WindowsDoor(login)
 
     def revoke(self) -> None:
         """No token given so far is good any more."""
@@ -114,11 +116,13 @@ class Gateway:
 
     def _token(self, request: web.Request, body: bytes) -> web.Response:
         expected = "/api/idp/connect/token" if self.assumptions.identity_provider == "gateway" else "/idp/connect/token"
-        if request.path.lower() != expected and not self.login.windows:
+        if request.path.lower() != ("/idp/connect/token" if self.login.windows else expected):
             raise Refusal(404, "not the identity provider")
         if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
             raise Refusal(400, "a form is expected")
         form = dict(parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True))
+        if self.login.windows:
+            return self._windows_token(request, form)
         if form.keys() != {"grant_type", "username", "password", "client_id"} or form["grant_type"] != "password":
             return _refused("invalid_request", "grant_type, username, password and client_id are expected")
         if form["client_id"] != "GrantValidatorClient":
@@ -127,6 +131,13 @@ class Gateway:
             return _refused("invalid_grant", "LockedOut")
         if (form["username"], form["password"]) != (self.login.username, self.login.password):
             return _refused("invalid_grant", "invalid_username_or_password")
+        return self.granted()
+
+    def _windows_token(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
+        if challenge := self._windows.challenge(request):
+            return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+        if form != {"grant_type": "windows_credentials", "client_id": "GrantValidatorClient"}:
+            return _refused("invalid_request", "grant_type=windows_credentials and client_id are expected")
         return self.granted()
 
     def granted(self) -> web.Response:

@@ -33,7 +33,7 @@ class Assumptions(Struct, frozen=True):
 
 
 class Login(Struct, frozen=True):
-    """`locked`: the account is refused whatever the password."""
+    """`locked`: the account is refused whatever the password. `windows`: the user, DOMAIN\\name, logs in by NTLM."""
 
     username: str = "svc-inventory"
     password: str = "p@ss+word&100%"  # noqa: S105  (a stand-in's, with every character that must be encoded)

@@ -30,8 +30,7 @@ class WindowsLogin:
     async def __call__(self, path: str, form: bytes) -> HttpAnswer:
         server = WebServer(self._origin, self._tls, connections=1)
         try:
-            async with asyncio.timeout(3 * self._timeout_s):
-                return await self._shaken(server, path, form)
+            return await self._shaken(server, path, form)
         finally:
             await server.aclose()
 

@@ -50,6 +50,7 @@ class MilestoneSystem:
         self._stream = StateStream(self._server, self._session, self._rest, surroundings.clock, zone, kinds)
         self._stream.state_timeout_s = settings.list_timeout
         self._stored = StoredEvents(self._rest, surroundings.clock, zone, settings.health.every, kinds)
+        self._following_stored = False
         self._drivers = DriverSettingsCache(self._rest, surroundings.clock)
         self._photos = Photos(settings, surroundings, self._management, self._session, self._rest)
 
@@ -75,6 +76,9 @@ class MilestoneSystem:
             yield device
 
     async def baseline(self) -> AsyncIterator[FoundState]:
+        """While stored events are followed there is none, and the states they gave stand."""
+        if self._following_stored:
+            return
         async for state in self._stream.baseline():
             yield state
 
@@ -88,8 +92,12 @@ class MilestoneSystem:
                     f"{missing}; only stored events tell of changes, asked for every {self._settings.health.every:g} s"
                 )
                 self._around.record(Trouble(f"system {self.name}", text))
-            async for one in self._stored.states(self._stream.topology):
-                yield one
+            self._following_stored = True
+            try:
+                async for one in self._stored.states(self._stream.topology):
+                    yield one
+            finally:
+                self._following_stored = False
 
     async def alarms(self, intake: Intake) -> None:
         raise NotSupported("events of XProtect are not taken as alarms")

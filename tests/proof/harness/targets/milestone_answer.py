@@ -12,7 +12,7 @@ SEEDS = (
     b'\0{"events":[{"id":"a","type":"6baad64b-c395-4f52-b6a3-dd1b64aa2f0f","source":"hardware/b","time":"2025-03-08T06:14:02Z"}]}',
     b'\1{"array":[{"id":"b4d7cd44","enabled":true,"address":"http://192.0.2.22/","relations":{"parent":{"id":"r"}}}]}',
     b'\2{"data":{"hardwareDriverSettings":{"macAddress":"B8A44F0A117E"}}}',
-    b"\3ImageResponse\r\nRequestId: 2\r\nCurrent: 1741410000000\r\nContent-length: 2\r\nContent-type: image/jpeg\r\n\r\nhi",
+    b"\3ImageResponse\r\nCurrent: 1741410000000\r\nContent-length: 2\r\nContent-type: image/jpeg\r\n\r\nhi",
     b"\3<methodresponse><methodname>connect</methodname><connected>yes</connected></methodresponse>\r\n\r\n",
 )
 
