@@ -1,5 +1,6 @@
 """`check`: which step failed, and what to do about it (connectors.md 3.2)."""
 
+import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,12 @@ async def test_a_login_that_fails(bench: Any, how: dict[str, Any], where: str, p
         (Fault("token", "503", 0), "login", "Check the Management Server"),
         (Fault("token", "page", 0), "login", "web page"),
         (Fault("recordingServers", "403", 0), "recording servers", "not for this user"),
+        (Fault("roles", "401", 0), "rights", "the login is accepted, but the API Gateway refuses its token"),
+        (
+            Fault("/rest/", "401", 0),
+            "recording servers",
+            "the login is accepted, but the API Gateway refuses its token",
+        ),
     ],
 )
 async def test_what_is_wrong_is_said(bench: Any, fault: Fault, step: str, part: str) -> None:
@@ -70,6 +77,14 @@ async def test_what_is_less_than_it_could_be(bench: Any) -> None:
     assert all(step.ok for step in found.values())
     assert "may be incomplete" in found["rights"].detail
     assert "only stored events tell of changes" in found["events"].detail
+
+
+async def test_30_a_clock_that_is_two_hours_off(bench: Any) -> None:
+    one = await bench()
+    one.clock.skipped_s = 7200
+    version = (await steps(one))["version"]
+    assert version.ok
+    assert re.search(r"its clock differs from ours by -7(199|200|201) s", version.detail)
 
 
 async def test_an_event_server_that_is_down(bench: Any) -> None:

@@ -133,6 +133,13 @@ async def test_a_management_server_that_is_silent_ends_by_the_deadline(bench: An
         await one.system.photo(CAMERA)
 
 
+async def test_a_key_cannot_lead_elsewhere(bench: Any) -> None:
+    one = await bench()
+    with pytest.raises(NotSupported, match="does not exist"):
+        await one.system.photo("../roles?x=")
+    assert [told["request"] for told in one.requests("roles")] == ["GET /api/rest/v1/cameras/..%2Froles%3Fx%3D"]
+
+
 async def test_a_camera_that_does_not_exist(bench: Any) -> None:
     one = await bench()
     with pytest.raises(NotSupported, match="cameras/nobody does not exist"):

@@ -108,7 +108,7 @@ async def test_a_box_that_fails_takes_its_cameras_with_it(bench: Any) -> None:
     assert await following.next() == back(3)
     assert await states_now(one.system) == {
         identity("camera", 1): "offline", identity("camera", 2): "online", identity("camera", 3): "online",
-        identity("camera", 4): "online", identity("recorder"): "unknown",
+        identity("camera", 4): "online", identity("recorder"): "online",
     }  # fmt: skip
     await following.aclose()
 
@@ -117,7 +117,33 @@ async def test_without_states_of_boxes_cameras_keep_their_own(bench: Any) -> Non
     one = await bench(assumptions=Assumptions(hardware_states=False), **FAST)
     await one.read()
     await one.site.happens("unplug-box", 1)
-    assert set((await states_now(one.system)).values()) == {"online", "unknown"}
+    assert set((await states_now(one.system)).values()) == {"online"}
+
+
+async def test_a_recorder_that_goes_away_leaves_its_cameras_unknown_not_offline(bench: Any) -> None:
+    one = await bench(Plan(cameras=2, boxes=2), **FAST)
+    await one.read()
+    recorder = identity("recorder")
+    following = Following(one.system)
+    await following.live()
+    await one.site.happens("unplug-recorder", 0)
+    assert [await following.next() for _ in range(3)] == [
+        ("recorder", recorder, "offline", "communication_lost"),
+        camera(1, "unknown", "parent_unknown"), camera(2, "unknown", "parent_unknown"),
+    ]  # fmt: skip
+    await one.site.happens("plug-recorder", 0)
+    assert [await following.next() for _ in range(2)] == [
+        ("recorder", recorder, "online", "communication_started"), "new_session",
+    ]  # fmt: skip
+    assert set((await states_now(one.system)).values()) == {"online"}
+    assert await following.next() == "live"
+    await following.aclose()
+
+
+async def test_without_a_state_of_its_own_a_recorder_is_unknown(bench: Any) -> None:
+    one = await bench(assumptions=Assumptions(recorder_states=False), **FAST)
+    await one.read()
+    assert (await states_now(one.system))[identity("recorder")] == "unknown"
 
 
 async def test_11_an_event_while_the_baseline_is_read_is_not_missed(bench: Any) -> None:
@@ -192,7 +218,7 @@ async def test_14_all_states_in_one_frame_of_20_megabytes(bench: Any) -> None:
     await one.read()
     following = Following(one.system)
     await following.live()
-    assert list((await states_now(one.system)).values()).count("online") == 12
+    assert list((await states_now(one.system)).values()).count("online") == 13
     await following.aclose()
 
 

@@ -13,7 +13,7 @@ Faults = Annotated[
 
 
 def milestone(
-    listen: Listen = "127.0.0.1:8080",
+    listen: Listen = "127.0.0.1:4200",
     cameras: Annotated[int, typer.Option(min=1, max=100_000, help="Cameras.")] = 12,
     boxes: Annotated[int, typer.Option(min=1, max=100_000, help="Boxes they are shared out over.")] = 8,
     username: Annotated[str, typer.Option(help="The only user.")] = "svc-inventory",
@@ -38,6 +38,9 @@ def milestone(
     ] = "there",
     no_pongs: Annotated[bool, typer.Option("--no-pongs", help="WebSocket pings are not answered.")] = False,
     no_hardware_states: Annotated[bool, typer.Option("--no-hardware-states", help="Boxes have no states.")] = False,
+    no_recorder_states: Annotated[
+        bool, typer.Option("--no-recorder-states", help="The recording server has no state.")
+    ] = False,
     pushed_between: Annotated[
         bool, typer.Option("--pushed-between", help="Push an event between each command and its answer.")
     ] = False,
@@ -51,9 +54,10 @@ def milestone(
     """A Milestone XProtect site: API Gateway, Events and State service, recording server.
 
     Strict: what it does not know is refused. POST /standin/unplug/3 takes camera 3 away, /standin/plug/3 puts it back;
-    also unplug-box, plug-box, remove, drop, forget, revoke.
+    also unplug-box, plug-box, unplug-recorder, plug-recorder, remove,
+    drop, forget, revoke.
 
-    Example: tocsin simulate milestone --listen 127.0.0.1:8080 --cameras 2500 --boxes 800 --delay 0.05
+    Example: tocsin simulate milestone --listen 127.0.0.1:4200 --cameras 2500 --boxes 800 --delay 0.05
     """
     from tocsin.engine.clock import LoopClock
     from tocsin.standins.milestone.site import Plan
@@ -66,6 +70,7 @@ def milestone(
         identity_provider=identity_provider,
         events=events,
         hardware_states=not no_hardware_states,
+        recorder_states=not no_recorder_states,
         pongs=not no_pongs,
         pushed_between=pushed_between,
         picture=picture,

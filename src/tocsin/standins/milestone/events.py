@@ -152,7 +152,11 @@ class Events:
         return {"status": 200, "states": states}
 
     def _told_of(self, one: dict[str, Any]) -> bool:
-        return self.assumptions.hardware_states or not one["source"].startswith("hardware/")
+        hidden = {
+            "hardware": not self.assumptions.hardware_states,
+            "recordingServers": not self.assumptions.recorder_states,
+        }
+        return not hidden.get(one["source"].partition("/")[0], False)
 
     def _other_event(self, session: _Session) -> dict[str, Any]:
         camera = self._site.cameras[0]["id"]

@@ -16,6 +16,8 @@ ERROR = "a334af1c-4b4b-4957-9e5f-ab8ca07feab6"
 STOPPED = "0ee90664-2924-42a0-a816-4129d0ecabdc"
 HARDWARE_STARTED = "0553c396-5e16-4c22-b3d1-f548e42dfbb4"
 HARDWARE_ERROR = "6baad64b-c395-4f52-b6a3-dd1b64aa2f0f"
+RECORDER_STARTED = str(uuid.uuid5(SPACE, "recorder started"))
+RECORDER_ERROR = str(uuid.uuid5(SPACE, "recorder error"))
 STATE_GROUP = "b6b9667a-3c74-4fd6-bf5c-b71e3ca94ab6"
 _TYPES = {
     STARTED: "Communication Started (Device)",
@@ -24,6 +26,8 @@ _TYPES = {
     HARDWARE_STARTED: "Communication Started (Hardware)",
     HARDWARE_ERROR: "Communication Error (Hardware)",
     "63ea1f06-5a83-4f39-9fab-49959fde7b66": "Communication Stopped (Hardware)",
+    RECORDER_STARTED: "Communication Started (Recording Server)",
+    RECORDER_ERROR: "Communication Error (Recording Server)",
     "6eb95dd6-7ccc-4bce-99f8-af0d0b582d77": "Motion Started",
 }
 _MADE = "2023-11-04T09:12:30.1170000Z"
@@ -52,6 +56,7 @@ class Site:
         self.macs = {box["id"]: f"02:00:5E:00:{number >> 8:02X}:{number & 255:02X}" for number, box in self._boxes()}
         at = instant(datetime.now(UTC))
         self.states = {f"cameras/{camera['id']}": (STARTED, at) for camera in self.cameras}
+        self.states[f"recordingServers/{self.recorder}"] = (RECORDER_STARTED, at)
         self.states |= {f"hardware/{box['id']}": (HARDWARE_STARTED, at) for box in self.hardware}
 
     def _boxes(self) -> list[tuple[int, dict[str, Any]]]:

@@ -13,7 +13,17 @@ from tocsin.engine.contracts import Clock
 from tocsin.standins.milestone.events import Events
 from tocsin.standins.milestone.gateway import Gateway
 from tocsin.standins.milestone.recorder import Recorder
-from tocsin.standins.milestone.site import ERROR, HARDWARE_ERROR, HARDWARE_STARTED, STARTED, Plan, Site, identity
+from tocsin.standins.milestone.site import (
+    ERROR,
+    HARDWARE_ERROR,
+    HARDWARE_STARTED,
+    RECORDER_ERROR,
+    RECORDER_STARTED,
+    STARTED,
+    Plan,
+    Site,
+    identity,
+)
 from tocsin.standins.milestone.switches import Assumptions, Login
 
 Out = Callable[[dict[str, Any]], None]
@@ -24,7 +34,7 @@ class MilestoneStandin:
     """Listens on `host:port` (port 0: any free one) and on another port as recording server.
 
     What happens at the site is commanded by `POST /standin/<order>/<number>`: unplug, plug, unplug-box, plug-box,
-    remove, drop, forget, revoke; see `happens`.
+    unplug-recorder, plug-recorder, remove, drop, forget, revoke; see `happens`.
     """
 
     def __init__(
@@ -39,6 +49,7 @@ class MilestoneStandin:
     ) -> None:
         self._host, self._port = split_listen(listen)
         self._tls = tls
+        self._out = out
         self.site = Site(plan)
         self.gateway = Gateway(self.site, login, assumptions, clock, out)
         self.events = Events(self.site, assumptions, clock, out)
@@ -72,8 +83,9 @@ class MilestoneStandin:
             await self.aclose()
 
     async def happens(self, order: str, number: int) -> bool:
-        """`unplug` and `plug` a camera, `unplug-box` and `plug-box` a box, `remove` a camera, `drop` all WebSockets,
-        `forget` their sessions too, `revoke` all tokens. False: there is no such order or number.
+        """`unplug` and `plug` a camera, `unplug-box` and `plug-box` a box, `unplug-recorder` and `plug-recorder` the
+        recording server, `remove` a camera, `drop` all WebSockets, `forget` their sessions too, `revoke` all tokens.
+        False: there is no such order or number.
         """
         orders: dict[str, Callable[[], Any]] = {
             "revoke": self.gateway.revoke,
@@ -81,6 +93,8 @@ class MilestoneStandin:
         }
         changes = {
             "unplug": ("cameras", ERROR), "plug": ("cameras", STARTED),
+            "unplug-recorder": ("recordingServers", RECORDER_ERROR),
+            "plug-recorder": ("recordingServers", RECORDER_STARTED),
             "unplug-box": ("hardware", HARDWARE_ERROR), "plug-box": ("hardware", HARDWARE_STARTED),
         }  # fmt: skip
         if order in changes:
@@ -94,7 +108,8 @@ class MilestoneStandin:
         return True
 
     async def _changes(self, resource: str, event_type: str, number: int) -> bool:
-        key = identity("camera" if resource == "cameras" else "box", number)
+        keys = {"cameras": identity("camera", number), "hardware": identity("box", number)}
+        key = keys.get(resource, self.site.recorder)
         if f"{resource}/{key}" not in self.site.states:
             return False
         event = self.site.happened(f"{resource}/{key}", event_type, datetime.now(UTC))
@@ -105,6 +120,7 @@ class MilestoneStandin:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith(CONTROL):
             order, _, number = request.path.removeprefix(CONTROL).partition("/")
+            self._out({"order": order, "number": number})
             done = request.method == "POST" and await self.happens(order, int(number) if number.isdecimal() else 0)
             return web.Response(status=204 if done else 404)
         if request.path.lower() == "/api/ws/events/v1":

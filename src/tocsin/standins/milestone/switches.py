@@ -22,6 +22,8 @@ class Assumptions(Struct, frozen=True):
     """The Events and State service: 101, 404 before 2023 R3, or 503 (4.6, 4.7)."""
     hardware_states: bool = True
     """Whether states of boxes appear at all (11)."""
+    recorder_states: bool = True
+    """Whether recording servers have a state, of event types named as those of devices are (11)."""
     pongs: bool = True
     """Whether pings are answered (4.6)."""
     pushed_between: bool = False

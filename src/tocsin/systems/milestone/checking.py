@@ -47,8 +47,12 @@ class Checks(Struct, frozen=True):
             yield step
             if not step.ok:
                 return
-        for look in (self._rights, self._recorders, self._events):
-            yield await look()
+        looks = (("rights", self._rights), ("recording servers", self._recorders), ("events", self._events))
+        for what, look in looks:
+            try:
+                yield await look()
+            except SystemFault as fault:
+                yield CheckStep(what, False, str(fault), _WITHOUT.get(what, ""))
 
     async def _way(self) -> AsyncIterator[CheckStep]:
         where = f"connect to {self.server.endpoint}"
@@ -101,10 +105,7 @@ class Checks(Struct, frozen=True):
 
     async def _rights(self) -> CheckStep:
         """A lesser role sees less, without an error (4.3)."""
-        try:
-            answer = await self.rest.answer("roles")
-        except SystemFault as fault:
-            return CheckStep("rights", False, str(fault))
+        answer = await self.rest.answer("roles")
         if answer.status == 200:
             return CheckStep("rights", True, "the user may read roles, so it is an administrator")
         hint = "give the user the Administrators role, or see that its role may see every device"
@@ -113,7 +114,7 @@ class Checks(Struct, frozen=True):
     async def _recorders(self) -> CheckStep:
         listing = await self.rest.listing("recordingServers")
         if listing.fault is not None:
-            return CheckStep("recording servers", False, str(listing.fault))
+            raise listing.fault
         count = len(listing.items)
         hint = "compare with the Management Client" if count else "the user's role sees none: check its rights"
         return CheckStep("recording servers", count > 0, f"{count} visible", hint)
@@ -125,11 +126,10 @@ class Checks(Struct, frozen=True):
             return CheckStep(
                 "events", True, f"{fault}: only stored events tell of changes", "XProtect 2023 R3 or newer"
             )
-        except SystemFault as fault:
-            return CheckStep("events", False, str(fault), "the inventory works without it, states do not")
         return CheckStep("events", True, "the Events and State service answers")
 
 
+_WITHOUT = {"events": "the inventory works without it, states do not"}
 _WRONG_SERVER = "url must be XProtect's API Gateway (2021 R2 or newer); check that it is installed and its port"
 
 

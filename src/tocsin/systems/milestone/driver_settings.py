@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -88,11 +89,11 @@ class DriverSettingsCache:
         """The way that worked last is tried first. Raises SystemFault."""
         for path in self._paths[:-1]:
             try:
-                return read_driver_settings(await self._rest.one(path.format(box.id)))
+                return read_driver_settings(await self._rest.one(path.format(quote(box.id, safe=""))))
             except NotSupported:
                 continue
         last = self._paths[-1]
-        settings = read_driver_settings(await self._rest.one(last.format(box.id)))
+        settings = read_driver_settings(await self._rest.one(last.format(quote(box.id, safe=""))))
         self._paths = (last, *(path for path in PATHS if path != last))
         return settings
 

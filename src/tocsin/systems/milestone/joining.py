@@ -48,7 +48,8 @@ class Reading(Struct, frozen=True):
 
 
 class Topology(Struct, frozen=True):
-    """What belongs to what, for states. `children` by hardware key; `recorder_of` by camera key."""
+    """What belongs to what, for states. `children`: the channels by the key of their box, and by that of
+    their recording server; `recorder_of` by camera key."""
 
     devices: frozenset[Identity] = frozenset()
     disabled: frozenset[Identity] = frozenset()
@@ -94,7 +95,9 @@ def topology_of(reading: Reading) -> Topology:
         for channel in reading.channels.get(resource, ()):
             identity = (kind, channel.key)
             devices.add(identity)
-            children.setdefault(channel.parent, []).append(identity)
+            box = boxes.get(channel.parent)
+            for above in (channel.parent, box.parent if box is not None else ""):
+                children.setdefault(above, []).append(identity)
             if not (channel.enabled and ("hardware", channel.parent) not in disabled):
                 disabled.add(identity)
     recorders = {server.key: server for server in reading.recorders}

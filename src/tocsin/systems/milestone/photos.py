@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from tocsin.engine.systems import Misconfigured, ProtocolFault, SystemFault, Unreachable
 from tocsin.systems.milestone.answers import said
@@ -85,9 +85,9 @@ class Photos:
         return Endpoint(host, port), self._tls if uri.scheme == "https" else None
 
     async def _recorder_of(self, camera: str) -> RecordingServer:
-        channel = await self._one(f"cameras/{camera}", Channel)
-        box = await self._one(f"hardware/{channel.parent}", Hardware)
-        return await self._one(f"recordingServers/{box.parent}", RecordingServer)
+        channel = await self._one(f"cameras/{quote(camera, safe='')}", Channel)
+        box = await self._one(f"hardware/{quote(channel.parent, safe='')}", Hardware)
+        return await self._one(f"recordingServers/{quote(box.parent, safe='')}", RecordingServer)
 
     async def _one(self, path: str, form: type[ItemT]) -> ItemT:
         item = read_item(single(await self._rest.one(path), path), form)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -72,7 +73,7 @@ async def _together(rest: Rest, paths: Sequence[str], query: str = "disabled") -
 async def _memberships(rest: Rest, listing: Listing) -> tuple[tuple[Membership, ...], list[Note]]:
     """Which cameras are in which group. Only locations depend on it, so a group not read makes nothing partial."""
     groups = _items(listing, CameraGroup)
-    members = await _together(rest, [f"cameraGroups/{group.id}/cameras" for group in groups])
+    members = await _together(rest, [f"cameraGroups/{quote(group.id, safe='')}/cameras" for group in groups])
     unread = sum(one.fault is not None for one in members)
     notes = [Note(f"{unread} of {len(groups)} camera groups could not be read: their cameras' location is the site")]
     found = tuple(

@@ -53,7 +53,7 @@ class Rest:
         return await self._asked(path, self._timeout_s)
 
     async def _tried(self, path: str, timeout_s: float) -> HttpAnswer:
-        what = path.partition("?")[0]
+        what, longest_s = path.partition("?")[0], 2 * timeout_s
         for pause_s in (*PAUSES_S, None):
             try:
                 answer = await self._asked(path, timeout_s)
@@ -62,7 +62,7 @@ class Rest:
                 fault, wait_s = fault_of(answer, what), _asked_wait(answer)
             except Unreachable as error:
                 fault, wait_s = error, 0.0
-                timeout_s *= 2 if isinstance(error, Slow) else 1
+                timeout_s = longest_s if isinstance(error, Slow) else timeout_s
             if pause_s is None or not _passing(fault):
                 raise fault
             await asyncio.sleep(max(pause_s, wait_s))

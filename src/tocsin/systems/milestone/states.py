@@ -60,7 +60,12 @@ MEANINGS: Mapping[str, Meaning] = msgspec.json.decode(
     resources.files(__package__).joinpath("state_events.json").read_bytes(), type=dict[str, Meaning]
 )
 """By event type: the GUIDs are fixed in the vendor's samples."""
-_SUFFIX = re.compile(r"(\(?(device|hardware)\)?)$")
+_SUFFIX = re.compile(r"(\(?(device|hardware|recordingserver)\)?)$")
+_INHERITED: Mapping[str, tuple[HealthState, Reason]] = {
+    "hardware": ("offline", "hardware_error"),
+    "recorder": ("unknown", "parent_unknown"),
+}
+"""What it means for the channels when this kind is offline (rules 2 and 3)."""
 
 
 def read_frame(data: str | bytes) -> Frame:
@@ -95,17 +100,18 @@ def meanings_with(types: Iterable[EventType]) -> dict[str, Meaning]:
 def states_of(
     one: Occurred, meanings: Mapping[str, Meaning], topology: Topology, zone: str, basis: Basis
 ) -> Iterator[FoundState]:
-    """The state of the device it is about; a box that fails takes its channels with it (rule 2)."""
+    """The state of the device it is about; a box or a recording server that fails takes its channels with it."""
     meaning = meanings.get(guid(one.type))
     identity = _identity(one.source)
     if meaning is None or identity is None:
         return
     since = instant(one.time, zone)
     yield _state(identity, meaning.state, meaning.reason, topology, FoundState("", "", "unknown", None, basis, since))
-    if identity[0] == "hardware" and meaning.state == "offline":
+    if meaning.state == "offline" and identity[0] in _INHERITED:
+        passed_on = _INHERITED[identity[0]]
         inherited = FoundState("", "", "unknown", None, "inherited", since)
         for child in topology.children.get(identity[1], ()):
-            yield _state(child, "offline", "hardware_error", topology, inherited)
+            yield _state(child, *passed_on, topology, inherited)
 
 
 def settled(found: Iterable[FoundState]) -> dict[Identity, FoundState]:

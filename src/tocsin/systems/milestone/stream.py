@@ -117,7 +117,7 @@ class StateStream:
         self._socket = socket
         return "new_session" if status == 201 else "resumed"
 
-    async def _followed(self) -> AsyncIterator[FoundState]:
+    async def _followed(self) -> AsyncIterator[FoundState | Marker]:
         """Ends by raising Unreachable."""
         assert self._socket is not None
         while True:
@@ -125,6 +125,10 @@ class StateStream:
                 for state in states_of(one, self._meanings or MEANINGS, self.topology, self._zone, "event"):
                     if state.kind in self._kinds:
                         yield state
+                    if (state.kind, state.state) == ("recorder", "online"):
+                        # Its cameras were unknown meanwhile, and nothing is said of those that did not change.
+                        yield "new_session"
+                        yield "live"
                 self._last_event = one.id or self._last_event
 
     async def _open(self) -> EventSocket:
