@@ -12,7 +12,7 @@ import pytest
 from tocsin.engine.clock import LoopClock
 from tocsin.standins.milestone.site import STARTED, Plan, Site
 from tocsin.standins.milestone.standin import MilestoneStandin
-from tocsin.standins.milestone.switches import Fault, Login, read_fault
+from tocsin.standins.milestone.switches import Assumptions, Fault, Login, read_assumptions, read_fault
 
 GOLDEN = Path(__file__).parents[1] / "systems/milestone/golden"
 FORM = {"grant_type": "password", "username": "u", "password": "p&+%", "client_id": "GrantValidatorClient"}
@@ -165,3 +165,11 @@ def test_faults_as_they_are_written(text: str, fault: Fault | None) -> None:
     else:
         found = read_fault(text)
         assert (found.where, found.how, found.times) == (fault.where, fault.how, fault.times)
+
+
+def test_assumptions_as_they_are_written() -> None:
+    assert read_assumptions(["paging=ignored", "pongs=false"]) == Assumptions(paging="ignored", pongs=False)
+    with pytest.raises(ValueError, match="there is paging, driver_settings"):
+        read_assumptions(["pageing=ignored"])
+    with pytest.raises(ValueError, match="perhaps"):
+        read_assumptions(["paging=perhaps"])

@@ -1,6 +1,6 @@
 """`tocsin simulate milestone`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -9,6 +9,14 @@ from tocsin.cli.simulate.serving import Cert, CertKey, Listen, print_line, serve
 
 Faults = Annotated[
     list[str], typer.Option(help='Make requests fail: "cameras?disabled&page=6=silent*2"; 503, close, page, redirect.')
+]
+Assumed = Annotated[
+    list[str],
+    typer.Option(
+        help="What is not published, the other way: paging=ignored|size-ignored, pushed_between=true, "
+        "driver_settings=HardwareDriverSettings|older|none, identity_provider=root, gateways=text, pongs=false, "
+        "events=absent|down, hardware_states=false, recorder_states=false, picture=generic|video, administrator=false."
+    ),
 ]
 
 
@@ -23,65 +31,29 @@ def milestone(
     token_life: Annotated[float, typer.Option(min=1, help="Seconds after which a token is refused.")] = 3600.0,
     delay: Annotated[float, typer.Option(min=0, help="Answer each request so many seconds late.")] = 0.0,
     fault: Faults = [],  # noqa: B006
-    paging: Annotated[Literal["honoured", "ignored", "size-ignored"], typer.Option(help="What page and size do.")] = (
-        "honoured"
-    ),
-    driver_settings: Annotated[
-        Literal["hardwareDriverSettings", "HardwareDriverSettings", "older", "none"],
-        typer.Option(help="Where MAC addresses stand."),
-    ] = "hardwareDriverSettings",
-    identity_provider: Annotated[
-        Literal["gateway", "root"], typer.Option(help="Tokens at /API/IDP or at /IDP.")
-    ] = "gateway",
-    events: Annotated[
-        Literal["there", "absent", "down"], typer.Option(help="The Events and State service: absent before 2023 R3.")
-    ] = "there",
-    no_pongs: Annotated[bool, typer.Option("--no-pongs", help="WebSocket pings are not answered.")] = False,
-    no_hardware_states: Annotated[bool, typer.Option("--no-hardware-states", help="Boxes have no states.")] = False,
-    no_recorder_states: Annotated[
-        bool, typer.Option("--no-recorder-states", help="The recording server has no state.")
-    ] = False,
-    pushed_between: Annotated[
-        bool, typer.Option("--pushed-between", help="Push an event between each command and its answer.")
-    ] = False,
-    picture: Annotated[
-        Literal["jpeg", "generic", "video"], typer.Option(help="What the recording server sends as picture.")
-    ] = "jpeg",
-    no_administrator: Annotated[bool, typer.Option("--no-administrator", help="The user may not read roles.")] = False,
+    assume: Assumed = [],  # noqa: B006
     cert: Cert = None,
     cert_key: CertKey = None,
 ) -> None:
     """A Milestone XProtect site: API Gateway, Events and State service, recording server.
 
     Strict: what it does not know is refused. POST /standin/unplug/3 takes camera 3 away, /standin/plug/3 puts it back;
-    also unplug-box, plug-box, unplug-recorder, plug-recorder, remove,
-    drop, forget, revoke.
+    also unplug-box, plug-box, unplug-recorder, plug-recorder, remove, drop, forget, revoke.
 
     Example: tocsin simulate milestone --listen 127.0.0.1:4200 --cameras 2500 --boxes 800 --delay 0.05
     """
     from tocsin.engine.clock import LoopClock
     from tocsin.standins.milestone.site import Plan
     from tocsin.standins.milestone.standin import MilestoneStandin
-    from tocsin.standins.milestone.switches import Assumptions, Login, read_fault
+    from tocsin.standins.milestone.switches import Login, read_assumptions, read_fault
 
-    assumptions = Assumptions(
-        paging=paging,
-        driver_settings=driver_settings,
-        identity_provider=identity_provider,
-        events=events,
-        hardware_states=not no_hardware_states,
-        recorder_states=not no_recorder_states,
-        pongs=not no_pongs,
-        pushed_between=pushed_between,
-        picture=picture,
-        administrator=not no_administrator,
-    )
+    try:
+        assumptions, faults = read_assumptions(assume), [read_fault(text) for text in fault]
+    except ValueError as error:
+        stop(str(error), WRONG_USE)
     login = Login(username, password, token_life, locked, windows)
     tls = server_tls(cert, cert_key)
     standin = MilestoneStandin(listen, print_line, LoopClock(), Plan(cameras, boxes), login, assumptions, tls)
     standin.gateway.delay_s = delay
-    try:
-        standin.gateway.faults = [read_fault(text) for text in fault]
-    except ValueError as error:
-        stop(str(error), WRONG_USE)
+    standin.gateway.faults = faults
     until_stopped(standin.serve(started(listen)), f"cannot listen on {listen}")

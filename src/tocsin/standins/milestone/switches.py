@@ -1,7 +1,9 @@
 """What nobody has published about XProtect, each as a switch, and what can be made to go wrong (connectors.md 10.1)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 
@@ -72,3 +74,14 @@ def read_fault(text: str) -> Fault:
     if times and not times.isdecimal():
         raise ValueError(f"--fault {text}: {times!r} is no number")
     return Fault(where, how, int(times or 0))
+
+
+def read_assumptions(texts: Sequence[str]) -> Assumptions:
+    """Of several `KEY=VALUE`. Raises ValueError."""
+    given = dict(text.partition("=")[::2] for text in texts)
+    if foreign := given.keys() - set(Assumptions.__struct_fields__):
+        raise ValueError(f"--assume {min(foreign)}: there is {', '.join(Assumptions.__struct_fields__)}")
+    try:
+        return msgspec.convert(given, Assumptions, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"--assume: {error}") from None
