@@ -66,9 +66,10 @@ async def test_the_time_of_a_state_is_the_systems_own(bench: Any) -> None:
     await one.read()
     key = identity("camera", 1)
     one.site.site.states[f"cameras/{key}"] = (
-        "A334AF1C-4B4B-4957-9E5F-AB8CA07FEAB6".lower(),
+        "a334af1c-4b4b-4957-9e5f-ab8ca07feab6",
         "2025-03-08T05:58:41.0300000Z",
     )
+    del one.site.site.states[f"recordingServers/{identity('recorder')}"]
     found = [state async for state in one.system.baseline() if state.native_key == key]
     assert [(state.state, f"{state.since:%FT%T.%f}", state.basis) for state in found] == [
         ("offline", "2025-03-08T05:58:41.030000", "state_snapshot")
@@ -120,7 +121,10 @@ async def test_without_states_of_boxes_cameras_keep_their_own(bench: Any) -> Non
     assert set((await states_now(one.system)).values()) == {"online"}
 
 
-async def test_a_recorder_that_goes_away_leaves_its_cameras_unknown_not_offline(bench: Any) -> None:
+async def test_a_recorder_that_goes_away_leaves_its_cameras_unknown_not_offline(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "HEAL_AFTER_S", 0.05)
     one = await bench(Plan(cameras=2, boxes=2), **FAST)
     await one.read()
     recorder = identity("recorder")
@@ -135,8 +139,26 @@ async def test_a_recorder_that_goes_away_leaves_its_cameras_unknown_not_offline(
     assert [await following.next() for _ in range(2)] == [
         ("recorder", recorder, "online", "communication_started"), "new_session",
     ]  # fmt: skip
-    assert set((await states_now(one.system)).values()) == {"online"}
+    found = [state async for state in one.system.baseline()]
+    assert {state.state for state in found} == {"online"}
+    assert len({state.since for state in found}) == 1, "older words would not count for more than the outage"
     assert await following.next() == "live"
+    await following.aclose()
+
+
+async def test_boxes_that_come_back_are_looked_at_together(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "HEAL_AFTER_S", 0.2)
+    one = await bench(Plan(cameras=2, boxes=2), **FAST)
+    await one.read()
+    following = Following(one.system)
+    await following.live()
+    for order in ("unplug-box", "plug-box"):
+        await one.site.happens(order, 1)
+        await one.site.happens(order, 2)
+    assert [await following.next() for _ in range(4)] == [
+        camera(1, "offline", "hardware_error"), camera(2, "offline", "hardware_error"), "new_session", "live",
+    ]  # fmt: skip
+    assert set((await states_now(one.system)).values()) == {"online"}
     await following.aclose()
 
 

@@ -125,6 +125,28 @@ def settled(found: Iterable[FoundState]) -> dict[Identity, FoundState]:
     return newest
 
 
+def confirmed(found: Mapping[Identity, FoundState], topology: Topology) -> dict[Identity, FoundState]:
+    """A box or recording server that came back speaks for its channels from then on: otherwise what they were before
+    would never again count for more than what its outage said of them.
+    """
+    lifted = dict(found)
+    for (kind, key), parent in found.items():
+        if kind not in _INHERITED or parent.state != "online" or parent.since is None:
+            continue
+        for child in topology.children.get(key, ()):
+            own = lifted.get(child)
+            if own is None or own.since is None or own.state == _INHERITED[kind][0]:
+                continue  # it was told the same during the outage
+            if own.since < parent.since:
+                lifted[child] = msgspec.structs.replace(own, since=parent.since)
+    return lifted
+
+
+def heals(state: FoundState) -> bool:
+    """Whether channels may be well again although nothing is said of them."""
+    return state.kind in _INHERITED and state.state == "online"
+
+
 def with_the_silent(found: Mapping[Identity, FoundState], topology: Topology) -> Iterator[FoundState]:
     """A device the system says nothing about is unknown, not offline (rule 1). One that the last inventory has not
     found is no device of ours.

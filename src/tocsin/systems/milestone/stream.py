@@ -19,6 +19,8 @@ from tocsin.systems.milestone.states import (
     MEANINGS,
     Meaning,
     Occurred,
+    confirmed,
+    heals,
     meanings_with,
     settled,
     states_of,
@@ -31,6 +33,8 @@ PATH = "/api/ws/events/v1"
 OPEN_DEADLINE_S = 15.0
 COMMAND_DEADLINE_S = 30.0
 PAUSES_S = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+HEAL_AFTER_S = 10.0
+"""Boxes often come back many at once, and a baseline of a large site takes minutes."""
 STEADY_S = 60.0
 """A socket that stood this long was no failure: one reconnects at once, as after the server's daily recycling."""
 
@@ -94,7 +98,7 @@ class StateStream:
         found = settled(
             state for one in frame for state in states_of(one, meanings, self.topology, self._zone, "state_snapshot")
         )
-        for state in with_the_silent(found, self.topology):
+        for state in with_the_silent(confirmed(found, self.topology), self.topology):
             if state.kind in self._kinds:
                 yield state
 
@@ -118,17 +122,24 @@ class StateStream:
         return "new_session" if status == 201 else "resumed"
 
     async def _followed(self) -> AsyncIterator[FoundState | Marker]:
-        """Ends by raising Unreachable."""
+        """Ends by raising Unreachable. Asks for a baseline some time after a box or recording server came back."""
         assert self._socket is not None
+        heal_at: float | None = None
         while True:
-            for one in await self._socket.next_events():
+            try:
+                async with asyncio.timeout(None if heal_at is None else heal_at - self._clock.monotonic()):
+                    events = await self._socket.next_events()
+            except TimeoutError:
+                heal_at = None
+                yield "new_session"
+                yield "live"
+                continue
+            for one in events:
                 for state in states_of(one, self._meanings or MEANINGS, self.topology, self._zone, "event"):
+                    if heal_at is None and heals(state):
+                        heal_at = self._clock.monotonic() + HEAL_AFTER_S
                     if state.kind in self._kinds:
                         yield state
-                    if (state.kind, state.state) == ("recorder", "online"):
-                        # Its cameras were unknown meanwhile, and nothing is said of those that did not change.
-                        yield "new_session"
-                        yield "live"
                 self._last_event = one.id or self._last_event
 
     async def _open(self) -> EventSocket:
