@@ -21,7 +21,7 @@ SOAP = "/ManagementServer/ServerCommandServiceOAuth.svc"
 SOAP_ACTION = '"http://videoos.net/2/XProtectCSServerCommand/IServerCommandService/Login"'
 LARGEST_PAGE = 2000
 _LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form></form></body></html>"
-_TIME = re.compile(r"gt:'[0-9T:.Z-]+'")
+_TIME = re.compile(r"gt:'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z'")
 
 
 class Refusal(Exception):

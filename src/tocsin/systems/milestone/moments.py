@@ -23,5 +23,5 @@ def instant(text: str, zone: str) -> datetime | None:
 
 
 def written(moment: datetime) -> str:
-    """UTC with milliseconds, as it is used in filters."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    """UTC with seven fraction digits, as XProtect writes them: rounded, a filter would give the last event again."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
