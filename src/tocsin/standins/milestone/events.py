@@ -1,6 +1,6 @@
 """The stand-in's Events and State WebSocket: sessions, subscriptions, states; a malformed command ends it."""
 
-import asyncio
+import contextlib
 import uuid
 from collections.abc import Callable
 from typing import Any, Literal
@@ -167,7 +167,6 @@ class Events:
 
 
 async def _send(socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
-    try:
+    """A socket that is closing hears no more; what it missed is kept with its session."""
+    with contextlib.suppress(ConnectionError, RuntimeError):
         await socket.send_str(msgspec.json.encode(message).decode())
-    except (ConnectionError, RuntimeError):
-        await asyncio.sleep(0)

@@ -140,5 +140,5 @@ def _with_clock(detail: str, date: str, now: datetime) -> CheckStep:
         return CheckStep("version", True, detail)
     if abs(ahead) < SKEW:
         return CheckStep("version", True, detail)
-    said_skew = f"{detail}; its clock differs from ours by {ahead.total_seconds():+.0f} s"
-    return CheckStep("version", True, said_skew, "set both clocks by NTP: times of states come from it")
+    with_skew = f"{detail}; its clock differs from ours by {ahead.total_seconds():+.0f} s"
+    return CheckStep("version", True, with_skew, "set both clocks by NTP: times of states come from it")
