@@ -6,6 +6,8 @@ from typing import Any
 from msgspec import Struct
 
 from tocsin.engine.systems import System
+from tocsin.systems.milestone.settings import MilestoneSettings
+from tocsin.systems.milestone.system import build as milestone
 from tocsin.systems.settings import SystemSettings
 from tocsin.systems.surroundings import SystemSurroundings
 
@@ -20,6 +22,15 @@ class SystemType(Struct, frozen=True):
     build: Callable[[Any, SystemSurroundings], System]
 
 
-_TYPES: tuple[SystemType, ...] = ()
+_TYPES: tuple[SystemType, ...] = (
+    SystemType(
+        "milestone",
+        "Milestone XProtect",
+        "Milestone publishes the Configuration API, the Events and State WebSocket and the ImageServer protocol; "
+        "paging of the configuration and MAC addresses are as seen on real systems.",
+        MilestoneSettings,
+        milestone,
+    ),
+)
 SYSTEM_TYPES: dict[str, SystemType] = {one.name: one for one in _TYPES}
 """By the name that `type` gives in the configuration."""
