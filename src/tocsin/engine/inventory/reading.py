@@ -26,9 +26,12 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class Snapshot(Struct, frozen=True):
-    """What one reading found. `doubts` make it partial; `excluded` are ids that a rule or their type leaves out."""
+    """What one reading found. `doubts` make it partial; `excluded` are ids that a rule or their type leaves out;
+    `identities` are of both.
+    """
 
     records: Mapping[str, DeviceRecord]
+    identities: Mapping[Identity, str] = {}
     excluded: frozenset[str] = frozenset()
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -77,8 +80,9 @@ def snapshot(rules: SystemRules, found: Sequence[FoundDevice | Note], issued: Ma
     notes = [clean(one.text, 400) for one in told if not one.partial]
     notes += [f"the MAC address {one} is on more than {rules.mac_dup_limit} boxes: a dummy" for one in sorted(dummies)]
     notes += [f"{len(devices) - len(valid)} devices without kind or key left out"] if len(valid) < len(devices) else []
+    identities = {(one.kind, one.native_key): each for each, one in zip(ids, valid, strict=True) if each not in twice}
     bounded = (_bounded(doubts), _bounded(notes))
-    return Snapshot(records, frozenset(excluded), *bounded, len(devices), len(devices) - len(valid))
+    return Snapshot(records, identities, frozenset(excluded), *bounded, len(devices), len(devices) - len(valid))
 
 
 def content_hash(record: DeviceRecord) -> str:
