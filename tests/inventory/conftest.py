@@ -120,10 +120,10 @@ class Site:
         (run,) = await self.store.runs("xp", 1)
         return await self.ended(run.id)
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 3600.0) -> None:
+    async def until(self, holds: Callable[[], bool], seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while not holds():
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.05 if seconds <= 600 else 1.0)
 
     async def passes(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -143,6 +143,12 @@ class Site:
         return [one.event.notice for one in self.cloud.seen if isinstance(one.event.notice, InventoryNotice)]
 
 
+async def opened() -> Store:
+    store = open_inline_store()
+    await store.open()
+    return store
+
+
 @asynccontextmanager
 async def site(
     clock: SetClock,
@@ -151,8 +157,7 @@ async def site(
     store: Store | None = None,
     stations: Sequence[ScriptedStation] = (),
 ) -> AsyncIterator[Site]:
-    kept = store or open_inline_store()
-    await kept.open()
+    kept = store or await opened()
     cloud = ScriptedStation("cloud", concurrency=100)
     occurrences: list[Occurrence] = []
     members = [Member(cloud, "cloud", "", cloud=True), *(Member(one, "scripted", "") for one in stations)]
