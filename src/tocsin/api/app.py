@@ -73,7 +73,5 @@ def create_app(
     for module in _ROUTERS:
         app.include_router(module.router, prefix=views.API)
     app.include_router(health_router(metrics))
-    schema.install(
-        app, [*schema.VIEWS, *_DEVICE_TYPES, *_LIST_TYPES, *_LINK_AND_TEST_TYPES, *_RPC_TYPES]
-    )
+    schema.install(app, [*schema.VIEWS, *_DEVICE_TYPES, *_LIST_TYPES, *_LINK_AND_TEST_TYPES, *_RPC_TYPES])
     return app
