@@ -27,6 +27,8 @@ from tocsin.engine.expiries import Expiries
 from tocsin.engine.guarded import guarded
 from tocsin.engine.hub import Change, Hub, delivery_changed, event_kept
 from tocsin.engine.intake import Door, IntakeParts
+from tocsin.engine.inventory.book import InventoryBook
+from tocsin.engine.inventory.systems import Systems, SystemsParts
 from tocsin.engine.links import Links
 from tocsin.engine.members import GatewayParts, Member
 from tocsin.engine.on_test import OnTestBook
@@ -98,6 +100,9 @@ class Gateway:
         self.intake = Door(door_parts, list(self._routes.values()))
         ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
         self.commands = Commands(CommandParts(*ordered))
+        book = parts.book or InventoryBook(parts.store, parts.clock)
+        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s)
+        self.systems = Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
         destinations = [member.destination for member in members]
@@ -122,6 +127,7 @@ class Gateway:
         await self.contacts.load()
         await self.commands.load()
         await self.tests.load()
+        await self.systems.load()
         since = self.clock.now() - REPEATS_REACH
         await self.intake.remember({source.name: since for source in self._sources})
         for source in self._sources:
@@ -133,6 +139,7 @@ class Gateway:
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
             *self._paths.works(),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
+            *self.systems.works(),
             ("supervision", "task", self.supervision.run),
             ("on test", "task", self.tests.run),
             ("contacts", "task", self.contacts.run),
@@ -166,8 +173,8 @@ class Gateway:
         await asyncio.gather(self.contacts.aclose(), *(pump.stop() for pump in self._pumps.values()))
 
     async def aclose(self) -> None:
-        """Close the destinations' connections, after `run` has ended."""
-        await asyncio.gather(*(member.destination.aclose() for member in self._members.values()))
+        """Close all connections, after `run` has ended."""
+        await asyncio.gather(self.systems.aclose(), *(one.destination.aclose() for one in self._members.values()))
 
     def standing(self) -> Standing:
         """For the gateway that follows after a reload."""
@@ -290,6 +297,7 @@ class Gateway:
             member.wants_photos,
             member.links and bool(self.public_url),
             member.says_test,
+            member.cloud,
         )
 
     def _pump(self, member: Member) -> Pump:

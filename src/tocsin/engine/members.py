@@ -8,6 +8,7 @@ from tocsin.engine.backoff import Retry
 from tocsin.engine.contacts import ContactRules
 from tocsin.engine.contracts import Clock, Destination, Randomness
 from tocsin.engine.intake import PhotoCheck
+from tocsin.engine.inventory.book import InventoryBook
 from tocsin.engine.retention import RetentionAges
 from tocsin.engine.routing import Filter
 from tocsin.store.contract import Store
@@ -31,6 +32,8 @@ class Member(Struct, frozen=True):
     insecure: bool = False
     links: bool = False
     says_test: bool = False
+    cloud: bool = False
+    """A service cloud: it is told of inventories and health, not of alarms."""
 
 
 class GatewayParts(NamedTuple):
@@ -49,3 +52,4 @@ class GatewayParts(NamedTuple):
     """Other nodes accept events into the same store."""
     link_life_s: float = 12 * 3600.0
     """How long an event's link is good after the last delivery that carries it."""
+    book: InventoryBook | None = None
