@@ -10,6 +10,7 @@ PACKAGES = {
     "chromium": "chromium",
     "fusermount3": "fuse3",
     "postfix": "postfix",
+    "rabbitmq-server": "rabbitmq-server",
     "saslpasswd2": "sasl2-bin",
 }
 UNPACKED = {"vsftpd": ("vsftpd",), "proftpd": ("proftpd-core", "proftpd-mod-crypto")}
