@@ -6,6 +6,8 @@ from typing import Any
 from msgspec import Struct
 
 from tocsin.engine.systems import System
+from tocsin.systems.onguard.settings import OnGuardSettings
+from tocsin.systems.onguard.system import build as build_onguard
 from tocsin.systems.settings import SystemSettings
 from tocsin.systems.surroundings import SystemSurroundings
 
@@ -20,6 +22,15 @@ class SystemType(Struct, frozen=True):
     build: Callable[[Any, SystemSurroundings], System]
 
 
-_TYPES: tuple[SystemType, ...] = ()
+_TYPES: tuple[SystemType, ...] = (
+    SystemType(
+        "onguard",
+        "Lenel OnGuard",
+        "Session, instances and subscriptions are published by the vendor's description of OpenAccess; status words come "
+        "from its earlier interface; event texts, message bus and byte order of addresses are assumed.",
+        OnGuardSettings,
+        build_onguard,
+    ),
+)
 SYSTEM_TYPES: dict[str, SystemType] = {one.name: one for one in _TYPES}
 """By the name that `type` gives in the configuration."""

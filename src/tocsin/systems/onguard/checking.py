@@ -108,7 +108,7 @@ async def _inventory(reader: Reader, hardware: Hardware, settings: OnGuardSettin
     site = await reader.site()
     hardware.take(site)
     counts = Counter(device.kind for device in site.devices)
-    told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items()) or "nothing"
+    told = ", ".join(f"{count} × {kind.replace('_', ' ')}" for kind, count in counts.items()) or "nothing"
     partial = [note.text for note in site.notes if note.partial]
     hint = "" if site.devices else "does this user see all segments?"
     steps = [CheckStep("inventory", not partial, "; ".join([told, *partial]), hint)]
