@@ -26,7 +26,7 @@ _TYPES: tuple[SystemType, ...] = (
     SystemType(
         "onguard",
         "Lenel OnGuard",
-        "Session, instances and subscriptions are published by the vendor's description of OpenAccess; status words come "
+        "Session, instances and subscriptions are the vendor's description of OpenAccess; status words come "
         "from its earlier interface; event texts, message bus and byte order of addresses are assumed.",
         OnGuardSettings,
         build_onguard,

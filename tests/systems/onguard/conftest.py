@@ -42,11 +42,11 @@ class Bench:
         self.closing = contextlib.AsyncExitStack()
 
     async def server(
-        self, site: Site | None = None, tls: Any = None, broker: Broker = Broker(), access: Any = None, **assumed: Any
+        self, site: Site | None = None, tls: Any = None, broker: Any = None, access: Any = None, **assumed: Any
     ) -> tuple[OnGuardStandin, int]:
-        given = Access(**(access or {}))
+        given, named = Access(**(access or {})), Broker(**(broker or {}))
         standin = OnGuardStandin(
-            "127.0.0.1:0", self.received.append, self.clock, site or example(), given, Assumed(**assumed), broker, tls
+            "127.0.0.1:0", self.received.append, self.clock, site or example(), given, Assumed(**assumed), named, tls
         )
         port = await standin.web.start()
         self.closing.push_async_callback(standin.web.aclose)
