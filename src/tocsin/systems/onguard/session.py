@@ -75,15 +75,16 @@ class Session:
 
     async def keep_alive(self) -> None:
         """So that polling at long intervals keeps its session."""
-        if self._token and self._clock.monotonic() - self._asked_at > IDLE_S:
+        if self._token and self._clock.monotonic() - self._asked_at >= IDLE_S:
             await self.ask("GET", "keepalive")
 
     async def aclose(self) -> None:
         """Log out, if that can be done within two seconds."""
+        token, self._token = self._token, ""
         with contextlib.suppress(TransportError, TimeoutError):
             async with asyncio.timeout(LOGOUT_S):
-                if self._token:
-                    await self._exchanged("DELETE", "authentication", NOTHING, None, self._token)
+                if token:
+                    await self._exchanged("DELETE", "authentication", NOTHING, None, token)
         for server in self._servers:
             await server.aclose()
 

@@ -95,7 +95,7 @@ class OnGuardSystem:
 
     def _watch(self) -> Watch:
         log = EventLog(self._session, self._settings.zone())
-        return Watch(self._hardware, log, self._settings.health, self._around.clock)
+        return Watch(self._session, self._hardware, log, self._settings.health, self._around.clock)
 
     async def _acquainted(self) -> None:
         """States say nothing without knowing what hangs on what."""

@@ -11,6 +11,7 @@ from tocsin.systems.onguard import status
 from tocsin.systems.onguard.event_log import EventLog
 from tocsin.systems.onguard.events import LoggedEvent, device_of, points_at
 from tocsin.systems.onguard.hardware import UPDATES_AT_ONCE, Hardware, Panel
+from tocsin.systems.onguard.session import IDLE_S, Session
 from tocsin.systems.onguard.settings import OnGuardHealthSettings
 
 READ_S = 3.0
@@ -20,7 +21,10 @@ READ_S = 3.0
 class Watch:
     """Follows one session. Everything raises SystemFault."""
 
-    def __init__(self, hardware: Hardware, log: EventLog, settings: OnGuardHealthSettings, clock: Clock) -> None:
+    def __init__(
+        self, session: Session, hardware: Hardware, log: EventLog, settings: OnGuardHealthSettings, clock: Clock
+    ) -> None:
+        self._session = session
         self._hardware = hardware
         self._log = log
         self._settings = settings
@@ -70,7 +74,8 @@ class Watch:
                 for state in await self._pointed():
                     yield state
                 self._hint_at = self._clock.monotonic() + self._settings.hint_every
-            await asyncio.sleep(max(0.0, min(due, self._hint_at) - self._clock.monotonic()))
+            await asyncio.sleep(max(0.0, min(due, self._hint_at, now + IDLE_S) - self._clock.monotonic()))
+            await self._session.keep_alive()
 
     async def _pointed(self) -> list[FoundState]:
         events = await self._log.more()
