@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from aio_pika.exceptions import ChannelNotFoundEntity
@@ -33,6 +34,7 @@ class Alarms:
         self._zone = settings.zone()
         self._meanings = meanings(settings.alarm_texts)
         self._log = EventLog(session, self._zone)
+        self._since = around.clock.now() - timedelta(seconds=settings.catch_up)
         self._down = ""
         self.pauses_s = PAUSES_S
 
@@ -56,7 +58,8 @@ class Alarms:
         await self._log.begin(LOOK_BACK)
         while True:
             for event in await self._log.more():
-                await self._hand_over(event, intake)
+                if not (event.at and event.at < self._since):
+                    await self._hand_over(event, intake)
                 self._log.last = event.serial_number
             up()
             await asyncio.sleep(self._settings.health.hint_every)

@@ -11,7 +11,12 @@ from typing import Any
 import aio_pika
 import msgspec
 from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ProbableAuthenticationError
+from aio_pika.exceptions import (
+    AMQPError,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    ProbableAuthenticationError,
+)
 from msgspec import Struct
 
 from tocsin.engine.systems import LoginRefused, Misconfigured, ProtocolFault, Unreachable
@@ -99,7 +104,7 @@ async def consume(settings: AmqpSettings, where: Subscription, take: Take) -> No
             await _closed(connection)
     except ChannelNotFoundEntity:
         raise
-    except (AMQPError, ConnectionError) as error:
+    except (AMQPError, ChannelInvalidStateError, ConnectionError) as error:
         raise Unreachable(
             f"the message broker {endpoint} ended the connection: {error or type(error).__name__}"
         ) from error
@@ -136,8 +141,8 @@ async def _connected(
         raise LoginRefused(f"the message broker {endpoint} refuses amqp.username and amqp.password") from error
     except TimeoutError as error:
         raise Unreachable(f"the message broker {endpoint} did not answer within {CONNECT_S:g} s") from error
-    except OSError as error:
-        raise Unreachable(explain(error, endpoint)) from error
+    except OSError as error:  # the library's own wear a system error's number that is none
+        raise Unreachable(explain(error.__cause__ or error, endpoint)) from error
 
 
 async def _closed(connection: aio_pika.abc.AbstractConnection) -> None:

@@ -26,7 +26,7 @@ class EventLog:
         if self.last is not None:
             return
         total = number(await self._page(-1, 1, 1), "total_items") or 0
-        rows = items(await self._page(-1, max(1, total - back), 1), OPERATION) if total else []
+        rows = items(await self._page(-1, total - back, 1), OPERATION) if total > back else []
         read = [event.serial_number for row in rows if (event := read_event(row, self._zone))]
         self.last = max(read, default=0)
 

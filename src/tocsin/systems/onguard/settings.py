@@ -91,6 +91,9 @@ class OnGuardSettings(SystemSettings):
         {}, description='Further texts of events and their kind: { "door forced" = "door_forced" }; part of the text.'
     )
     health: OnGuardHealthSettings = Field(OnGuardHealthSettings(), description="How online and offline are noticed.")
+    catch_up: Duration = Field(
+        900.0, ge=0, le=86_400, description="After a start: how old events of the event log may be to become alarms."
+    )
     amqp: AmqpSettings | None = Field(
         None, description="Take events that become alarms from the message bus; without it the event log is read."
     )
