@@ -19,7 +19,7 @@ from tocsin.systems.onguard.system import OnGuardSystem
 from tocsin.telemetry.occurrences import Notice, Trouble
 
 QUEUE = "openaccess-17"
-KINDS = ["door_forced", "connection_lost"]
+KINDS = ["door_forced", "door_held"]
 
 
 class Keeping:

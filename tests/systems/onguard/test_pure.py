@@ -300,7 +300,8 @@ def test_a_logged_event_becomes_an_alarm_of_its_device() -> None:
         ({}, ["door_held"], None, None),
         ({"description": "Door Forced Open Restored"}, ["door_forced"], "door_forced", "restore"),
         ({"description": "", "event_text": "DOOR HELD OPEN"}, ["door_held"], "door_held", "new"),
-        ({"description": "Communications Lost"}, ["connection_lost"], "connection_lost", "new"),
+        ({"description": "Communications Lost"}, ["connection_lost"], None, None),  # the device's health tells it
+        ({"description": "Access Denied: Duress"}, ["duress"], "duress", "new"),
         ({"description": "Access Granted"}, ["door_forced"], None, None),
         ({"description": "Something"}, ["info"], None, None),
     ],

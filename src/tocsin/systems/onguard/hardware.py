@@ -40,6 +40,7 @@ class Hardware:
         self._asking = asyncio.Semaphore(STATUS_AT_ONCE)
         self._updated: dict[str, dict[str, bool]] = defaultdict(dict)
         self._below: dict[tuple[str, str], list[FoundDevice]] = {}
+        self._all: frozenset[tuple[str, str]] = frozenset()
         self._asked = 0
 
     def take(self, site: Site) -> None:
@@ -48,6 +49,7 @@ class Hardware:
         for device in site.devices:
             if device.parent is not None:
                 self._below[device.parent].append(device)
+        self._all = frozenset((device.kind, device.native_key) for device in site.devices)
         self._asked = sum(device.kind in status.ASKED for device in site.devices)
         self._updated.clear()
 
@@ -56,7 +58,7 @@ class Hardware:
         return max(self._every_s, self._asked / PER_SECOND)
 
     def knows(self, kind: str, key: str) -> bool:
-        return any(one.native_key == key for rows in self._below.values() for one in rows if one.kind == kind)
+        return (kind, key) in self._all
 
     async def panels(self) -> list[Panel]:
         rows = await self._reader.panels()
