@@ -48,6 +48,8 @@ class Assumed(Struct, frozen=True):
     """Status words are those of the last UpdateHardwareStatus."""
     lacks: tuple[str, ...] = ()
     """Operations and types this OnGuard does not have."""
+    sorts: bool = True
+    """Takes several fields in order_by, joined by commas."""
     lost_rows: int = 0
     """How many more items are counted than come."""
 
@@ -216,6 +218,8 @@ class OnGuardStandin:
             number, size = int(given.get("page_number", 1)), int(given.get("page_size", 20))
             kept = chosen(rows, str(given.get("filter", "")))
             names = [name for name in str(given.get("order_by", "")).split(",") if name]
+            if names and not self.assumed.sorts:
+                raise ValueError("order_by is not understood")
             kept.sort(key=lambda row: [row[name] for name in names])
         except (ValueError, KeyError) as problem:
             raise Wrong(400, "openaccess.general.invalidparameter", str(problem)) from None

@@ -13,7 +13,7 @@ from tocsin.engine.systems import LicenceRefused, LoginRefused, NotSupported, Pr
 from tocsin.model.inventory import HealthState, Reason
 from tocsin.standins.onguard_site import packed
 from tocsin.systems.onguard.addresses import address_text, byte_order
-from tocsin.systems.onguard.answers import Denied, SessionEnded, fault_of, login_fault, members
+from tocsin.systems.onguard.answers import BadRequest, Denied, SessionEnded, fault_of, login_fault, members
 from tocsin.systems.onguard.events import (
     LoggedEvent,
     device_of,
@@ -143,7 +143,7 @@ def test_flags_and_frozen_panels() -> None:
         (403, b'{"error": {"message": "The licence has expired."}}', "", LicenceRefused, "expired"),
         (403, b'{"error": {"message": "No permission."}}', "", Denied, "No permission."),
         (404, b"", "", NotSupported, "404"),
-        (400, b'{"error": {"code": "c", "message": "bad\\r\\nfilter"}}', "", ProtocolFault, "c: bad filter"),
+        (400, b'{"error": {"code": "c", "message": "bad\\r\\nfilter"}}', "", BadRequest, "c: bad filter"),
         (500, b"<html>", "", ProtocolFault, "500"),
         (503, b"", "", Unreachable, "LS OpenAccess"),
         (429, b"", "", Unreachable, ""),

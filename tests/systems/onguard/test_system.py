@@ -101,6 +101,15 @@ async def test_4_a_page_that_fails_for_good_makes_the_inventory_partial(bench: B
     assert "page 2" in notes[0].text
 
 
+@pytest.mark.parametrize("assumed", [{"sorts": False}, {"page_cap": 7}, {"naive_times": True}, {"error_in": "header"},
+                                     {"lacks": ("keepalive",)}])  # fmt: skip
+async def test_the_inventory_is_the_same_whatever_is_assumed(bench: Bench, assumed: Any) -> None:
+    _, usual = await bench.server(large(120))
+    _, other = await bench.server(large(120), **assumed)
+    expected, found = [await inventory(bench.system(port)) for port in (usual, other)]
+    assert found == expected
+
+
 async def test_counts_that_do_not_fit_make_the_inventory_partial(bench: Bench) -> None:
     _, port = await bench.server(lost_rows=1)
     _, notes = await inventory(bench.system(port))

@@ -28,6 +28,10 @@ class Denied(ProtocolFault):
     """This user may not do or see this; the rest goes on."""
 
 
+class BadRequest(ProtocolFault):
+    """The server does not understand a parameter (400)."""
+
+
 class SessionEnded(LoginRefused):
     """The session is not known any more, or the login is not accepted (401)."""
 
@@ -53,6 +57,8 @@ def fault_of(answer: HttpAnswer, what: str) -> SystemFault:
     match answer.status:
         case 400 | 401 | 402 | 403 if _LICENCE.search(told):
             return LicenceRefused(f"{said}. Check application_id and that OnGuard is licensed for OpenAccess")
+        case 400:
+            return BadRequest(said)
         case 401:
             return SessionEnded(said)
         case 403:

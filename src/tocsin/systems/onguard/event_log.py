@@ -42,5 +42,4 @@ class EventLog:
         return sorted((event for event in read if event.serial_number > after), key=lambda one: one.serial_number)
 
     async def _page(self, after: int, n: int, size: int) -> dict[str, Any]:
-        paging: dict[str, str | int] = {"page_number": n, "page_size": size, "order_by": "serial_number"}
-        return await self._session.ask("GET", OPERATION, {"filter": f"serial_number>{after}", **paging})
+        return await self._session.page(OPERATION, {"filter": f"serial_number>{after}"}, n, size, "serial_number")

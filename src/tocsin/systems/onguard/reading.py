@@ -1,6 +1,7 @@
 """What is asked of OpenAccess: types, instances, recorders, hardware status (connectors.md 5.4 to 5.7)."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +50,8 @@ class Reader:
         segments = await self._segments(notes)
         making = Making(self._order(read, notes), segments, self._settings.panel_types)
         found = devices(read, making)
-        await self._session.ask("GET", "keepalive")  # still there at the end as at the start (connectors.md 2.2)
+        with contextlib.suppress(NotSupported):  # still there at the end as at the start (connectors.md 2.2)
+            await self._session.ask("GET", "keepalive")
         return Site(tuple(found), tuple(notes))
 
     async def rows(self, row: TypeRow, keys: Sequence[str] = ()) -> Listing:
@@ -146,7 +148,6 @@ class Reader:
 
     async def _listing(self, operation: str, query: dict[str, str], keys: Sequence[str], what: str = "") -> Listing:
         async def page(n: int, size: int) -> dict[str, Any]:
-            paging: dict[str, str | int] = {"page_number": n, "page_size": size, "order_by": ",".join(keys)}
-            return await self._session.ask("GET", operation, {**query, **paging})
+            return await self._session.page(operation, query, n, size, ",".join(keys))
 
         return await all_pages(what or operation, keys, page)
