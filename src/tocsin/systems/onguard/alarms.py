@@ -1,7 +1,7 @@
 """Events that become alarms: from the message bus where it is set up, otherwise from the event log."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 
 from tocsin.engine.contracts import Intake, IntakeClosed, Refused
 from tocsin.engine.systems import SystemFault, Unreachable
-from tocsin.systems.onguard.bus import Subscription, consume, description_of, renewed, subscribed
+from tocsin.systems.onguard.bus import consume, description_of, renewed, subscribed
 from tocsin.systems.onguard.event_log import EventLog
 from tocsin.systems.onguard.events import Knows, LoggedEvent, device_of, meaning_of, meanings, read_event, submission
 from tocsin.systems.onguard.session import Session
@@ -43,30 +43,30 @@ class Alarms:
         failures = 0
         while True:
             try:
-                await self._once(intake, self._up)
+                await self._once(intake)
             except SystemFault as fault:
                 failures = failures + 1 if self._down else 1
                 self._tell(fault)
             await asyncio.sleep(self.pauses_s[min(failures, len(self.pauses_s)) - 1])
 
-    async def _once(self, intake: Intake, up: Callable[[], None]) -> None:
+    async def _once(self, intake: Intake) -> None:
         if self._settings.amqp is not None:
-            await self._from_bus(self._settings.amqp, intake, up)
-        await self._from_log(intake, up)
+            await self._from_bus(self._settings.amqp, intake)
+        await self._from_log(intake)
 
-    async def _from_log(self, intake: Intake, up: Callable[[], None]) -> None:
+    async def _from_log(self, intake: Intake) -> None:
         await self._log.begin(LOOK_BACK)
         while True:
             for event in await self._log.more():
                 if not (event.at and event.at < self._since):
                     await self._hand_over(event, intake)
                 self._log.last = event.serial_number
-            up()
+            self._up()
             await asyncio.sleep(self._settings.health.hint_every)
 
-    async def _from_bus(self, amqp: AmqpSettings, intake: Intake, up: Callable[[], None]) -> None:
+    async def _from_bus(self, amqp: AmqpSettings, intake: Intake) -> None:
         async def take(content: Any) -> None:
-            up()
+            self._up()
             rows = content if isinstance(content, list) else [content]
             for row in rows:
                 event = read_event(row, self._zone, amqp.fields) if isinstance(row, Mapping) else None
@@ -77,11 +77,8 @@ class Alarms:
         try:
             await consume(amqp, where, take)
         except ChannelNotFoundEntity as gone:
-            await self._renew(amqp, where)
+            await renewed(self._session, amqp, where)
             raise Unreachable("the queue of the subscription was gone; events may be missing; made anew") from gone
-
-    async def _renew(self, amqp: AmqpSettings, where: Subscription) -> None:
-        await renewed(self._session, amqp, where)
 
     async def _hand_over(self, event: LoggedEvent, intake: Intake) -> None:
         """Returns when the event is on disk, or is not to be kept."""

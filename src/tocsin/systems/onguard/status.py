@@ -6,7 +6,7 @@ from importlib.resources import files
 import msgspec
 from msgspec import Struct
 
-from tocsin.model.inventory import FoundState, HealthState, Reason
+from tocsin.model.inventory import Basis, FoundState, HealthState, Reason
 
 ONLINE = 0x1
 
@@ -76,5 +76,5 @@ def is_frozen(believed_online: bool, updates_of_its_server: list[bool]) -> bool:
 
 def found(kind: str, key: str, what: Health, own: bool = True, hinted: bool = False) -> FoundState:
     """`own`: from its own status word, which OnGuard declares, not derived from its parent's."""
-    basis = "inherited" if not own else "event" if hinted else "state_snapshot"
-    return FoundState(kind, key, what.state, what.reason, basis, detail=what.detail)  # type: ignore[arg-type]
+    basis: Basis = "inherited" if not own else "event" if hinted else "state_snapshot"
+    return FoundState(kind, key, what.state, what.reason, basis, detail=what.detail)
