@@ -11,6 +11,7 @@ PACKAGES = {
     "fusermount3": "fuse3",
     "ffprobe": "ffmpeg",
     "postfix": "postfix",
+    "rabbitmq-server": "rabbitmq-server",
     "saslpasswd2": "sasl2-bin",
 }
 UNPACKED = {"vsftpd": ("vsftpd",), "proftpd": ("proftpd-core", "proftpd-mod-crypto")}

@@ -8,6 +8,8 @@ from msgspec import Struct
 from tocsin.engine.systems import System
 from tocsin.systems.milestone.settings import MilestoneSettings
 from tocsin.systems.milestone.system import build as milestone
+from tocsin.systems.onguard.settings import OnGuardSettings
+from tocsin.systems.onguard.system import build as build_onguard
 from tocsin.systems.settings import SystemSettings
 from tocsin.systems.surroundings import SystemSurroundings
 
@@ -30,6 +32,14 @@ _TYPES: tuple[SystemType, ...] = (
         "paging of the configuration and MAC addresses are as seen on real systems.",
         MilestoneSettings,
         milestone,
+    ),
+    SystemType(
+        "onguard",
+        "Lenel OnGuard",
+        "Session, instances and subscriptions are the vendor's description of OpenAccess; status words come "
+        "from its earlier interface; event texts, message bus and byte order of addresses are assumed.",
+        OnGuardSettings,
+        build_onguard,
     ),
 )
 SYSTEM_TYPES: dict[str, SystemType] = {one.name: one for one in _TYPES}

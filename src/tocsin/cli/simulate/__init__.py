@@ -5,6 +5,7 @@ import typer
 from tocsin.cli.simulate import mail, posted, senders, stations, uploads
 from tocsin.cli.simulate.manitou import manitou
 from tocsin.cli.simulate.milestone import milestone
+from tocsin.cli.simulate.onguard import onguard
 from tocsin.cli.simulate.osap import osap
 from tocsin.cli.simulate.stages import stages
 
@@ -20,6 +21,7 @@ for _command in (
     manitou,
     osap,
     milestone,
+    onguard,
     posted.patriot_api,
     posted.sureview_http,
     posted.sentinel_xml,
