@@ -22,6 +22,7 @@ from tocsin.config.fields import AesKey, Duration, Secret, Settings
 from tocsin.config.modes import parts as mode_parts
 from tocsin.destinations.registry import DESTINATION_TYPES
 from tocsin.sources.registry import SOURCE_TYPES
+from tocsin.systems.registry import SYSTEM_TYPES
 from tocsin.telemetry.metrics import Metrics
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -57,6 +58,9 @@ def configuration() -> str:
         told = f'`type = "{name}"`' + (f' and `mode = "{mode}"`' if mode else "")
         parts += [f"\n## `[[destinations]]` with {told}: {type_.title}\n\n{type_.published}\n\n"]
         parts += table(type_.settings)
+    for system in SYSTEM_TYPES.values():
+        parts += [f'\n## `[[systems]]` with `type = "{system.name}"`: {system.title}\n\n{system.published}\n\n']
+        parts += table(system.settings)
     return "".join(parts)
 
 

@@ -177,8 +177,8 @@ MISTAKES = {
         'tocsin.toml:1: gatway: unknown section\n    hint:  did you mean "gateway"?',
     ),
     "section of a later version": (
-        '[[systems]]\nname = "xp"\n',
-        "tocsin.toml:1: systems: on-prem systems ([systems]) is not available in this version\n"
+        '[[evidence]]\nname = "city"\n',
+        "tocsin.toml:1: evidence: the evidence agent ([evidence]) is not available in this version\n"
         "    hint:  remove the section",
     ),
     "time zone misspelt": (

@@ -18,6 +18,7 @@ _NAMED: tuple[tuple[KeyPath, str], ...] = (
     (("devices",), "id"),
     (("sources",), "name"),
     (("destinations",), "name"),
+    (("systems",), "name"),
     (("api", "tokens"), "name"),
     (("console", "users"), "name"),
     (("control", "users"), "name"),
@@ -126,6 +127,8 @@ def _area_references(data: Any) -> Iterator[tuple[KeyPath, Any]]:
     for source, _ in _tables(data, ("sources",)):
         for place, account in _tables(data, (*source, "accounts")):
             yield (*place, "area"), account.get("area")
+    for place, system in _tables(data, ("systems",)):
+        yield (*place, "area"), system.get("area")
     for tables, keys in _AREA_LISTS:
         for place, item in _tables(data, tables):
             listed = _at(item, keys)

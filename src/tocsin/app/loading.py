@@ -27,33 +27,36 @@ from tocsin.config.validation import validated
 
 Section = TypeVar("Section", bound=Settings)
 
-SECTIONS = ("gateway", "api", "console", "control", "retention", "areas", "devices", "sources", "destinations")
+SECTIONS = (
+    "gateway", "api", "console", "control", "retention", "areas", "devices", "sources", "destinations", "systems",
+)  # fmt: skip
 LATER = {
-    "systems": "on-prem systems",
     "evidence": "the evidence agent",
 }
 
 
 class EntryType(Protocol):
-    """What loading needs to know of a destination or source type."""
+    """What loading needs to know of a destination, source or system type."""
 
     @property
     def settings(self) -> type[Any]: ...
 
 
 class Registries(Struct, frozen=True):
-    """The destination and source types there are, by name."""
+    """The destination, source and system types there are, by name."""
 
     destinations: Mapping[str, EntryType]
     sources: Mapping[str, EntryType]
+    systems: Mapping[str, EntryType] = {}
 
 
 def all_types() -> Registries:
     """The types this version carries."""
     from tocsin.destinations.registry import DESTINATION_TYPES
     from tocsin.sources.registry import SOURCE_TYPES
+    from tocsin.systems.registry import SYSTEM_TYPES
 
-    return Registries(DESTINATION_TYPES, SOURCE_TYPES)
+    return Registries(DESTINATION_TYPES, SOURCE_TYPES, SYSTEM_TYPES)
 
 
 def load(file: Path, registries: Registries | None = None) -> Loaded:
@@ -94,6 +97,7 @@ class _Loading:
         devices = self._each(DeviceSettings, "devices")
         sources = self._typed(self._registries.sources, "sources")
         destinations = self._typed(self._registries.destinations, "destinations")
+        systems = self._typed(self._registries.systems, "systems")
         if gateway is None or api is None or console is None or retention is None:
             return None
         return Configuration(
@@ -106,6 +110,7 @@ class _Loading:
             devices=tuple(devices),
             sources=tuple(sources),
             destinations=tuple(destinations),
+            systems=tuple(systems),
         )
 
     def _with_defaults(self, gateway: GatewaySettings) -> GatewaySettings:

@@ -17,6 +17,7 @@ from tocsin.model.device import Area, Device
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed
 from tocsin.sources.settings import SourceSettings
+from tocsin.systems.settings import SystemSettings
 
 
 def _arming_times(text: str) -> str:
@@ -126,7 +127,7 @@ class DeviceSettings(Settings):
 
 
 class Configuration(Struct, frozen=True):
-    """Everything the configuration says, checked. `sources` and `destinations` are of their types' own models."""
+    """Everything the configuration says, checked. Sources, destinations and systems are of their types' own models."""
 
     gateway: GatewaySettings
     api: ApiSettings
@@ -137,6 +138,7 @@ class Configuration(Struct, frozen=True):
     devices: tuple[DeviceSettings, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
+    systems: tuple[SystemSettings, ...] = ()
 
 
 class Loaded(Struct, frozen=True):

@@ -1,0 +1,25 @@
+"""What a system type is, and the ones there are: one line each."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from tocsin.engine.systems import System
+from tocsin.systems.settings import SystemSettings
+from tocsin.systems.surroundings import SystemSurroundings
+
+
+class SystemType(Struct, frozen=True):
+    """`published` says in one sentence what of the interface is published and what is assumed."""
+
+    name: str
+    title: str
+    published: str
+    settings: type[SystemSettings]
+    build: Callable[[Any, SystemSurroundings], System]
+
+
+_TYPES: tuple[SystemType, ...] = ()
+SYSTEM_TYPES: dict[str, SystemType] = {one.name: one for one in _TYPES}
+"""By the name that `type` gives in the configuration."""
