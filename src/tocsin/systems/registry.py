@@ -6,6 +6,8 @@ from typing import Any
 from msgspec import Struct
 
 from tocsin.engine.systems import System
+from tocsin.systems.onvif.settings import OnvifSettings
+from tocsin.systems.onvif.system import build as build_onvif
 from tocsin.systems.settings import SystemSettings
 from tocsin.systems.surroundings import SystemSurroundings
 
@@ -20,6 +22,14 @@ class SystemType(Struct, frozen=True):
     build: Callable[[Any, SystemSurroundings], System]
 
 
-_TYPES: tuple[SystemType, ...] = ()
+_TYPES: tuple[SystemType, ...] = (
+    SystemType(
+        "onvif",
+        "ONVIF cameras",
+        "Calls, events and logins are the standard's; which event becomes which alarm is ours.",
+        OnvifSettings,
+        build_onvif,
+    ),
+)
 SYSTEM_TYPES: dict[str, SystemType] = {one.name: one for one in _TYPES}
 """By the name that `type` gives in the configuration."""

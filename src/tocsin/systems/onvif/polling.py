@@ -1,0 +1,102 @@
+"""Rounds over the fleet: who answers, who does not, and whether it is the gateway that is cut off."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from tocsin.config.listening import split_listen
+from tocsin.engine.systems import Unreachable
+from tocsin.model.inventory import FoundState, Marker
+from tocsin.systems.onvif.fleet import Fleet, Listed
+from tocsin.systems.onvif.health import Health, Look
+from tocsin.systems.onvif.settings import OnvifSettings
+from tocsin.systems.surroundings import SystemSurroundings
+from tocsin.transports import contract
+
+JITTER = 0.1
+SPREAD = 0.8
+"""The looks of a round are spread over this part of the interval, so that alarms never wait behind hundreds."""
+
+
+class Polling:
+    """The rounds of one system, one at a time."""
+
+    def __init__(self, settings: OnvifSettings, fleet: Fleet, surroundings: SystemSurroundings) -> None:
+        self._every_s = settings.health.every
+        self._canary = settings.canary
+        self._timeout_s = settings.timeout
+        self._fleet = fleet
+        self._around = surroundings
+        self._health = Health(settings.health.fail_threshold)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def baseline(self) -> AsyncIterator[FoundState]:
+        """One round at once. Raises Unreachable when nobody answers and the gateway itself is suspected."""
+        async for state in self._round(0.0):
+            if isinstance(state, FoundState):
+                yield state
+            elif state == "blind":
+                raise Unreachable(
+                    "none of the devices answers: the gateway's own link to them is suspected. Check its network; if "
+                    "they are all really off, name something near them that is not as canary"
+                )
+
+    async def states(self) -> AsyncIterator[FoundState | Marker]:
+        """Rounds for ever. Each confirms what is known, so that it does not grow stale."""
+        yield "new_session"
+        while True:
+            began = self._around.clock.monotonic()
+            async for state in self._round(SPREAD * self._every_s):
+                yield state
+            due = began + self._every_s * (1 + JITTER * (2 * self._around.randomness.random() - 1))
+            await asyncio.sleep(max(0.0, due - self._around.clock.monotonic()))
+
+    async def _round(self, spread_s: float) -> AsyncIterator[FoundState | Marker]:
+        async with self._one_at_a_time:
+            was_blind = self._health.blind
+            failed: dict[str, tuple[Look, str]] = {}
+            async for one, look, detail in self._looks(spread_s):
+                if look in ("silent", "closed"):
+                    failed[one.endpoint] = look, detail
+                    continue
+                for state in one.states(self._health.heard(one.endpoint, look, detail)):
+                    yield state
+            asked = [one.endpoint for one in self._fleet.listed]
+            blind = self._health.suspicious(failed, len(asked)) and not await self._canary_answers()
+            self._health.ended(failed, asked, blind)
+            if blind is not was_blind:
+                yield "blind" if blind else "live"
+            for state in self._unheard(failed):
+                yield state
+
+    def _unheard(self, failed: dict[str, tuple[Look, str]]) -> Sequence[FoundState]:
+        """Of devices that did not answer: offline once it was often enough, until then as they were."""
+        conditions = [(one, self._health.of(one.endpoint)) for one in self._fleet.listed if one.endpoint in failed]
+        offline = [(one, known) for one, known in conditions if known is not None and known.state == "offline"]
+        return [state for one, known in offline for state in one.states(known)]
+
+    async def _looks(self, spread_s: float) -> AsyncIterator[tuple[Listed, Look, str]]:
+        step_s = spread_s / len(self._fleet.listed)
+        tasks = [asyncio.create_task(self._later(place * step_s, one)) for place, one in enumerate(self._fleet.listed)]
+        try:
+            for done in asyncio.as_completed(tasks):
+                yield await done
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _later(self, wait_s: float, one: Listed) -> tuple[Listed, Look, str]:
+        await asyncio.sleep(wait_s)
+        return await self._fleet.look(one)
+
+    async def _canary_answers(self) -> bool:
+        """A refused connection is an answer too, but the transport does not tell it apart: it counts as none."""
+        if self._canary is None:
+            return False
+        with contextlib.suppress(contract.Unreachable):
+            endpoint = contract.Endpoint(*split_listen(self._canary))
+            link = await self._around.network.connect(endpoint, None, self._timeout_s)
+            await link.aclose()
+            return True
+        return False
