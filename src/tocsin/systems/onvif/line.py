@@ -4,10 +4,12 @@ All devices of a system share one session: a session for each of hundreds of cam
 """
 
 import asyncio
+import base64
 import ssl
+from collections.abc import Mapping
 
 import aiohttp
-from aiohttp import BasicAuth, DigestAuthMiddleware
+from aiohttp import DigestAuthMiddleware
 from msgspec import Struct
 from yarl import URL
 
@@ -77,8 +79,10 @@ class DeviceLine:
         self.endpoint = Endpoint(str(root.host), int(root.port or 80))
         self._sessions = sessions
         self._timeout_s = timeout_s
-        self._basic = BasicAuth(user, password, "utf-8") if user and ":" not in user else None
-        self._digest = DigestAuthMiddleware(user, password) if self._basic else None
+        may_log_in = bool(user) and ":" not in user
+        self._digest = DigestAuthMiddleware(user, password) if may_log_in else None
+        written = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._basic = {"Authorization": f"Basic {written}"} if may_log_in else {}
 
     def own(self, address: str) -> URL:
         """An address the device gave, on the host we know it by: many do not know their own (connectors.md 6.3).
@@ -96,23 +100,24 @@ class DeviceLine:
         """One SOAP request; `digest` answers the device's HTTP challenge; `wait_s` more is allowed for the answer.
         Raises Unreachable, Misconfigured, ProtocolFault.
         """
-        return await self._ask("POST", url, body, digest, None, ANSWER_LIMIT, self._timeout_s + wait_s)
+        headers = {"Content-Type": _TYPE}
+        return await self._ask("POST", url, body, headers, digest, ANSWER_LIMIT, self._timeout_s + wait_s)
 
     async def get(self, url: URL, limit: int, timeout_s: float, basic: bool = False) -> HttpReply:
         """A picture, with HTTP Digest, or with Basic. Raises as `post`."""
-        return await self._ask("GET", url, b"", not basic, self._basic if basic else None, limit, timeout_s)
+        return await self._ask("GET", url, b"", self._basic if basic else {}, not basic, limit, timeout_s)
 
     async def _ask(
-        self, method: str, url: URL, body: bytes, digest: bool, basic: BasicAuth | None, limit: int, timeout_s: float
+        self, method: str, url: URL, body: bytes, headers: Mapping[str, str], digest: bool, limit: int, timeout_s: float
     ) -> HttpReply:
         assert url.host == self.root.host, "a login never goes to another host"
         try:
             async with asyncio.timeout(timeout_s):
                 try:
-                    return await self._request(method, url, body, digest, basic, limit)
+                    return await self._request(method, url, body, headers, digest, limit)
                 except (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError):
                     # A kept connection that the device had closed: the request never reached it.
-                    return await self._request(method, url, body, digest, basic, limit)
+                    return await self._request(method, url, body, headers, digest, limit)
         except TimeoutError as error:
             raise Silent(f"{self.endpoint} gave no answer within {timeout_s:g} s") from error
         except aiohttp.ClientConnectorCertificateError as error:
@@ -124,15 +129,14 @@ class DeviceLine:
             raise ProtocolFault(f"{self.endpoint} does not answer in HTTP: {str(error)[:200]}") from error
 
     async def _request(
-        self, method: str, url: URL, body: bytes, digest: bool, basic: BasicAuth | None, limit: int
+        self, method: str, url: URL, body: bytes, headers: Mapping[str, str], digest: bool, limit: int
     ) -> HttpReply:
         secure = url.scheme == "https"
         async with self._sessions.session().request(
             method,
             url,
             data=body or None,
-            headers={"Content-Type": _TYPE} if body else None,
-            auth=basic,
+            headers=headers,
             allow_redirects=False,
             ssl=self._sessions.context(self.endpoint) if secure else True,
             server_hostname=(self._sessions.tls.server_name or url.host) if secure else None,

@@ -33,27 +33,32 @@ class Polling:
     async def baseline(self) -> AsyncIterator[FoundState]:
         """One round at once. Raises Unreachable when nobody answers and the gateway itself is suspected."""
         async for state in self._round(0.0):
-            if isinstance(state, FoundState):
-                yield state
-            elif state == "blind":
-                raise Unreachable(
-                    "none of the devices answers: the gateway's own link to them is suspected. Check its network; if "
-                    "they are all really off, name something near them that is not as canary"
-                )
+            yield state
+        if self._health.blind:
+            raise Unreachable(
+                "none of the devices answers: the gateway's own link to them is suspected. Check its network; if they "
+                "are all really off, name something near them that is not as canary"
+            )
 
     async def states(self) -> AsyncIterator[FoundState | Marker]:
         """Rounds for ever. Each confirms what is known, so that it does not grow stale."""
         yield "new_session"
+        blind = False
         while True:
             began = self._around.clock.monotonic()
             async for state in self._round(SPREAD * self._every_s):
+                if blind:
+                    blind = False
+                    yield "live"
                 yield state
+            if self._health.blind and not blind:
+                blind = True
+                yield "blind"
             due = began + self._every_s * (1 + JITTER * (2 * self._around.randomness.random() - 1))
             await asyncio.sleep(max(0.0, due - self._around.clock.monotonic()))
 
-    async def _round(self, spread_s: float) -> AsyncIterator[FoundState | Marker]:
+    async def _round(self, spread_s: float) -> AsyncIterator[FoundState]:
         async with self._one_at_a_time:
-            was_blind = self._health.blind
             failed: dict[str, tuple[Look, str]] = {}
             async for one, look, detail in self._looks(spread_s):
                 if look in ("silent", "closed"):
@@ -64,8 +69,6 @@ class Polling:
             asked = [one.endpoint for one in self._fleet.listed]
             blind = self._health.suspicious(failed, len(asked)) and not await self._canary_answers()
             self._health.ended(failed, asked, blind)
-            if blind is not was_blind:
-                yield "blind" if blind else "live"
             for state in self._unheard(failed):
                 yield state
 
