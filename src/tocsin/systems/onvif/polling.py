@@ -1,8 +1,8 @@
 """Rounds over the fleet: who answers, who does not, and whether it is the gateway that is cut off."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 
 from tocsin.config.listening import split_listen
 from tocsin.engine.systems import Unreachable
@@ -30,42 +30,45 @@ class Polling:
         self._health = Health(settings.health.fail_threshold)
         self._one_at_a_time = asyncio.Lock()
 
-    async def baseline(self) -> AsyncIterator[FoundState]:
+    async def baseline(self) -> AsyncGenerator[FoundState, None]:
         """One round at once. Raises Unreachable when nobody answers and the gateway itself is suspected."""
-        async for state in self._round(0.0):
-            yield state
+        async with aclosing(self._round(0.0)) as states:
+            async for state in states:
+                yield state
         if self._health.blind:
             raise Unreachable(
                 "none of the devices answers: the gateway's own link to them is suspected. Check its network; if they "
                 "are all really off, name something near them that is not as canary"
             )
 
-    async def states(self) -> AsyncIterator[FoundState | Marker]:
+    async def states(self) -> AsyncGenerator[FoundState | Marker, None]:
         """Rounds for ever. Each confirms what is known, so that it does not grow stale."""
         yield "new_session"
         blind = False
         while True:
             began = self._around.clock.monotonic()
-            async for state in self._round(SPREAD * self._every_s):
-                if blind:
-                    blind = False
-                    yield "live"
-                yield state
+            async with aclosing(self._round(SPREAD * self._every_s)) as states:
+                async for state in states:
+                    if blind:
+                        blind = False
+                        yield "live"
+                    yield state
             if self._health.blind and not blind:
                 blind = True
                 yield "blind"
             due = began + self._every_s * (1 + JITTER * (2 * self._around.randomness.random() - 1))
             await asyncio.sleep(max(0.0, due - self._around.clock.monotonic()))
 
-    async def _round(self, spread_s: float) -> AsyncIterator[FoundState]:
+    async def _round(self, spread_s: float) -> AsyncGenerator[FoundState, None]:
         async with self._one_at_a_time:
             failed: dict[str, tuple[Look, str]] = {}
-            async for one, look, detail in self._looks(spread_s):
-                if look in ("silent", "closed"):
-                    failed[one.endpoint] = look, detail
-                    continue
-                for state in one.states(self._health.heard(one.endpoint, look, detail)):
-                    yield state
+            async with aclosing(self._looks(spread_s)) as looks:
+                async for one, look, detail in looks:
+                    if look in ("silent", "closed"):
+                        failed[one.endpoint] = look, detail
+                        continue
+                    for state in one.states(self._health.heard(one.endpoint, look, detail)):
+                        yield state
             asked = [one.endpoint for one in self._fleet.listed]
             blind = self._health.suspicious(failed, len(asked)) and not await self._canary_answers()
             self._health.ended(failed, asked, blind)
@@ -78,7 +81,7 @@ class Polling:
         offline = [(one, known) for one, known in conditions if known is not None and known.state == "offline"]
         return [state for one, known in offline for state in one.states(known)]
 
-    async def _looks(self, spread_s: float) -> AsyncIterator[tuple[Listed, Look, str]]:
+    async def _looks(self, spread_s: float) -> AsyncGenerator[tuple[Listed, Look, str], None]:
         step_s = spread_s / len(self._fleet.listed)
         tasks = [asyncio.create_task(self._later(place * step_s, one)) for place, one in enumerate(self._fleet.listed)]
         try:
@@ -97,7 +100,7 @@ class Polling:
         """A refused connection is an answer too, but the transport does not tell it apart: it counts as none."""
         if self._canary is None:
             return False
-        with contextlib.suppress(contract.Unreachable):
+        with suppress(contract.Unreachable):
             endpoint = contract.Endpoint(*split_listen(self._canary))
             link = await self._around.network.connect(endpoint, None, self._timeout_s)
             await link.aclose()

@@ -56,7 +56,8 @@ class PullPoint:
                 await self._device.synchronize(reference)
             renew_at = self._half(life_s)
             while True:
-                for notification in await self._device.pull(reference, PULL_S, MOST_MESSAGES):
+                wait_s = max(1, min(PULL_S, int(renew_at - self._clock.monotonic())))
+                for notification in await self._device.pull(reference, wait_s, MOST_MESSAGES):
                     self._works()
                     yield notification
                 self._works()
