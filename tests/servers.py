@@ -9,6 +9,7 @@ from pathlib import Path
 PACKAGES = {
     "chromium": "chromium",
     "fusermount3": "fuse3",
+    "ffprobe": "ffmpeg",
     "postfix": "postfix",
     "saslpasswd2": "sasl2-bin",
 }

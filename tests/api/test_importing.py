@@ -237,7 +237,9 @@ def test_durations_survive_being_written(seconds: float) -> None:
 
 
 def test_a_device_survives_being_written() -> None:
-    given = DeviceIn("Gate", "detector", "North", "SIA:#1234", "c", "Europe/Tallinn", "90m", {"arc": "#0042|01-002"})
+    given = DeviceIn(
+        "Gate", "detector", "North", "SIA:#1234", "c", "Europe/Tallinn", "90m", addresses={"arc": "#0042|01-002"}
+    )
     device = meant_device("cam", given)
     assert device_as_written(device)["routine"] == "90m"
     assert merged_device({"id": "cam", **device_as_written(device)}, device) is None

@@ -1,16 +1,25 @@
 """A destination that sends at once: what it acknowledges ends without a worker, and all else is gone on with by one."""
 
 import asyncio
+import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.engine.conftest import Open, ScriptedStation
+from tests.engine.conftest import House, Open, ScriptedStation
+from tests.engine.virtual_house import SetClock, virtual_house, virtually
 
-from tocsin.engine.contracts import Attempt, Prompt
+from tocsin.destinations.dc09.destination import Dc09Destination
+from tocsin.destinations.dc09.settings import Dc09Settings
+from tocsin.destinations.surroundings import Surroundings
+from tocsin.engine.clock import LoopClock
+from tocsin.engine.contracts import Attempt, Prompt, Submission
 from tocsin.model.delivery import Due, Receipt
+from tocsin.model.event import Event
 from tocsin.model.on_test import OnTest
+from tocsin.standins.dc09 import Station
+from tocsin.transports.sockets import SocketNetwork
 
 Answer = Callable[[Due, Attempt, Receipt | None], None]
 
@@ -30,6 +39,9 @@ class PromptStation(ScriptedStation):
     def begin(self, due: Due, attempt: Attempt, ended: Answer) -> bool:
         assert due.queue not in {each.queue for each, _, _ in self.begun}, "two of one queue at once"
         return self.rule(due, attempt, ended)
+
+    async def abandon(self) -> None:
+        self.begun.clear()
 
     def acknowledges(self, due: Due, attempt: Attempt, ended: Answer) -> bool:
         self.begun.append((due, attempt, ended))
@@ -90,6 +102,67 @@ async def test_what_cannot_be_begun_is_delivered_by_a_worker(house: Open, refusa
     assert [due.key.event_seq for due in station.seen] == [taken.seq]
 
 
+async def test_what_cannot_be_begun_waits_for_no_other_delivery(house: Open) -> None:
+    """Over UDP nothing is ever begun: a silent account must not hold up the others."""
+    station = PromptStation(concurrency=2)
+    station.rule = lambda due, attempt, ended: False
+    answers = asyncio.Event()
+
+    async def silent_for_one(due: Due, attempt: Attempt) -> Receipt:
+        if due.event.device_id == "silent":
+            await answers.wait()
+        return Receipt("station:1", "ACK")
+
+    station.script = silent_for_one
+    async with house([station]) as h:
+        at = h.gateway.clock.now()
+        both = [Submission(_event(device, at)) for device in ("silent", "quick")]
+        silent, quick = await h.gateway.intake.accept_many(both)
+        await h.settles(quick, "arc", "delivered")
+        answers.set()
+        await h.settles(silent, "arc", "delivered")
+
+
+def test_what_waits_for_its_time_goes_although_the_link_stands_no_more() -> None:
+    """The line that brought the last answer is to fail back: what was found waiting meanwhile is not forgotten."""
+
+    async def main(clock: SetClock) -> None:
+        station = PromptStation(concurrency=1)
+        station.rule = station.keeps
+        async with virtual_house(clock, station, hold_s=5.0) as h:
+            await asyncio.sleep(1)  # the pump has its lease
+            await h.post(device="first")
+            await h.until(lambda: bool(station.begun))
+            waits = await h.post(device="waits", photos_expected=1)
+            await h.post(device="last")
+            station.answer(Receipt("station:1", "ACK"))
+            await h.until(lambda: bool(station.begun))
+            station.up = False
+            station.answer(Receipt("station:1", "ACK"))
+            await h.until(lambda: len(station.seen) == 3, seconds=6.0)
+            assert station.seen[-1].key.event_seq == waits.seq
+
+    virtually(main)
+
+
+def test_nobody_runs_in_circles_while_all_places_are_taken() -> None:
+    async def main(clock: SetClock) -> None:
+        station = PromptStation(concurrency=1)
+        station.rule = station.keeps
+        async with virtual_house(clock, station, hold_s=5.0) as h:
+            await asyncio.sleep(1)  # the pump has its lease
+            await h.post(device="waits", photos_expected=1)
+            await h.post(device="slow")
+            await h.until(lambda: bool(station.begun))
+            await asyncio.sleep(10)
+            station.answer(Receipt("station:1", "ACK"))
+            await h.until(lambda: bool(station.begun))
+            station.answer(Receipt("station:1", "ACK"))
+            assert [due.event.device_id for due in station.seen] == ["slow", "waits"]
+
+    virtually(main)
+
+
 async def test_never_more_than_its_concurrency_at_once(house: Open) -> None:
     station = PromptStation(concurrency=2)
     station.rule = station.keeps
@@ -111,20 +184,40 @@ async def test_a_late_answer_to_a_pump_that_began_anew_counts_for_nobody(house: 
         taken = await h.post()
         await station.until(lambda: bool(station.begun))
         stale = station.begun.pop()
-        real = h.store.due
-
-        async def breaks(*arguments: Any, **named: Any) -> Any:
-            h.store.due = real
-            raise ZeroDivisionError
-
-        h.store.due = breaks
-        h.gateway._pumps["arc"].look()
+        _breaks_once(h)
         await station.until(lambda: bool(station.begun))
         due, attempt, ended = stale
         ended(due, attempt, Receipt("station:1", "too late"))
         assert (await h.states(taken))["arc"] == "pending"
         station.answer(Receipt("station:1", "ACK"))
         await h.settles(taken, "arc", "delivered")
+
+
+async def test_what_was_begun_before_a_pump_began_anew_leaves_no_line_behind(house: Open) -> None:
+    arc = Station(LoopClock(), random.Random(1))
+    settings = Dc09Settings.model_validate(
+        {"name": "arc", "type": "dc09", "hosts": [f"127.0.0.1:{await arc.start()}"], "account": "1234"}
+    )
+    around = Surroundings(LoopClock(), random.Random(1), SocketNetwork(), lambda occurrence: None)
+    destination = Dc09Destination(settings, around)
+    try:
+        async with house([destination]) as h:
+            first = await h.post()
+            await h.settles(first, "arc", "delivered")
+            arc.switches.silent = True
+            second = await h.post()
+            while len(arc.messages) < 2:
+                await asyncio.sleep(0.005)
+            arc.switches.silent = False
+            _breaks_once(h)
+            await h.settles(second, "arc", "delivered")
+            async with asyncio.timeout(5):
+                while len(arc._writers) > 1:
+                    await asyncio.sleep(0.005)
+            assert not destination._begun
+    finally:
+        await destination.aclose()
+        await arc.aclose()
 
 
 async def test_a_defect_after_an_answer_begins_the_pump_anew(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +248,22 @@ async def test_stopping_waits_for_what_was_begun(house: Open) -> None:
         station.answer(None)
         await stopping
         assert (await h.states(taken))["arc"] == "delivered"
+
+
+def _breaks_once(h: House) -> None:
+    """The pump meets a defect in its next reading."""
+    real = h.store.due
+
+    async def breaks(*arguments: Any, **named: Any) -> Any:
+        h.store.due = real  # type: ignore[method-assign]
+        raise ZeroDivisionError
+
+    h.store.due = breaks  # type: ignore[method-assign]
+    h.gateway._pumps["arc"].look()
+
+
+def _event(device: str, at: datetime) -> Event:
+    return Event(id="", kind="motion", occurred_at=at, accepted_at=at, source="detectors", device_id=device)
 
 
 async def _never(due: Due, attempt: Attempt) -> Receipt:

@@ -22,15 +22,20 @@ def test_the_starting_inputs_keep_the_promise(target: str) -> None:
 @needs_atheris
 @pytest.mark.parametrize("target", TARGETS)
 def test_three_seconds_of_fuzzing(target: str, tmp_path: Path) -> None:
-    assert executions(fuzz(target, tmp_path, 3)) > 1000
+    assert executions(fuzz(target, tmp_path, 3)) > setting(target, "LEAST", 1000)
 
 
 @needs_atheris
 @pytest.mark.prove
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("target", TARGETS)
-def test_ten_minutes_of_fuzzing(target: str, tmp_path: Path) -> None:
-    print(f"{target}: {executions(fuzz(target, tmp_path, 600))} inputs")
+def test_minutes_of_fuzzing(target: str, tmp_path: Path) -> None:
+    seconds = setting(target, "SECONDS", 180)
+    print(f"{target}: {executions(fuzz(target, tmp_path, seconds))} inputs in {seconds} s")
+
+
+def setting(target: str, name: str, usual: int) -> int:
+    return int(getattr(importlib.import_module(f"harness.targets.{target}"), name, usual))
 
 
 def executions(printed: str) -> int:

@@ -39,15 +39,18 @@ class Attempts:
         self._take = take
         self._ready = ready
         self._ended = ended
-        self._sleepers = Sleepers(next_look)
+        self._next_look = next_look
+        self._sleepers = Sleepers(self._look_at)
         self._handed: deque[tuple[Due, Attempt]] = deque()
         """Begun at once, and to be gone on with by a worker."""
         self._soon = False
         self._stopping = False
         self._defect: Exception | None = None
 
-    def begin_anew(self) -> None:
+    async def begin_anew(self) -> None:
         """Whatever was under way is nobody's any more."""
+        if self._prompt is not None:
+            await self._prompt.abandon()
         self.under_way.clear()
         self._handed.clear()
         self._soon = False
@@ -79,7 +82,7 @@ class Attempts:
             if turn is None:
                 await self._sleepers.sleep()
             else:
-                if self._ready():
+                if self._handed or self._ready():
                     self._sleepers.wake()
                 self._sleepers.set_timer()
                 await self._settler.room()
@@ -90,6 +93,10 @@ class Attempts:
             return self._handed.popleft()
         due = self._take() if len(self.under_way) < self._destination.concurrency else None
         return None if due is None else self._started(due)
+
+    def _look_at(self) -> float | None:
+        """While all places are taken there is nothing to look for: the end of an attempt goes on."""
+        return self._next_look() if len(self.under_way) < self._destination.concurrency else None
 
     def _started(self, due: Due) -> tuple[Due, Attempt]:
         turn = self.under_way[due.key] = due, Attempt(self._parts.clock, self._parts.store.photos, due.key.event_seq)
@@ -130,13 +137,13 @@ class Attempts:
         while prompt is not None and self._free() and prompt.stands():
             due = self._take()
             if due is None:
-                self._sleepers.set_timer()
                 break
             turn = self._started(due)
             if not self._begun(prompt, turn):
                 self._handed.append(turn)
         if self._handed or self._stopping or self._ready():
             self._sleepers.wake(everybody=self._stopping)
+        self._sleepers.set_timer()
 
     def _free(self) -> bool:
         return len(self.under_way) < self._destination.concurrency and self._settler.has_room()

@@ -180,6 +180,9 @@ class Prompt(Destination, Protocol):
         take an acknowledgement; `deliver` then goes on with what was begun. False: nothing was sent, `deliver` it.
         """
 
+    async def abandon(self) -> None:
+        """Nobody goes on with anything that was begun: it will be tried anew, over other links."""
+
 
 class PhotoIn(Struct, frozen=True):
     """A photo as it came in: not yet looked at."""

@@ -165,7 +165,7 @@ class Pump:
     async def run(self) -> None:
         """Until cancelled. Never raises by itself but for a defect; then it begins anew."""
         self._keeper.doubt()
-        self._attempts.begin_anew()
+        await self._attempts.begin_anew()
         self._overruled.clear()
         self.link.not_tried()
         async with asyncio.TaskGroup() as group:

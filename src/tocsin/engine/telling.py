@@ -80,6 +80,9 @@ class PromptTelling(Telling):
 
         return self._prompt.begin(told, attempt, answered)
 
+    async def abandon(self) -> None:
+        await self._prompt.abandon()
+
 
 def telling(destination: Destination, link: Callable[[str], str] | None) -> Destination:
     """The destination, told of links and tests."""

@@ -119,6 +119,24 @@ async def test_a_line_that_breaks_under_it_is_no_attempt_of_its_host(bench: Any,
     assert receipt.host == f"127.0.0.1:{port}"
 
 
+async def test_a_line_for_which_there_is_no_more_room_is_closed(bench: Any, station: Any) -> None:
+    """A poll opened another while this one was waited on."""
+    arc, port = await station()
+    destination = bench.destination(port, connections=1)
+    await destination.deliver(bench.due(destination, number=1), bench.attempt())
+    arc.switches.delay_s = 0.2
+    bringing = asyncio.create_task(brought(destination, bench.due(destination, number=2), bench.attempt()))
+    while len(arc.messages) < 2:
+        await asyncio.sleep(0.005)
+    arc.switches.delay_s = 0.0
+    await destination.supervise(bench.attempt())
+    assert (await bringing)[1], "nobody waited for it"
+    assert arc.connections == 2
+    async with asyncio.timeout(5):
+        while len(arc._writers) > 1:
+            await asyncio.sleep(0.005)
+
+
 async def test_closing_leaves_nobody_and_no_line_behind(bench: Any, station: Any) -> None:
     arc, port = await station()
     destination = bench.destination(port)

@@ -1,3 +1,4 @@
+import time
 from email.message import EmailMessage
 
 import pytest
@@ -38,11 +39,32 @@ def test_a_picture_sent_as_any_file_is_a_picture_and_html_is_read_as_seen() -> N
     assert [photo.data for photo in found.photos] == [jpeg()]
 
 
+@pytest.mark.parametrize("crooked", ["<!--", "<!", "</", "<a href='", "<div>", "<", "<![CDATA["])
+def test_no_page_makes_it_slow(crooked: str) -> None:
+    page = crooked * (LONGEST_TEXT * 4 // len(crooked))
+    mail = b"Content-Type: text/html\r\n\r\n" + page.encode()
+    began = time.perf_counter()
+    read_mail(mail)
+    assert time.perf_counter() - began < 0.5
+
+
+def test_documents_without_end_do_not_make_it_slow() -> None:
+    began = time.perf_counter()
+    assert read_alarm("<Alarm " * 10_000) is None
+    assert time.perf_counter() - began < 0.1
+
+
 def test_what_is_too_much_is_left_out_and_named() -> None:
     found = read_mail(a_mail("s", "x" * (LONGEST_TEXT + 10), *[jpeg(n) for n in range(MOST_PHOTOS + 2)]).as_bytes())
     assert len(found.photos) == MOST_PHOTOS
     assert len(found.text) == LONGEST_TEXT
     assert found.problems == (f"more than {MOST_PHOTOS} pictures",)
+
+
+def test_a_part_in_no_encoding_costs_neither_subject_nor_picture() -> None:
+    mail = a_mail("Motion at Gate", "x\n", jpeg()).as_bytes().replace(b'charset="utf-8"', b"charset=undefined")
+    found = read_mail(mail)
+    assert (found.subject, len(found.photos), found.problems) == ("Motion at Gate", 1, ())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 import asyncio
 import smtplib
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,71 @@ async def test_cameras_that_end_lines_in_lf_or_write_one_long_line(mailing: Star
     assert [len(await m.photos(event)) for event in await m.events()] == [1, 0]
 
 
+async def test_a_large_mail_with_lines_ended_in_lf_is_taken_whole(mailing: Start) -> None:
+    m = await mailing()
+    pictures = [jpeg() + bytes(900_000) for _ in range(3)]
+    mail = a_mail("Motion", "x\n", *pictures).as_bytes()
+    assert b"\r\n" not in mail
+    assert (await m.send(mail))[0] == 250
+    (event,) = await m.events()
+    assert len(await m.photos(event)) == 3
+
+
+async def test_a_camera_on_a_slow_line_is_not_silent(mailing: Start) -> None:
+    m = await mailing()
+    m.source.settings = m.source.settings.model_copy(update={"idle": 0.4})
+    mail = a_mail("Motion", "x\n", jpeg() + bytes(100_000)).as_bytes()
+
+    def slowly() -> bytes:
+        with _at_data(m.source.port) as sock:
+            for place in range(0, len(mail), 20_000):
+                sock.sendall(mail[place : place + 20_000])
+                threading.Event().wait(0.15)
+            sock.sendall(b"\r\n.\r\n")
+            return sock.recv(1000)
+
+    assert (await asyncio.to_thread(slowly)).startswith(b"250 ")
+
+
+async def test_a_sender_that_dribbles_is_silent(mailing: Start) -> None:
+    m = await mailing()
+    m.source.settings = m.source.settings.model_copy(update={"idle": 0.3})
+
+    def dribbles() -> None:
+        with _at_data(m.source.port) as sock:
+            for _ in range(40):
+                sock.sendall(b"x")
+                threading.Event().wait(0.05)
+
+    with pytest.raises(OSError):
+        await asyncio.to_thread(dribbles)
+
+
+async def test_a_line_without_end_fills_no_memory(mailing: Start) -> None:
+    m = await mailing(size=100_000)
+
+    def endless() -> None:
+        with _at_data(m.source.port) as sock:
+            for _ in range(200):
+                sock.sendall(b"x" * 100_000)
+
+    with pytest.raises(OSError):
+        await asyncio.to_thread(endless)
+    dropped = [each.reason for each in m.occurrences if isinstance(each, FrameDropped)]
+    assert dropped == ["overflow"]
+
+
+def _at_data(port: int) -> socket.socket:
+    """A connection on which the server waits for the mail itself."""
+    client = smtplib.SMTP("127.0.0.1", port, timeout=10)
+    client.ehlo()
+    client.mail("cam@site.example.net")
+    client.rcpt("gate@alarms.example.net")
+    client.docmd("DATA")
+    assert client.sock is not None
+    return client.sock
+
+
 async def test_the_same_mail_again_is_one_event_and_is_taken(mailing: Start) -> None:
     m = await mailing()
     mail = a_mail(Message_ID="<1@cam.example.net>")
@@ -43,6 +110,15 @@ async def test_the_same_mail_again_is_one_event_and_is_taken(mailing: Start) -> 
     other = await m.send(a_mail("Another", Message_ID="<1@cam.example.net>"))
     assert other[0] == 250, "the same id with other content is kept too"
     assert [event.text for event in await m.events()] == ["Motion at Gate; Channel 3", "Another; Channel 3"]
+
+
+async def test_a_camera_that_numbers_all_its_mails_alike_is_heard_each_time(mailing: Start) -> None:
+    m = await mailing()
+    first = a_mail(Message_ID="<0@cam.example.net>", Date="Wed, 04 Mar 2026 08:15:28 +0000")
+    second = a_mail(Message_ID="<0@cam.example.net>", Date="Wed, 04 Mar 2026 08:21:02 +0000")
+    for mail in (first, second, first, second):
+        assert (await m.send(mail))[0] == 250
+    assert len(await m.events()) == 2
 
 
 async def test_rules_are_tried_in_order_and_keep_parts(mailing: Start) -> None:

@@ -25,7 +25,7 @@ def manitou(
     wrong_number: Annotated[bool, typer.Option("--wrong-number", help="Acknowledge another number.")] = False,
     close: Annotated[bool, typer.Option("--close", help="Close the connection after each answer.")] = False,
 ) -> None:
-    """A Manitou XML receiver, as far as its layout is known from outside.
+    """A Manitou XML receiver, as far as its layout is known.
 
     Checks each packet strictly and acknowledges it; what is wrong is refused with the reasons on the line printed.
 

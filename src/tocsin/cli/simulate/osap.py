@@ -40,7 +40,7 @@ def osap(
     cut: Cut = False,
     times: Times = 0,
 ) -> None:
-    """A control room that takes OSAP, the Open Secure Alarm Protocol (a draft).
+    """A control room that takes OSAP (Open Secure Alarm Protocol).
 
     Each message is checked strictly by the draft's schema; what is wrong is answered with 400 and the reasons.
 

@@ -23,9 +23,10 @@ def ftpes(
     times: Annotated[int, typer.Option(min=1, help="Cut so many times.")] = 1,
     slow: Annotated[int, typer.Option(min=0, help="Take only so many bytes per second.")] = 0,
 ) -> None:
-    """An FTP server, with --cert also FTPES, that reports every file and every completed set.
+    """An FTP server, with --cert also FTPES, that takes pictures.
 
-    A file counts when it has its final name; a text file completes the set of its folder.
+    Reports every file and every completed set. A file counts when it has its final name; a text file completes the
+    set of its folder.
 
     Example: tocsin simulate ftpes --listen 127.0.0.1:4021 --drop-after 5000 --times 2
     """

@@ -108,13 +108,13 @@ class Dc09Destination:
             else:
                 receipt = self._exchanges.acknowledged(posted, raw, message, attempt)
                 self._last_host = posted.line.host
-                self._lines.keep(posted.line)
+                self._lines.keep_or_close(posted.line)
                 ended(due, attempt, receipt)
 
         line = self._lines.at_hand()
         if self._exchanges.post(line, message, answered):
             return True
-        self._lines.keep(line)
+        self._lines.keep_or_close(line)
         return False
 
     async def supervise(self, attempt: Attempt) -> Receipt:
@@ -138,10 +138,13 @@ class Dc09Destination:
     def hosts_in_use(self) -> str:
         return self._last_host or str(self._hosts[0])
 
-    async def aclose(self) -> None:
+    async def abandon(self) -> None:
         self._exchanges.hand_over()
         begun, self._begun = self._begun, {}
-        await asyncio.gather(self._lines.aclose(), *(posted.line.aclose() for posted in begun.values()))
+        await asyncio.gather(*(posted.line.aclose() for posted in begun.values()))
+
+    async def aclose(self) -> None:
+        await asyncio.gather(self.abandon(), self._lines.aclose())
         if self._pictures:
             await self._pictures.aclose()
 

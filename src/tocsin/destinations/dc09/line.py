@@ -71,6 +71,7 @@ class Lines:
         self._tls = settings.tls.options() if settings.tls else None
         self._first = settings.endpoints()[0]
         self._idle: list[Line] = []
+        self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def standing(self) -> Line | None:
@@ -119,7 +120,14 @@ class Lines:
         if not self.keep(line):
             await line.aclose()
 
+    def keep_or_close(self, line: Line) -> None:
+        """The same where nobody can wait until it is closed."""
+        if not self.keep(line):
+            task = asyncio.get_running_loop().create_task(line.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
     async def aclose(self) -> None:
         self._closed = True
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(line.aclose() for line in idle))
+        await asyncio.gather(*(line.aclose() for line in idle), *self._closing)

@@ -26,7 +26,8 @@ _LOOSE_CONTACT_ID = (
 _QUALIFIERS = {"E": "1", "R": "3", "P": "6"}
 _SIA2 = re.compile(f"[S0]{_HEADER}\\[(?P<block>#(?P<account>[0-9A-Za-z]{{1,16}})\\|.+)\\]\\Z", re.ASCII | re.DOTALL)
 _LOOSE_SIA2 = re.compile(
-    f"[S0](?:{_HEADER})? *\\[(?P<block>(?:#?(?P<account>[^|\\]]{{1,32}})\\|)?.+?)\\]? *\\Z", re.ASCII | re.DOTALL
+    f"[S0](?:{_HEADER})? *\\[(?P<block>(?:#?(?P<account>[ -\\\\^-{{}}~]{{1,32}})\\|)?.+?)\\]? *\\Z",
+    re.ASCII | re.DOTALL,
 )
 _STATUS = re.compile(rb"#0+\|N([A-Z]{2})([0-9A-Z]*)\Z", re.ASCII)
 _FIELDS = {"R": "receiver", "L": "line", "A": "account", "X": "code", "G": "group", "Y": "zone"}

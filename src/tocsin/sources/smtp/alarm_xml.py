@@ -15,7 +15,7 @@ from tocsin.model.kinds import ActorClass, Kind
 from tocsin.protocols.text import printable
 
 LONGEST_DOCUMENT = 16_000
-_DOCUMENT = re.compile(r"<Alarm[\s>].*?</Alarm>", re.DOTALL)
+_BEGINS, _ENDS = re.compile(r"<Alarm[\s>]"), "</Alarm>"
 _DECIMAL = re.compile(r"\s*([-+]?\d{1,3}(?:\.\d{1,10})?)\s*,\s*([-+]?\d{1,3}(?:\.\d{1,10})?)\s*\Z", re.ASCII)
 _LONGEST_VALUE = 2000
 
@@ -35,12 +35,14 @@ class AlarmXml(Struct, frozen=True):
 
 def read_alarm(text: str) -> AlarmXml | None:
     """The document somewhere in the text; None when there is none that can be read."""
-    found = _DOCUMENT.search(text[:LONGEST_DOCUMENT])
-    if found is None:
+    text = text[:LONGEST_DOCUMENT]
+    begins = _BEGINS.search(text)
+    end = -1 if begins is None else text.find(_ENDS, begins.start())
+    if begins is None or end < 0:
         return None
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        root = etree.fromstring(found[0].encode("utf-8", "replace"), parser)
+        root = etree.fromstring(text[begins.start() : end + len(_ENDS)].encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError):
         return None
     values = {str(child.tag): _value(child.text) for child in root if isinstance(child.tag, str)}

@@ -168,7 +168,9 @@ def _identity(mail: Reading, recipient: str) -> str:
 
 
 def _digest(event: Event, mail: Reading) -> bytes:
-    told = blake2b(f"{event.kind}\x00{mail.subject}\x00{mail.text}".encode("utf-8", "replace"), digest_size=16)
+    # The date too: there are cameras that give all their mails one Message-ID.
+    said = f"{event.kind}\x00{mail.date}\x00{mail.subject}\x00{mail.text}"
+    told = blake2b(said.encode("utf-8", "replace"), digest_size=16)
     for photo in mail.photos:
         told.update(blake2b(photo.data, digest_size=16).digest())
     return told.digest()

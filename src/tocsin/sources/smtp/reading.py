@@ -4,9 +4,9 @@ from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
-from html.parser import HTMLParser
-from typing import cast
+from typing import Any, cast
 
+from lxml import etree
 from msgspec import Struct
 
 from tocsin.engine.contracts import PhotoIn
@@ -24,6 +24,7 @@ class Reading(Struct, frozen=True):
     subject: str = ""
     sender: str = ""
     message_id: str = ""
+    date: str = ""
     text: str = ""
     photos: tuple[PhotoIn, ...] = ()
     problems: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ def _reading(message: Message) -> Reading:
         subject=_clean(_header(message, "Subject"), LONGEST_SUBJECT).replace("\n", " ").strip(),
         sender=_clean(_header(message, "From"), LONGEST_SUBJECT),
         message_id=_clean(_header(message, "Message-ID"), LONGEST_SUBJECT).strip(),
+        date=_clean(_header(message, "Date"), LONGEST_SUBJECT).strip(),
         text=_clean(words),
         photos=tuple(photos[:MOST_PHOTOS]),
         problems=tuple(problems),
@@ -85,7 +87,7 @@ def _text(part: Message) -> str:
     charset = part.get_content_charset() or ""
     try:
         return data.decode(charset) if charset else decoded(data)
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, ValueError):
         return decoded(data)
 
 
@@ -102,31 +104,36 @@ def _clean(text: str, longest: int = LONGEST_TEXT) -> str:
     return decoded("\n".join(lines).strip())
 
 
-class _Words(HTMLParser):
+class _Words:
+    """Told of by the parser, which is linear in the length of the page, however crooked."""
+
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.words: list[str] = []
+        self._words: list[str] = []
         self._hidden = 0
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def start(self, tag: str, attrs: object) -> None:
         self._hidden += tag in ("script", "style")
         if tag in ("br", "p", "div", "tr", "li"):
-            self.words.append("\n")
+            self._words.append("\n")
 
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden -= tag in ("script", "style") and self._hidden > 0
+    def end(self, tag: str) -> None:
+        self._hidden -= tag in ("script", "style")
 
-    def handle_data(self, data: str) -> None:
+    def data(self, text: str) -> None:
         if not self._hidden:
-            self.words.append(data)
+            self._words.append(text)
+
+    def close(self) -> str:
+        return "".join(self._words)
 
 
 def _seen(page: str) -> str:
     """What a reader of an HTML mail sees."""
-    words = _Words()
+    heard: Any = _Words()
+    parser = etree.HTMLParser(target=heard, no_network=True)
     try:
-        words.feed(page)
-        words.close()
-    except (AssertionError, ValueError):
+        parser.feed(decoded(page.replace("\0", " ")))
+        words = cast("str", parser.close())
+    except (etree.LxmlError, ValueError):
         return page
-    return "\n".join(cast("list[str]", [line.strip() for line in "".join(words.words).split("\n") if line.strip()]))
+    return "\n".join([line.strip() for line in words.split("\n") if line.strip()])

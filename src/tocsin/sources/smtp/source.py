@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Intake, IntakeClosed, Refused, SourceState, Submission, Supervised
-from tocsin.sources.smtp.events import Mails, Rule, alarm_of, submission
+from tocsin.sources.smtp.events import Mails, alarm_of, submission
 from tocsin.sources.smtp.reading import Reading, read_mail
 from tocsin.sources.smtp.settings import SmtpSourceSettings
 from tocsin.sources.surroundings import SourceSurroundings
@@ -24,8 +24,10 @@ MOST_RECIPIENTS = 20
 MOST_COMMANDS = 1000
 """Of one kind on one connection."""
 HANDSHAKE_DEADLINE_S = 10.0
-LONGEST_LINE = 2_000_000
-"""Cameras write pictures as one line, or end lines in LF alone; nothing is relayed that could fool another server."""
+PROGRESS = 16_000
+"""Bytes; a sender that brings fewer within `idle` is as good as silent."""
+CUT_OFF_AT = 2
+"""Times the largest mail: a larger one is refused when it has been heard, one without end cannot be."""
 _LARGE = 200_000
 """A mail of more bytes is taken apart beside the loop."""
 
@@ -111,8 +113,7 @@ class SmtpSource:
 
     def admits(self, transport: asyncio.Transport) -> str:
         """Why a connection may not stay; empty when it may."""
-        peer = transport.get_extra_info("peername")
-        host = str(peer[0]).partition("%")[0] if peer else ""
+        host = _host(transport)
         if self._networks and not any(ipaddress.ip_address(host) in network for network in self._networks):
             self._record(FrameDropped(self.name, "address_not_allowed", host))
             return "554 5.7.1 mail is not taken from this address"
@@ -124,6 +125,11 @@ class SmtpSource:
 
     def left(self, transport: asyncio.Transport) -> None:
         self._open.discard(transport)
+
+    def overflowed(self, transport: asyncio.Transport) -> None:
+        """One that sends without end is cut off."""
+        self._record(FrameDropped(self.name, "overflow", _host(transport)))
+        transport.abort()
 
     def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         login, password = (data.login, data.password) if isinstance(data, LoginPassword) else (b"", b"")
@@ -192,11 +198,13 @@ class SmtpSource:
 class _Session(SMTP):
     """One connection, known to its source so that it can be counted and closed with it."""
 
-    line_length_limit = LONGEST_LINE
-
     def __init__(self, source: SmtpSource, **options: Any) -> None:
+        # Cameras write pictures as one line, or end lines in LF alone; nothing is relayed that could fool another
+        # server.
+        self.line_length_limit = CUT_OFF_AT * source.settings.size + PROGRESS
         super().__init__(source, **options)
         self._source = source
+        self._brought = self._since_reset = 0
         self._admitted: asyncio.Transport | None = None
         self._turned_away = False
 
@@ -212,8 +220,22 @@ class _Session(SMTP):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._turned_away:
-            super().data_received(data)
+        if self._turned_away or self._admitted is None:
+            return
+        self._brought += len(data)
+        self._since_reset += len(data)
+        if self._brought > self.line_length_limit:
+            self._source.overflowed(self._admitted)
+            return
+        if self._since_reset >= PROGRESS:
+            self._since_reset = 0
+            super()._reset_timeout()
+        super().data_received(data)
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """The library calls it at each command."""
+        self._brought = self._since_reset = 0
+        super()._reset_timeout(duration)
 
     def eof_received(self) -> bool | None:
         return None if self._turned_away else super().eof_received()
@@ -224,9 +246,9 @@ class _Session(SMTP):
             super().connection_lost(error)
 
 
-def _supervised(rule: Rule) -> Supervised:
-    given = rule.settings
-    return Supervised(rule.subject, given.supervision or 0.0, given.supervision_allowance, None, given.area)
+def _host(transport: asyncio.Transport) -> str:
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]).partition("%")[0] if peer else ""
 
 
 def _peer(session: Session) -> str:

@@ -23,6 +23,7 @@ BODIES = (
     b'"SIA-DCS"0003L0#4711[|#4711|Nri01/BA007]_19:15:04,05-30-2024',
     b'"ACK"0003L0#4711[]',
 )
+SECONDS = 600
 SEEDS = (*(b"\0" + wrap(body) for body in BODIES), *(b"\1" + body for body in BODIES), b"\2" + bytes(48))
 
 

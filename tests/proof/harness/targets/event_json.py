@@ -9,6 +9,7 @@ from tocsin.engine.submission import EARLIEST, FURTHEST_AHEAD, read_event, submi
 from tocsin.model.event import Event
 
 NOW = datetime(2024, 5, 30, 19, 15, 4, tzinfo=UTC)
+SECONDS = 600
 SEEDS = (
     b'{"kind":"motion","device_id":"01AD2DD41C0000C1"}',
     b'{"id":"a1","kind":"motion","state":"new","device_id":"d","occurred_at":"2024-05-30T22:15:04+03:00",'
