@@ -51,6 +51,7 @@ class OnvifCamera:
     `frozen`: takes connections and requests and never answers. `offset`: its clock is ahead by so much. `http_digest`:
     asks for the login by HTTP instead of in the message. `time_needs_login`: even for its time. `foreign`: an origin
     it takes for its own. `without`: operations it does not have. `life_s`: how long its subscriptions live at most.
+    `parameters`: tells its subscriptions apart by a header that requests repeat, not by their address.
     """
 
     def __init__(self, nature: Nature, clock: Clock, user: str = "", password: str = "") -> None:
@@ -60,6 +61,7 @@ class OnvifCamera:
         self.http_digest = False
         self.time_needs_login = False
         self.media2 = False
+        self.parameters = False
         self.no_services = False
         self.foreign = ""
         self.picture_at = ""
@@ -223,8 +225,10 @@ class OnvifCamera:
             end = self.now() + timedelta(seconds=life_s)
             self.subscriptions[number] = (end, [])
             origin = self.foreign or f"{request.scheme}://{request.host}"
-            return say.subscribed(f"{origin}/onvif/subscription", number, self.now(), end)
-        number = self._subscription(header)
+            if self.parameters:
+                return say.subscribed(f"{origin}/onvif/subscription", str(number), self.now(), end)
+            return say.subscribed(f"{origin}/onvif/subscription?id={number}", "", self.now(), end)
+        number = self._subscription(request.query.get("id", ""), header)
         end, waiting = self.subscriptions[number]
         match operation:
             case "Renew":
@@ -242,8 +246,9 @@ class OnvifCamera:
                 return await self._pulled(number, content)
         raise Refusal("ActionNotSupported", f"{operation} is not supported", "Receiver")
 
-    def _subscription(self, header: "etree._Element | None") -> int:
-        written = "" if header is None else xml.text_of(xml.first(header, "SubscriptionId"))
+    def _subscription(self, written: str, header: "etree._Element | None") -> int:
+        if self.parameters:
+            written = "" if header is None else xml.text_of(xml.first(header, "SubscriptionId"))
         number = int(written) if written.isdigit() else -1
         if number not in self.subscriptions or self.subscriptions[number][0] < self.now():
             self.subscriptions.pop(number, None)
@@ -291,8 +296,9 @@ def _opened(body: bytes) -> "tuple[str, str, etree._Element, etree._Element | No
 
 
 def _addressed(operation: str, header: "etree._Element | None") -> None:
-    """Requests about subscriptions carry their WS-Addressing action and address."""
-    if operation not in _ACTIONS:
+    """Requests about subscriptions carry their WS-Addressing action and address; making one may do without."""
+    making = operation == "CreatePullPointSubscription"
+    if operation not in _ACTIONS or (making and (header is None or xml.first(header, "Action") is None)):
         return
     action = "" if header is None else xml.text_of(xml.first(header, "Action"))
     if action != _ACTIONS[operation] or header is None or not xml.text_of(xml.first(header, "To")):

@@ -143,7 +143,8 @@ def profiles(one: Nature) -> str:
     made = "".join(
         f'<trt:Profiles token="{token}" fixed="true"><tt:Name>{token}</tt:Name>'
         f'<tt:VideoSourceConfiguration token="VSC{token[1:-1]}"><tt:Name>Lens {token[1:-1]}</tt:Name>'
-        f'<tt:UseCount>2</tt:UseCount><tt:SourceToken>VS{token[1:-1]}</tt:SourceToken><tt:Bounds x="0" y="0" width="1920" height="1080"/>'
+        f"<tt:UseCount>2</tt:UseCount><tt:SourceToken>VS{token[1:-1]}</tt:SourceToken>"
+        '<tt:Bounds x="0" y="0" width="1920" height="1080"/>'
         "</tt:VideoSourceConfiguration></trt:Profiles>"
         for token in profile_tokens(one)
     )
@@ -154,7 +155,8 @@ def profiles2(one: Nature) -> str:
     made = "".join(
         f'<tr2:Profiles token="{token}" fixed="true"><tr2:Name>{token}</tr2:Name><tr2:Configurations>'
         f'<tr2:VideoSource token="VSC{token[1:-1]}"><tt:Name>Lens {token[1:-1]}</tt:Name>'
-        f'<tt:UseCount>2</tt:UseCount><tt:SourceToken>VS{token[1:-1]}</tt:SourceToken><tt:Bounds x="0" y="0" width="1920" height="1080"/>'
+        f"<tt:UseCount>2</tt:UseCount><tt:SourceToken>VS{token[1:-1]}</tt:SourceToken>"
+        '<tt:Bounds x="0" y="0" width="1920" height="1080"/>'
         "</tr2:VideoSource></tr2:Configurations></tr2:Profiles>"
         for token in profile_tokens(one)
     )
@@ -171,12 +173,13 @@ def uri(prefix: str, name: str, address: str) -> str:
     )
 
 
-def subscribed(address: str, number: int, now: datetime, end: datetime) -> str:
+def subscribed(address: str, parameter: str, now: datetime, end: datetime) -> str:
+    """`parameter`: what every request to the subscription has to repeat as a header; empty for none."""
+    held = f'<acme:SubscriptionId xmlns:acme="http://www.example.net/acme">{parameter}</acme:SubscriptionId>'
+    parameters = f"<wsa5:ReferenceParameters>{held}</wsa5:ReferenceParameters>" if parameter else ""
     return (
         "<tev:CreatePullPointSubscriptionResponse><tev:SubscriptionReference>"
-        f"<wsa5:Address>{address}</wsa5:Address><wsa5:ReferenceParameters>"
-        f'<acme:SubscriptionId xmlns:acme="http://www.example.net/acme">{number}</acme:SubscriptionId>'
-        "</wsa5:ReferenceParameters></tev:SubscriptionReference>"
+        f"<wsa5:Address>{address}</wsa5:Address>{parameters}</tev:SubscriptionReference>"
         f"<wsnt:CurrentTime>{_text(now)}</wsnt:CurrentTime><wsnt:TerminationTime>{_text(end)}</wsnt:TerminationTime>"
         "</tev:CreatePullPointSubscriptionResponse>"
     )

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-
 from tests.systems.onvif.conftest import MemoryIntake, Scene, Scenes, cameras
+
 from tocsin.standins.onvif import OnvifCamera
 from tocsin.systems.onvif.facts import Notification
 from tocsin.systems.onvif.meaning import meaning
@@ -51,8 +51,10 @@ async def subscribed(*of: OnvifCamera) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_motion_begins_and_ends(scene: Scenes, listened: Listened) -> None:
+@pytest.mark.parametrize("parameters", [False, True])
+async def test_motion_begins_and_ends(scene: Scenes, listened: Listened, parameters: bool) -> None:
     (camera,) = cameras(1)
+    camera.parameters = parameters
     intake = listened(await scene([camera], alarms=ALARMS))
     await subscribed(camera)
     await camera.notify(MOTION, LENS, {"IsMotion": "true"})
@@ -193,7 +195,7 @@ async def test_without_alarms_nothing_is_subscribed_or_claimed(scene: Scenes) ->
 async def test_what_topics_mean(topic: str, data: tuple[str, str], kind: str | None, active: bool | None) -> None:
     source = (("VideoSourceConfigurationToken", "VSC1"),)
     means = await meaning(Notification(topic, None, "Changed", source, (data,)))
-    assert (None, None) == (kind, active) if means is None else (means.kind, means.active) == (kind, active)
+    assert (kind, active) == (None, None) if means is None else (means.kind, means.active) == (kind, active)
 
 
 async def test_a_person_is_an_actor_and_a_message_without_contents_an_alarm_all_the_same() -> None:

@@ -5,8 +5,8 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-
 from tests.systems.onvif.conftest import Scenes, cameras
+
 from tocsin.engine.systems import Unreachable
 from tocsin.model.inventory import FoundState
 from tocsin.systems.onvif.health import Health

@@ -1,8 +1,8 @@
 """What a device is called, and that it keeps its name (connectors.md 6.4)."""
 
 import pytest
-
 from tests.systems.onvif.conftest import Scenes, cameras
+
 from tocsin.systems.onvif.facts import Information, Interface
 from tocsin.systems.onvif.identity import Claims, chosen_mac, identities, plain_mac, serial_key
 

@@ -4,8 +4,8 @@ import re
 from datetime import timedelta
 
 import pytest
-
 from tests.systems.onvif.conftest import JPEG, PASSWORD, Scenes, cameras
+
 from tocsin.engine.systems import LoginRefused, NotSupported, ProtocolFault, Unreachable
 
 
@@ -87,7 +87,7 @@ async def test_nobody_who_answers_is_no_empty_inventory(scene: Scenes) -> None:
     one = await scene(of)
     for camera in of:
         camera.frozen = True
-    with pytest.raises(Unreachable, match="no answer within 0.3 s; likewise 1 more"):
+    with pytest.raises(Unreachable, match=r"no answer within 0\.3 s; likewise 1 more"):
         await one.read()
 
 
