@@ -18,6 +18,8 @@ _WRITTEN = 'expected "192.0.2.11", "camera.example.net:8080" or a whole "https:/
 
 def service_url(address: str) -> URL:
     """The device service at an address as people write it. Raises ValueError."""
+    if any(letter.isspace() or ord(letter) < 32 for letter in address):
+        raise ValueError(_WRITTEN)
     try:
         url = URL(address if "://" in address else f"http://{address}")
     except ValueError:
