@@ -84,7 +84,8 @@ class Gateway:
         new_id = UlidSource(lambda: int(parts.clock.now().timestamp() * 1000), parts.randomness.getrandbits)
         given = (parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check)
         silent = [name for name, member in self._members.items() if not member.links]
-        self.links = Links(parts.store, parts.clock, parts.randomness, public_url, parts.link_life_s, silent)
+        tried_s = max((member.retry.expire_s for member in members), default=0.0)
+        self.links = Links(parts.store, parts.clock, parts.randomness, public_url, parts.link_life_s, silent, tried_s)
         self.tests = OnTestBook(
             parts.store, parts.clock, self.devices.areas, new_id, self._say_of_test, self._tests_changed, parts.shared
         )

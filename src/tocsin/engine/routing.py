@@ -116,7 +116,9 @@ def _actor_refusal(wanted: Filter, event: Event) -> str:
     listed = [actor for actor in event.actors if wanted.actors is None or _listed(wanted.actors, actor.cls)]
     if wanted.actors is not None and not listed:
         return f"filter.actors: motion without {' or '.join(sorted(wanted.actors))}"
-    if event.actors and not any((actor.confidence or 0.0) >= wanted.min_confidence for actor in listed):
+    # A source that gives no confidence has not said that it is low.
+    sure = (actor.confidence is None or actor.confidence >= wanted.min_confidence for actor in listed)
+    if event.actors and not any(sure):
         return f"filter.min_confidence: no actor reaches {wanted.min_confidence:g}"
     return ""
 

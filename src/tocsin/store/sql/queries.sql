@@ -134,7 +134,7 @@ FROM (SELECT event_seq, count(*) AS receipts FROM deliveries WHERE event_seq > ?
 ORDER BY r.event_seq;
 
 -- schema_version: what the database says about itself
-SELECT name, value FROM meta WHERE name IN ('schema', 'written_by');
+SELECT name, value FROM meta WHERE name IN ('schema', 'written_by', 'migrations');
 
 -- put_meta: note something about the database
 INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
