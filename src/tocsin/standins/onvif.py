@@ -52,6 +52,7 @@ class OnvifCamera:
     asks for the login by HTTP instead of in the message. `time_needs_login`: even for its time. `foreign`: an origin
     it takes for its own. `without`: operations it does not have. `life_s`: how long its subscriptions live at most.
     `parameters`: tells its subscriptions apart by a header that requests repeat, not by their address.
+    `basic_picture`: gives its picture to HTTP Basic only.
     """
 
     def __init__(self, nature: Nature, clock: Clock, user: str = "", password: str = "") -> None:
@@ -65,6 +66,7 @@ class OnvifCamera:
         self.no_services = False
         self.foreign = ""
         self.picture_at = ""
+        self.basic_picture = False
         self.without: set[str] = set()
         self.life_s = 600.0
         self.picture = b""
@@ -127,7 +129,9 @@ class OnvifCamera:
         self.requests.append(f"GET {request.path}")
         if request.path != PICTURE:
             return web.Response(status=404)
-        if self.user and not self._http_login(request):
+        if self.user and self.basic_picture and not self._basic_login(request):
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="camera"'})
+        if self.user and not self.basic_picture and not self._http_login(request):
             return self._challenged()
         return web.Response(body=self.picture, content_type="image/jpeg")
 
@@ -136,6 +140,12 @@ class OnvifCamera:
         self._http_nonces.add(nonce)
         asks = f'Digest realm="camera", qop="auth", algorithm=MD5, nonce="{nonce}"'
         return web.Response(status=401, headers={"WWW-Authenticate": asks})
+
+    def _basic_login(self, request: web.Request) -> bool:
+        header = request.headers.get("Authorization", "")
+        wanted = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        self.logins_refused += bool(header) and header != f"Basic {wanted}"
+        return header == f"Basic {wanted}"
 
     def _http_login(self, request: web.Request) -> bool:
         """RFC 7616 with MD5 and qop auth."""
@@ -363,6 +373,10 @@ class OnvifCameras:
             return response
 
         return handle
+
+    async def close(self, place: int) -> None:
+        """One camera's port is closed."""
+        await self._runners[place].cleanup()
 
     async def aclose(self) -> None:
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))

@@ -96,19 +96,19 @@ async def scene() -> AsyncIterator[Scenes]:
     """`await scene(cameras(2), alarms=["motion"])`; `devices` may name more of each device."""
     made: list[Scene] = []
 
-    async def start(of: list[OnvifCamera], tls: Any = None, devices: Any = None, **changes: Any) -> Scene:
+    async def start(of: list[OnvifCamera], context: Any = None, devices: Any = None, **changes: Any) -> Scene:
         told: list[dict[str, Any]] = []
         occurrences: list[Occurrence] = []
-        standin = OnvifCameras("127.0.0.1:0", told.append, of, tls)
+        standin = OnvifCameras("127.0.0.1:0", told.append, of, context)
         ports = await standin.start()
-        scheme = "https" if tls else "http"
+        scheme = "https" if context else "http"
         more = devices or [{} for _ in ports]
         listed = [{"address": f"{scheme}://127.0.0.1:{port}"} | one for port, one in zip(ports, more, strict=True)]
         table = {
             "name": "cams", "type": "onvif", "devices": listed, "username": "viewer", "password": PASSWORD,
             "timeout": "300ms", "area": "North depot",
         }  # fmt: skip
-        around = SystemSurroundings(LoopClock(), random.Random(3), occurrences.append)
+        around = SystemSurroundings(LoopClock(), random.SystemRandom(), occurrences.append)
         system = build(OnvifSettings.model_validate(table | changes), around)
         made.append(Scene(of, ports, standin, system, occurrences, told))
         return made[-1]

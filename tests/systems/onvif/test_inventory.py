@@ -1,12 +1,15 @@
 """What a fleet is, read from stand-in cameras."""
 
 import re
+import ssl
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import trustme
 from tests.systems.onvif.conftest import JPEG, PASSWORD, Scenes, cameras
 
-from tocsin.engine.systems import LoginRefused, NotSupported, ProtocolFault, Unreachable
+from tocsin.engine.systems import LoginRefused, Misconfigured, NotSupported, ProtocolFault, Unreachable
 
 
 async def test_a_camera_with_everything_it_says(scene: Scenes) -> None:
@@ -178,3 +181,29 @@ async def test_check_says_for_each_device_what_is_wrong(scene: Scenes) -> None:
     assert re.search(r"its clock is \+(599|600) s from the gateway's", steps[2].detail)
     assert "refuses the login of user 'viewer'" in steps[3].detail
     assert PASSWORD not in "".join(step.detail + step.hint for step in steps)
+
+
+async def test_a_picture_only_by_a_readable_password_is_refused_unless_allowed(scene: Scenes) -> None:
+    (old,) = cameras(1)
+    old.basic_picture = True
+    one = await scene([old])
+    with pytest.raises(LoginRefused, match=r"readable password .* over http"):
+        await one.system.photo("acme-ac22-0004418")
+    assert old.logins_refused == 0, "the password was not sent"
+    allowed = await scene([old], clear_login=True)
+    assert await allowed.system.photo("acme-ac22-0004418") == JPEG
+
+
+async def test_tls_with_a_certificate_nobody_knows_is_named_and_with_its_authority_taken(
+    scene: Scenes, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    foreign = await scene(cameras(1), context)
+    with pytest.raises(Misconfigured, match="certificate"):
+        await foreign.read()
+    known = await scene(cameras(1), context, tls={"ca_file": str(tmp_path / "ca.pem")})
+    assert ("camera", "acme-ac22-0004418") in await known.devices()
+    assert await known.system.photo("acme-ac22-0004418") == JPEG

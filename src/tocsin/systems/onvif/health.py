@@ -1,10 +1,9 @@
-"""From single looks at devices to their states (connectors.md 6.5, 2.6). Pure.
+"""From a look at a device to its state, and who is to blame for silence (connectors.md 6.5). Pure.
 
-A device that does not answer is offline after so many rounds in a row. A round in which nobody answers says something
-about the gateway, not about the devices, and counts against none of them.
+That a device must fail several times in a row before it is offline is the engine's rule for all that is polled.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Literal
 
 from msgspec import Struct
@@ -21,29 +20,29 @@ class Condition(Struct, frozen=True):
     detail: str = ""
 
 
-class Health:
-    """The devices of one system by endpoint."""
+def condition(look: Look, detail: str) -> Condition:
+    match look:
+        case "alive":
+            return Condition("online", "probe_ok")
+        case "refused":
+            return Condition("unknown", "auth_failed", detail)
+        case "silent":
+            return Condition("offline", "probe_timeout", detail)
+        case "closed":
+            return Condition("offline", "probe_refused", detail)
 
-    def __init__(self, fail_threshold: int) -> None:
-        self._threshold = fail_threshold
-        self._failures: dict[str, int] = {}
-        self._now: dict[str, Condition] = {}
-        self._hearing: frozenset[str] = frozenset()
+
+class Hearing:
+    """Which devices of a system are heard; `blind` while the gateway's own link is suspected."""
+
+    def __init__(self) -> None:
+        self._heard: frozenset[str] = frozenset()
         self._ever = False
         self.blind = False
 
-    def of(self, endpoint: str) -> Condition | None:
-        """None: not known."""
-        return None if self.blind else self._now.get(endpoint)
-
-    def heard(self, endpoint: str, look: Look, detail: str = "") -> Condition:
-        """A device answered: its condition now. Who hears is not blind."""
-        self.blind = False
-        self._ever = True
-        self._failures[endpoint] = 0
-        refused = Condition("unknown", "auth_failed", detail)
-        self._now[endpoint] = refused if look == "refused" else Condition("online", "probe_ok")
-        return self._now[endpoint]
+    def heard(self) -> None:
+        """Somebody answered: who hears is not blind."""
+        self._ever, self.blind = True, False
 
     def suspicious(self, failed: Collection[str], asked: int) -> bool:
         """Whether a round without an answer may be the gateway's own fault: at least two devices fell silent at once,
@@ -51,17 +50,10 @@ class Health:
         """
         if len(failed) < asked or asked < 2:
             return False
-        return self.blind or not self._ever or len(self._hearing.intersection(failed)) >= 2
+        return self.blind or not self._ever or len(self._heard.intersection(failed)) >= 2
 
-    def ended(self, failed: Mapping[str, tuple[Look, str]], asked: Collection[str], blind: bool) -> None:
+    def ended(self, failed: Collection[str], asked: Collection[str], blind: bool) -> None:
         """A round is over; `failed` did not answer in it."""
         self.blind = blind
-        if blind:
-            self._failures.clear()
-            return
-        self._hearing = frozenset(asked) - frozenset(failed)
-        for endpoint, (look, detail) in failed.items():
-            self._failures[endpoint] = self._failures.get(endpoint, 0) + 1
-            if self._failures[endpoint] >= self._threshold:
-                reason: Reason = "probe_timeout" if look == "silent" else "probe_refused"
-                self._now[endpoint] = Condition("offline", reason, detail)
+        if not blind:
+            self._heard = frozenset(asked) - frozenset(failed)

@@ -1,14 +1,14 @@
 """Rounds over the fleet: who answers, who does not, and whether it is the gateway that is cut off."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
 from tocsin.config.listening import split_listen
 from tocsin.engine.systems import Unreachable
 from tocsin.model.inventory import FoundState, Marker
 from tocsin.systems.onvif.fleet import Fleet, Listed
-from tocsin.systems.onvif.health import Health, Look
+from tocsin.systems.onvif.health import Hearing, Look, condition
 from tocsin.systems.onvif.settings import OnvifSettings
 from tocsin.systems.surroundings import SystemSurroundings
 from tocsin.transports import contract
@@ -27,7 +27,7 @@ class Polling:
         self._timeout_s = settings.timeout
         self._fleet = fleet
         self._around = surroundings
-        self._health = Health(settings.health.fail_threshold)
+        self._hearing = Hearing()
         self._one_at_a_time = asyncio.Lock()
 
     async def baseline(self) -> AsyncGenerator[FoundState, None]:
@@ -35,14 +35,14 @@ class Polling:
         async with aclosing(self._round(0.0)) as states:
             async for state in states:
                 yield state
-        if self._health.blind:
+        if self._hearing.blind:
             raise Unreachable(
                 "none of the devices answers: the gateway's own link to them is suspected. Check its network; if they "
                 "are all really off, name something near them that is not as canary"
             )
 
     async def states(self) -> AsyncGenerator[FoundState | Marker, None]:
-        """Rounds for ever. Each confirms what is known, so that it does not grow stale."""
+        """Rounds for ever, each spread over the interval; they confirm what is known, so that it never grows stale."""
         yield "new_session"
         blind = False
         while True:
@@ -53,7 +53,7 @@ class Polling:
                         blind = False
                         yield "live"
                     yield state
-            if self._health.blind and not blind:
+            if self._hearing.blind and not blind:
                 blind = True
                 yield "blind"
             due = began + self._every_s * (1 + JITTER * (2 * self._around.randomness.random() - 1))
@@ -67,19 +67,16 @@ class Polling:
                     if look in ("silent", "closed"):
                         failed[one.endpoint] = look, detail
                         continue
-                    for state in one.states(self._health.heard(one.endpoint, look, detail)):
+                    self._hearing.heard()
+                    for state in one.states(condition(look, detail)):
                         yield state
             asked = [one.endpoint for one in self._fleet.listed]
-            blind = self._health.suspicious(failed, len(asked)) and not await self._canary_answers()
-            self._health.ended(failed, asked, blind)
-            for state in self._unheard(failed):
-                yield state
-
-    def _unheard(self, failed: dict[str, tuple[Look, str]]) -> Sequence[FoundState]:
-        """Of devices that did not answer: offline once it was often enough, until then as they were."""
-        conditions = [(one, self._health.of(one.endpoint)) for one in self._fleet.listed if one.endpoint in failed]
-        offline = [(one, known) for one, known in conditions if known is not None and known.state == "offline"]
-        return [state for one, known in offline for state in one.states(known)]
+            blind = self._hearing.suspicious(failed, len(asked)) and not await self._canary_answers()
+            self._hearing.ended(failed, asked, blind)
+            for one in () if blind else self._fleet.listed:
+                if one.endpoint in failed:
+                    for state in one.states(condition(*failed[one.endpoint])):
+                        yield state
 
     async def _looks(self, spread_s: float) -> AsyncGenerator[tuple[Listed, Look, str], None]:
         step_s = spread_s / len(self._fleet.listed)
