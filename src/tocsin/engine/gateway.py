@@ -30,6 +30,7 @@ from tocsin.engine.intake import Door, IntakeParts
 from tocsin.engine.links import Links
 from tocsin.engine.members import GatewayParts, Member
 from tocsin.engine.on_test import OnTestBook
+from tocsin.engine.photos import MOST_BYTES, RecentPhotos
 from tocsin.engine.pump import Pump
 from tocsin.engine.retention import keep_pruning
 from tocsin.engine.routing import Route, Verdict, destination_device, owed, unfiltered
@@ -89,8 +90,11 @@ class Gateway:
         self.tests = OnTestBook(
             parts.store, parts.clock, self.devices.areas, new_id, self._say_of_test, self._tests_changed, parts.shared
         )
+        # Photos that come late by another node are only seen in the store.
+        self._photos = RecentPhotos(parts.store, 0 if parts.shared else MOST_BYTES)
         told = (self._kept, self._owes, self._missed, self._doubt, self.tests.of, self.links.token)
-        self.intake = Door(IntakeParts(*given, *told), list(self._routes.values()))
+        door_parts = IntakeParts(*given, *told, pictured=self._photos.keep)
+        self.intake = Door(door_parts, list(self._routes.values()))
         ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
         self.commands = Commands(CommandParts(*ordered))
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
@@ -284,7 +288,7 @@ class Gateway:
         surroundings = (parts.store, parts.clock, parts.randomness, parts.record, parts.node, parts.lease_ttl_s)
         link = self.links.url if member.links and self.public_url else None
         destination = telling(member.destination, link) if link or member.says_test else member.destination
-        return Pump(destination, member.retry, PumpParts(*surroundings, *told))
+        return Pump(destination, member.retry, PumpParts(*surroundings, *told, photos=self._photos.of))
 
     def _kept(self, accepted: Accepted) -> None:
         if self.hub.watched:

@@ -56,7 +56,7 @@ class IntakeParts(NamedTuple):
 
     `missed` is called when other events were committed before this one than were told of; `doubt` when a commit's
     answer was a failure, so that it may be on disk or not. `on_test` names the tests an event is under; `new_link`
-    gives the token of an event's page.
+    gives the token of an event's page. `pictured` gets the photos of what became durable, before anybody hears of it.
     """
 
     store: Store
@@ -71,6 +71,7 @@ class IntakeParts(NamedTuple):
     doubt: Callable[[], None] = lambda: None
     on_test: Callable[[Event], Sequence[OnTest]] = lambda _: ()
     new_link: Callable[[], str] = lambda: ""
+    pictured: Callable[[int, Sequence[Photo]], None] = lambda *_: None
 
 
 class Door:
@@ -198,6 +199,8 @@ class Door:
             raise
         answers: dict[int, Taken] = {}
         for (place, submission), accepted in zip(fresh, kept, strict=True):
+            if place in photos and not accepted.duplicate:
+                self._parts.pictured(accepted.seq, photos[place])
             self._tell(accepted)
             answers[place] = Taken(
                 accepted.event.id,
