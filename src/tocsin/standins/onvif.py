@@ -50,7 +50,8 @@ class OnvifCamera:
 
     `frozen`: takes connections and requests and never answers. `offset`: its clock is ahead by so much. `http_digest`:
     asks for the login by HTTP instead of in the message. `time_needs_login`: even for its time. `foreign`: an origin
-    it takes for its own. `without`: operations it does not have. `life_s`: how long its subscriptions live at most.
+    it takes for its own. `without`: operations it does not have; `forbidden`: those its user may not call. `life_s`:
+    how long its subscriptions live at most.
     `parameters`: tells its subscriptions apart by a header that requests repeat, not by their address.
     `basic_picture`: gives its picture to HTTP Basic only.
     """
@@ -68,6 +69,7 @@ class OnvifCamera:
         self.picture_at = ""
         self.basic_picture = False
         self.without: set[str] = set()
+        self.forbidden: set[str] = set()
         self.life_s = 600.0
         self.picture = b""
         self.relays: dict[str, str] = {}
@@ -117,6 +119,8 @@ class OnvifCamera:
                     return self._challenged()
                 if not self.http_digest:
                     self._token(header)
+            if operation in self.forbidden:
+                raise Refusal("NotAuthorized", "Sender not Authorized")
             _addressed(operation, header)
             answer = await self._answer(request, operation, prefix, content, header)
         except Refusal as refusal:

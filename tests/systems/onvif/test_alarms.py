@@ -171,6 +171,7 @@ async def test_without_alarms_nothing_is_subscribed_or_claimed(scene: Scenes) ->
     one = await scene(cameras(1))
     assert one.system.capabilities == {"inventory", "baseline", "events", "photo", "commands"}
     assert "alarms" in (await scene(cameras(1), alarms=["motion"])).system.capabilities
+    assert "alarms" not in (await scene(cameras(1), alarms=["connection_lost"])).system.capabilities
 
 
 @pytest.mark.parametrize(

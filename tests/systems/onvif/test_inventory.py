@@ -207,3 +207,24 @@ async def test_tls_with_a_certificate_nobody_knows_is_named_and_with_its_authori
     known = await scene(cameras(1), context, tls={"ca_file": str(tmp_path / "ca.pem")})
     assert ("camera", "acme-ac22-0004418") in await known.devices()
     assert await known.system.photo("acme-ac22-0004418") == JPEG
+
+
+async def test_a_user_with_few_rights_is_no_wrong_password(scene: Scenes) -> None:
+    (strict,) = cameras(1)
+    strict.forbidden = {"GetNetworkInterfaces", "GetRelayOutputs", "GetHostname", "GetScopes"}
+    one = await scene([strict])
+    for _ in range(3):
+        found, notes = await one.read()
+        assert [device.kind for device in found] == ["device", "camera"]
+        assert ["give the user more rights" in note.text for note in notes] == [True] * 4
+
+
+async def test_a_password_changed_on_the_camera_is_tried_three_times(scene: Scenes) -> None:
+    (strict,) = cameras(1)
+    one = await scene([strict])
+    await one.read()
+    strict.password = "another"
+    for _ in range(4):
+        with pytest.raises(LoginRefused):
+            await one.read()
+    assert strict.logins_refused == 3

@@ -20,6 +20,7 @@ PHOTO_LIMIT = 10 * 1024 * 1024
 PHOTO_DEADLINE_S = 10.0
 SKEW_TAKEN_S = 5.0
 """A device whose clock is further off gets its logins signed with its own time (connectors.md 6.3)."""
+_INFORMATION = "<tds:GetDeviceInformation/>"
 _EVENTS = "http://www.onvif.org/ver10/events/wsdl"
 _NOTIFICATION = "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager"
 
@@ -43,23 +44,26 @@ class OnvifDevice:
 
     async def probe(self) -> None:
         """The cheapest sign of life: its time, which needs no login by the standard; a refusal is a sign too."""
-        body = "<tds:GetSystemDateAndTime/>"
         began = self._clock.now()
         try:
-            answer = await self._exchanged(self.line.root, body, (), login=False)
-        except soap.SoapFault:
+            answer = await self._time()
+        except (soap.SoapFault, LoginRefused):
             return
-        except LoginRefused:
-            if not self._user or self.login.refused:
-                return
-            began = self._clock.now()
-            answer = await self._call(self.line.root, body)
         told = facts.device_time(answer)
         if told is not None:
             self.offset = told - (began + (self._clock.now() - began) / 2)
 
+    async def _time(self) -> "etree._Element":
+        body = "<tds:GetSystemDateAndTime/>"
+        try:
+            return await self._exchanged(self.line.root, body, (), login=False)
+        except LoginRefused:
+            if not self._user or self.login.refused:
+                raise
+            return await self._call(self.line.root, body)
+
     async def information(self) -> facts.Information:
-        return facts.information(await self._call(self.line.root, "<tds:GetDeviceInformation/>"))
+        return facts.information(await self._call(self.line.root, _INFORMATION))
 
     async def services(self) -> dict[str, str]:
         """Namespace to address; of GetCapabilities where GetServices is refused or empty."""
@@ -210,7 +214,25 @@ class OnvifDevice:
             )
         if not self._user:
             return await self._exchanged(url, body, headers, login=False, wait_s=wait_s)
-        return await self._logged_in(url, body, headers, wait_s)
+        if not self.login.proven:
+            return await self._logged_in(url, body, headers, wait_s)
+        return await self._allowed(url, body, headers, wait_s)
+
+    async def _allowed(self, url: URL, body: str, headers: tuple[str, ...], wait_s: float) -> "etree._Element":
+        """A device says the same of a wrong password and of a user who may not do this: where the login was good
+        before, a call that every user may make tells which it is.
+        """
+        try:
+            return await self._exchanged(url, body, headers, login=True, wait_s=wait_s)
+        except _Refused:
+            self.login.was_refused(self._clock.monotonic())
+            await self._logged_in(self.line.root, _INFORMATION, (), 0.0)
+        try:
+            return await self._exchanged(url, body, headers, login=True, wait_s=wait_s)
+        except _Refused:
+            raise ProtocolFault(
+                f"{self.line.endpoint} does not let user {self._user!r} do this: give the user more rights there"
+            ) from None
 
     async def _logged_in(self, url: URL, body: str, headers: tuple[str, ...], wait_s: float) -> "etree._Element":
         """With the login this device took last; where it asks for one by HTTP, with that and then with both."""
@@ -225,6 +247,9 @@ class OnvifDevice:
                 if "digest" in refused.challenge:
                     continue
                 break
+            except soap.SoapFault:  # it refuses the call, not the login
+                self.login.was_taken()
+                raise
             self.login.was_taken()
             return answer
         self._token, self._digest = ways[0]

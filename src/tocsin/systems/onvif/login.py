@@ -11,6 +11,8 @@ class Login:
     def __init__(self) -> None:
         self._refusals = 0
         self._again_at = 0.0
+        self.proven = False
+        """Whether the last login was taken."""
 
     @property
     def refused(self) -> bool:
@@ -23,7 +25,10 @@ class Login:
 
     def was_refused(self, now: float) -> None:
         self._refusals += 1
+        self.proven = False
         self._again_at = now + WAIT_S
 
     def was_taken(self) -> None:
         self._refusals = 0
+        self._again_at = 0.0
+        self.proven = True

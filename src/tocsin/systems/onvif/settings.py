@@ -10,8 +10,10 @@ from tocsin.model.kinds import Kind
 from tocsin.systems.settings import HealthSettings, SystemSettings, SystemTlsSettings
 
 DEVICE_SERVICE = "/onvif/device_service"
-ALARM_KINDS: tuple[Kind, ...] = ("motion", "tamper", "alarm", "video_loss", "trouble")
+EVENT_KINDS: tuple[Kind, ...] = ("motion", "tamper", "alarm", "video_loss", "trouble")
 """What events of devices can become: `alarm` is a digital input."""
+HEALTH_KINDS: tuple[Kind, ...] = ("connection_lost", "connection_restored")
+"""What the health of devices can become."""
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 _WRITTEN = 'expected "192.0.2.11", "camera.example.net:8080" or a whole "https://…/onvif/device_service"'
 
@@ -91,8 +93,10 @@ class OnvifSettings(SystemSettings):
     @classmethod
     def _known_alarms(cls, value: list[Kind]) -> list[Kind]:
         for kind in value:
-            if kind not in ALARM_KINDS:
-                raise ValueError(f"ONVIF devices do not tell {kind}; possible are {', '.join(ALARM_KINDS)}")
+            if kind not in EVENT_KINDS + HEALTH_KINDS:
+                raise ValueError(
+                    f"ONVIF devices do not tell {kind}; {', '.join(EVENT_KINDS + HEALTH_KINDS)} can be had"
+                )
         return value
 
     @model_validator(mode="after")

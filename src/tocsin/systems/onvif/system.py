@@ -11,7 +11,7 @@ from tocsin.systems.onvif.fleet import Fleet, Listed
 from tocsin.systems.onvif.found import Camera, output_key
 from tocsin.systems.onvif.listening import Listening
 from tocsin.systems.onvif.polling import Polling
-from tocsin.systems.onvif.settings import OnvifSettings
+from tocsin.systems.onvif.settings import EVENT_KINDS, OnvifSettings
 from tocsin.systems.onvif.soap import SoapFault
 from tocsin.systems.surroundings import SystemSurroundings
 
@@ -107,7 +107,7 @@ def _capabilities(settings: OnvifSettings) -> frozenset[Capability]:
     able: set[Capability] = {"inventory", "photo", "commands"}
     if settings.health.mode == "poll":
         able |= {"baseline", "events"}
-    if settings.alarms:
+    if not set(EVENT_KINDS).isdisjoint(settings.alarms):
         able.add("alarms")
     return frozenset(able)
 
