@@ -70,7 +70,7 @@ SELECT o.lane, o.pending, e.accepted_at FROM (
 ) o JOIN events e ON e.seq = o.oldest;
 
 -- recent_repeats: what a source recognises repeats by
-SELECT repeat_key, accepted_at FROM events
+SELECT repeat_key, accepted_at, seq FROM events
 WHERE source = ? AND accepted_at >= ? AND repeat_key IS NOT NULL ORDER BY accepted_at;
 
 -- devices: all devices
@@ -188,3 +188,15 @@ SELECT device_id, armed, since, until, no_time_limit, changed_by FROM armings OR
 DELETE FROM commands WHERE id IN (
   SELECT id FROM commands WHERE id < ? AND state NOT IN ('requested', 'sent') ORDER BY id LIMIT ?)
 RETURNING id;
+
+-- listened: how long the gateway has listened in all, in milliseconds
+SELECT value FROM meta WHERE name = 'listened_ms';
+
+-- contacts [4]: when each device was last heard
+SELECT device_id, heard_on, heard_at, battery FROM contacts ORDER BY device_id;
+
+-- drop_contact: the device is gone
+DELETE FROM contacts WHERE device_id = ?;
+
+-- conditions [4]: what was told last of each device
+SELECT device_id, matter, state, n FROM conditions ORDER BY device_id, matter;
