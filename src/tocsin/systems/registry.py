@@ -6,6 +6,8 @@ from typing import Any
 from msgspec import Struct
 
 from tocsin.engine.systems import System
+from tocsin.systems.milestone.settings import MilestoneSettings
+from tocsin.systems.milestone.system import build as build_milestone
 from tocsin.systems.onvif.settings import OnvifSettings
 from tocsin.systems.onvif.system import build as build_onvif
 from tocsin.systems.settings import SystemSettings
@@ -23,6 +25,14 @@ class SystemType(Struct, frozen=True):
 
 
 _TYPES: tuple[SystemType, ...] = (
+    SystemType(
+        "milestone",
+        "Milestone XProtect",
+        "Milestone publishes the Configuration API, the Events and State WebSocket and the ImageServer protocol; "
+        "paging of the configuration and MAC addresses are as seen on real systems.",
+        MilestoneSettings,
+        build_milestone,
+    ),
     SystemType(
         "onvif",
         "ONVIF cameras",

@@ -1,8 +1,9 @@
 """HTTP requests over kept connections: no redirects, no proxies, nothing decompressed, answers bounded."""
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import aiohttp
 from msgspec import Struct
@@ -55,24 +56,8 @@ class HttpClient:
         return await self._ask("GET", headers, b"")
 
     async def _ask(self, method: str, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._request(method, headers, body)
-        except aiohttp.ConnectionTimeoutError as error:
-            raise Unreachable(explain(_cause(error), self.endpoint)) from error
-        except TimeoutError as error:
-            raise NoAnswer(
-                f"{self.endpoint} gave no complete answer within {self._timeout_s:g} s; it may have taken the event"
-            ) from error
-        except aiohttp.ClientConnectorCertificateError as error:
-            shown = await shown_certificate(
-                self.endpoint, CERTIFICATE_DEADLINE_S, server_name(self._tls, self.endpoint)
-            )
-            raise Unreachable(explain(_cause(error), self.endpoint, shown)) from error
-        except aiohttp.ClientConnectorError as error:
-            raise Unreachable(explain(_cause(error), self.endpoint)) from error
-        except aiohttp.ClientError as error:
-            raise LinkBroken(_broken(error, self.endpoint)) from error
+        async with explained(self.endpoint, self._tls, self._timeout_s, "; it may have taken the event"):
+            return await self._request(method, headers, body)
 
     async def _request(self, method: str, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
         name = server_name(self._tls, self.endpoint) if self._url.scheme == "https" else None
@@ -118,6 +103,28 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+@contextlib.asynccontextmanager
+async def explained(endpoint: Endpoint, tls: TlsOptions, timeout_s: float, doubt: str = "") -> AsyncIterator[None]:
+    """What is done within has this deadline, and its failures are told as Unreachable, NoAnswer and LinkBroken.
+
+    `doubt` is added where the peer was connected but did not answer in time.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except aiohttp.ConnectionTimeoutError as error:
+        raise Unreachable(explain(_cause(error), endpoint)) from error
+    except TimeoutError as error:
+        raise NoAnswer(f"{endpoint} gave no complete answer within {timeout_s:g} s{doubt}") from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        shown = await shown_certificate(endpoint, CERTIFICATE_DEADLINE_S, server_name(tls, endpoint))
+        raise Unreachable(explain(_cause(error), endpoint, shown)) from error
+    except aiohttp.ClientConnectorError as error:
+        raise Unreachable(explain(_cause(error), endpoint)) from error
+    except aiohttp.ClientError as error:
+        raise LinkBroken(_broken(error, endpoint)) from error
 
 
 def endpoint_of(url: str) -> Endpoint:

@@ -4,6 +4,7 @@ import typer
 
 from tocsin.cli.simulate import mail, posted, senders, stations, uploads
 from tocsin.cli.simulate.manitou import manitou
+from tocsin.cli.simulate.milestone import milestone
 from tocsin.cli.simulate.onvif import onvif
 from tocsin.cli.simulate.osap import osap
 from tocsin.cli.simulate.stages import stages
@@ -19,6 +20,7 @@ for _command in (
     stages,
     manitou,
     osap,
+    milestone,
     posted.patriot_api,
     posted.sureview_http,
     posted.sentinel_xml,

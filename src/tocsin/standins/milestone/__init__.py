@@ -1,0 +1,1 @@
+"""A stand-in XProtect site: API Gateway, identity provider, Events and State service, one recording server."""

@@ -1,0 +1,1 @@
+"""Milestone XProtect: inventory by the Configuration API, states by the Events and State WebSocket, photos."""

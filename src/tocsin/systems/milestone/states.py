@@ -1,0 +1,184 @@
+"""What the Events and State service says, read into states of devices (connectors.md 4.6). Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.engine.systems import ProtocolFault
+from tocsin.model.inventory import Basis, FoundState, HealthState, Reason
+from tocsin.systems.milestone.joining import KINDS, Identity, Topology
+from tocsin.systems.milestone.moments import instant
+from tocsin.systems.milestone.resources import EventType, guid
+
+
+class Occurred(Struct, frozen=True):
+    """An event, or a state as the event that began it. `source` is `resourceType/guid`."""
+
+    type: str
+    source: str
+    time: str = ""
+    id: str = ""
+
+
+class FrameError(Struct, frozen=True, rename="camel"):
+    error_text: str = ""
+
+
+class _Raw(Struct, frozen=True, rename="camel"):
+    command_id: int | None = None
+    status: int | None = None
+    session_id: str | None = None
+    states: list[Any] | None = None
+    events: list[Any] | None = None
+    error: FrameError | None = None
+
+
+class Frame(Struct, frozen=True):
+    """One text frame: an answer carries `command_id`, a push carries `events`."""
+
+    command_id: int | None = None
+    status: int | None = None
+    session_id: str | None = None
+    states: Sequence[Occurred] | None = None
+    events: Sequence[Occurred] | None = None
+    error: FrameError | None = None
+
+
+class Meaning(Struct, frozen=True):
+    """`name` is the type's name, lower case without blanks, by which it is known where its GUID is another."""
+
+    name: str
+    state: HealthState
+    reason: Reason
+
+
+MEANINGS: Mapping[str, Meaning] = msgspec.json.decode(
+    resources.files(__package__).joinpath("state_events.json").read_bytes(), type=dict[str, Meaning]
+)
+"""By event type: the GUIDs are fixed in the vendor's samples."""
+_SUFFIX = re.compile(r"(\(?(device|hardware|recordingserver)\)?)$")
+_INHERITED: Mapping[str, tuple[HealthState, Reason]] = {
+    "hardware": ("offline", "hardware_error"),
+    "recorder": ("unknown", "parent_unknown"),
+}
+"""What it means for the channels when this kind is offline (rules 2 and 3)."""
+
+
+def read_frame(data: str | bytes) -> Frame:
+    """An event that cannot be read is left out. Raises ProtocolFault for what is no frame."""
+    try:
+        raw = msgspec.json.decode(data, type=_Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolFault(f"the Events and State service sends what cannot be read: {error}") from None
+    states, events = _occurred(raw.states), _occurred(raw.events)
+    return Frame(raw.command_id, raw.status, raw.session_id, states, events, raw.error)
+
+
+def read_occurred(item: object) -> Occurred | None:
+    try:
+        return msgspec.convert(item, Occurred)
+    except msgspec.ValidationError:
+        return None
+
+
+def meanings_with(types: Iterable[EventType]) -> dict[str, Meaning]:
+    """The fixed ones, and those the server has under the same name with another GUID."""
+    by_name = {meaning.name: meaning for meaning in MEANINGS.values()}
+    found = dict(MEANINGS)
+    for one in types:
+        for written in (one.name, one.display_name):
+            name = _SUFFIX.sub("", re.sub(r"[\s_-]", "", written.lower()))
+            if name in by_name:
+                found.setdefault(one.key, by_name[name])
+    return found
+
+
+def states_of(
+    one: Occurred, meanings: Mapping[str, Meaning], topology: Topology, zone: str, basis: Basis
+) -> Iterator[FoundState]:
+    """The state of the device it is about; a box or a recording server that fails takes its channels with it."""
+    meaning = meanings.get(guid(one.type))
+    identity = _identity(one.source)
+    if meaning is None or identity is None:
+        return
+    since = instant(one.time, zone)
+    yield _state(identity, meaning.state, meaning.reason, topology, FoundState("", "", "unknown", None, basis, since))
+    if meaning.state == "offline" and identity[0] in _INHERITED:
+        passed_on = _INHERITED[identity[0]]
+        inherited = FoundState("", "", "unknown", None, "inherited", since)
+        for child in topology.children.get(identity[1], ()):
+            yield _state(child, *passed_on, topology, inherited)
+
+
+def settled(found: Iterable[FoundState]) -> dict[Identity, FoundState]:
+    """One state for each device: the newest, and at the same time its own rather than its box's."""
+    newest: dict[Identity, FoundState] = {}
+    for one in found:
+        identity = (one.kind, one.native_key)
+        known = newest.get(identity)
+        if known is None or _rank(one) > _rank(known):
+            newest[identity] = one
+    return newest
+
+
+def confirmed(found: Mapping[Identity, FoundState], topology: Topology) -> dict[Identity, FoundState]:
+    """A box or recording server that came back speaks for its channels from then on: otherwise what they were before
+    would never again count for more than what its outage said of them.
+    """
+    lifted = dict(found)
+    for (kind, key), parent in found.items():
+        if kind not in _INHERITED or parent.state != "online" or parent.since is None:
+            continue
+        for child in topology.children.get(key, ()):
+            own = lifted.get(child)
+            if own is None or own.since is None or own.state == _INHERITED[kind][0]:
+                continue  # it was told the same during the outage
+            if own.since < parent.since:
+                lifted[child] = msgspec.structs.replace(own, since=parent.since)
+    return lifted
+
+
+def heals(state: FoundState) -> bool:
+    """Whether channels may be well again although nothing is said of them."""
+    return state.kind in _INHERITED and state.state == "online"
+
+
+def with_the_silent(found: Mapping[Identity, FoundState], topology: Topology) -> Iterator[FoundState]:
+    """A device the system says nothing about is unknown, not offline (rule 1). One that the last inventory has not
+    found is no device of ours.
+    """
+    for identity, state in found.items():
+        if not topology.devices or identity in topology.devices:
+            yield state
+    for kind, key in sorted(topology.devices - found.keys()):
+        if (kind, key) in topology.disabled:
+            yield FoundState(kind, key, "disabled", "disabled", "state_snapshot")
+        else:
+            yield FoundState(kind, key, "unknown", "never_reported", "state_snapshot")
+
+
+def _occurred(items: Sequence[object] | None) -> Sequence[Occurred] | None:
+    if items is None:
+        return None
+    return tuple(read for item in items if (read := read_occurred(item)) is not None)
+
+
+def _rank(state: FoundState) -> tuple[float, bool]:
+    return (state.since.timestamp() if state.since is not None else 0.0, state.basis != "inherited")
+
+
+def _identity(source: str) -> Identity | None:
+    resource, _, key = source.strip("/").rpartition("/")
+    kind = KINDS.get(resource.rpartition("/")[2].lower())
+    return None if kind is None or not key else (kind, guid(key))
+
+
+def _state(identity: Identity, state: HealthState, reason: Reason, topology: Topology, like: FoundState) -> FoundState:
+    if state == "offline" and identity in topology.disabled:
+        state, reason = "disabled", "disabled"
+    changes: dict[str, Any] = {"kind": identity[0], "native_key": identity[1], "state": state, "reason": reason}
+    return msgspec.structs.replace(like, **changes)
