@@ -13,12 +13,12 @@ class NotXml(ValueError):
     """What came in is no XML document we read; the text says why."""
 
 
-def read(data: bytes) -> "etree._Element":
-    """The root of a document of at most 64 KiB. Raises NotXml: also when it declares a document type, whose entities
-    are how a small answer becomes a large one or reads a file.
+def read(data: bytes, limit: int = LIMIT) -> "etree._Element":
+    """The root of a document of at most `limit` bytes. Raises NotXml: also when it declares a document type, whose
+    entities are how a small answer becomes a large one or reads a file.
     """
-    if len(data) > LIMIT:
-        raise NotXml(f"it has more than {LIMIT} bytes")
+    if len(data) > limit:
+        raise NotXml(f"it has more than {limit} bytes")
     # A parser is made each time: one that has met broken input is not used again.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:

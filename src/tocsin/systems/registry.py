@@ -7,9 +7,11 @@ from msgspec import Struct
 
 from tocsin.engine.systems import System
 from tocsin.systems.milestone.settings import MilestoneSettings
-from tocsin.systems.milestone.system import build as milestone
+from tocsin.systems.milestone.system import build as build_milestone
 from tocsin.systems.onguard.settings import OnGuardSettings
 from tocsin.systems.onguard.system import build as build_onguard
+from tocsin.systems.onvif.settings import OnvifSettings
+from tocsin.systems.onvif.system import build as build_onvif
 from tocsin.systems.settings import SystemSettings
 from tocsin.systems.surroundings import SystemSurroundings
 
@@ -31,7 +33,14 @@ _TYPES: tuple[SystemType, ...] = (
         "Milestone publishes the Configuration API, the Events and State WebSocket and the ImageServer protocol; "
         "paging of the configuration and MAC addresses are as seen on real systems.",
         MilestoneSettings,
-        milestone,
+        build_milestone,
+    ),
+    SystemType(
+        "onvif",
+        "ONVIF cameras",
+        "Calls, events and logins are the standard's; which event becomes which alarm is ours.",
+        OnvifSettings,
+        build_onvif,
     ),
     SystemType(
         "onguard",

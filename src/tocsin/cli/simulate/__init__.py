@@ -6,6 +6,7 @@ from tocsin.cli.simulate import mail, posted, senders, stations, uploads
 from tocsin.cli.simulate.manitou import manitou
 from tocsin.cli.simulate.milestone import milestone
 from tocsin.cli.simulate.onguard import onguard
+from tocsin.cli.simulate.onvif import onvif
 from tocsin.cli.simulate.osap import osap
 from tocsin.cli.simulate.stages import stages
 
@@ -25,6 +26,7 @@ for _command in (
     posted.patriot_api,
     posted.sureview_http,
     posted.sentinel_xml,
+    onvif,
     senders.panel,
     senders.detector,
 ):
