@@ -3,6 +3,7 @@
 import typer
 
 from tocsin.cli.simulate import mail, posted, senders, stations, uploads
+from tocsin.cli.simulate.cloud import cloud
 from tocsin.cli.simulate.manitou import manitou
 from tocsin.cli.simulate.osap import osap
 from tocsin.cli.simulate.stages import stages
@@ -21,6 +22,7 @@ for _command in (
     posted.patriot_api,
     posted.sureview_http,
     posted.sentinel_xml,
+    cloud,
     senders.panel,
     senders.detector,
 ):
