@@ -97,8 +97,21 @@ async def test_events_follow_a_change_of_areas_at_once(gw: Served) -> None:
     assert await address_of_next() == "#4400"
     await call(gw, "PUT", "/areas/West", json={"addresses": {"arc": "#4411"}})
     assert await address_of_next() == "#4411"
-    await call(gw, "DELETE", "/areas/West")
+    await call(gw, "PUT", "/areas/Inner", json={"parent": "North"})
     assert await address_of_next() == ""
+
+
+async def test_an_area_is_not_forgotten_while_something_lies_in_it(gw: Served) -> None:
+    """Else what lies in it would silently fall out of every filter by an area above."""
+    await call(gw, "PUT", "/areas/West", json={"parent": "North"})
+    await call(gw, "PUT", "/areas/Inner", json={"parent": "West"})
+    await call(gw, "PUT", "/devices/cam", json={"area": "Inner"})
+    for name, inside in (("West", "the area Inner"), ("Inner", "the device cam")):
+        status, answer = await call(gw, "DELETE", f"/areas/{name}")
+        assert (status, inside in answer["detail"]) == (409, True)
+    assert gw.gateway.devices.areas.lineage("Inner") == ("Inner", "West", "North")
+    await call(gw, "DELETE", "/devices/cam")
+    assert [(await call(gw, "DELETE", f"/areas/{name}"))[0] for name in ("Inner", "West")] == [204, 204]
 
 
 @pytest.mark.parametrize(
@@ -185,6 +198,27 @@ async def test_a_row_that_cannot_be_used_is_named_and_stops_all_unless_left_out(
     assert (stopped["applied"], (await call(gw, "GET", "/devices/good"))[0]) == (False, 404)
     assert (await imported(gw, "?skip_bad=true", **rows))["applied"]
     assert (await call(gw, "GET", "/devices/good"))[0] == 200
+
+
+async def test_what_lies_in_an_area_that_is_left_out_is_left_out_too(gw: Served) -> None:
+    rows = [
+        {"name": "Bad", "parent": "North", "time_zone": "Nowhere"},
+        {"name": "Inner", "parent": "Bad"},
+        {"name": "Innermost", "parent": "Inner"},
+        {"name": "Good", "parent": "North"},
+    ]
+    found = await imported(gw, "?skip_bad=true", areas=rows)
+    assert (found["areas"]["added"], [one["n"] for one in found["refused"]]) == (["Good"], [1, 2, 3])
+    assert all("it lies in 'Bad', which cannot be used" in one["reason"] for one in found["refused"][1:])
+    assert gw.gateway.devices.areas.get("Inner") is None
+
+
+async def test_a_row_that_is_left_out_closes_no_circle(gw: Served) -> None:
+    await imported(gw, areas=[{"name": "Outer", "parent": ""}, {"name": "Inner", "parent": "Outer"}])
+    rows = [{"name": "Inner", "parent": "", "time_zone": "Nowhere"}, {"name": "Outer", "parent": "Inner"}]
+    found = await imported(gw, "?skip_bad=true", areas=rows)
+    assert (found["areas"]["changed"], [one["n"] for one in found["refused"]]) == ([], [1, 2])
+    assert gw.gateway.devices.areas.lineage("Inner") == ("Inner", "Outer")
 
 
 async def test_configured_devices_may_stand_in_the_file_as_they_are(gw: Served) -> None:

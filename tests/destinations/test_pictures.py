@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from tocsin.destinations.files import Files
 from tocsin.destinations.pictures import Pictures, PictureSettings, files_at_hand, files_of
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
-from tocsin.model.event import Address, Event, Photo, Place
+from tocsin.model.event import Actor, Address, Event, Photo, Place
 
 from .conftest import GATE, photo_of
 
@@ -197,6 +197,13 @@ async def test_names_are_one_safe_word_each(template: str, names: list[str], mak
     event = make_event(place=Place(name="Tür", area="../../etc/passwd\r\n"))
     files = await files_of([photo_of(1), photo_of(2)], settings_of(name=template), event, " /.. ")
     assert [file.name for file in files.files] == names
+
+
+async def test_a_name_that_grows_too_long_costs_the_name_not_the_alarm(make_event: Any) -> None:
+    endless = "{% for a in objects %}{% for b in objects %}" + 300 * "x" + "{% endfor %}{% endfor %}{{ n }}"
+    event = make_event(actors=(Actor("person"),) * 64)
+    files = await files_of([photo_of(1), photo_of(2)], settings_of(name=endless), event, "3")
+    assert [file.name for file in files.files] == ["photo_01.jpg", "photo_02.jpg"]
 
 
 async def test_names_may_hold_the_address_at_the_station() -> None:

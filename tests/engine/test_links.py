@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.engine.conftest import Open, ScriptedStation
 from tests.engine.virtual_house import SetClock, virtually
 
@@ -100,6 +101,21 @@ def test_it_ends_twelve_hours_after_the_last_delivery_that_carries_it() -> None:
         await store.aclose()
 
     virtually(main)
+
+
+async def test_what_will_never_be_delivered_keeps_no_link_alive(house: Open) -> None:
+    """A paused station, and one that left the configuration, whose deliveries nobody closes."""
+    async with house([ScriptedStation("arc"), ScriptedStation("gone")], links=("arc", "gone"), public_url=PUBLIC) as h:
+        for name in ("arc", "gone"):
+            await h.gateway.pause(name, "eva")
+        stored = await h.store.event((await h.post()).id)
+        assert (await h.gateway.links.of(stored)).until is None
+    two_days_ago = structs.replace(stored.event, accepted_at=stored.event.accepted_at - timedelta(hours=48))
+    async with house([ScriptedStation("arc")], links=("arc",), public_url=PUBLIC) as h:
+        await h.gateway.pause("arc", "eva")
+        await h.store.amend(two_days_ago, ())
+        link = await h.gateway.links.of(await h.store.event(stored.event.id))
+        assert (link.standing, link.until) == ("expired", two_days_ago.accepted_at + timedelta(hours=24 + 12))
 
 
 @given(st.integers(0, 2**32), st.text(max_size=60) | st.from_regex(r"[A-Za-z0-9_-]{31,33}", fullmatch=True))

@@ -18,6 +18,7 @@ from tocsin.model.delivery import DeliveryKey
 from tocsin.model.event import Event, Place
 from tocsin.model.kinds import KINDS
 from tocsin.model.on_test import LIFE_SAFETY, OnTest
+from tocsin.store.contract import StoreUnavailable
 
 START = datetime(2026, 3, 4, 8, 0, tzinfo=UTC)
 TEST = OnTest("T1", "North", START, START + timedelta(hours=2), "battery change", "eva")
@@ -189,6 +190,28 @@ async def test_an_end_that_passed_while_nothing_ran_is_made_up_for(house: Open) 
         async with asyncio.timeout(5):
             while await h.store.tests():
                 await asyncio.sleep(0.01)
+
+
+async def test_once_it_is_said_to_be_over_alarms_are_real_even_if_the_store_fails_then(
+    house: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house([ScriptedStation()]) as h:
+        test = await h.gateway.tests.begin(on_test(h.gateway.clock.now()))
+        ending = h.store.end_test
+
+        async def fails(test_id: str) -> bool:
+            raise StoreUnavailable("the disk is full")
+
+        monkeypatch.setattr(h.store, "end_test", fails)
+        with pytest.raises(StoreUnavailable):
+            await h.gateway.tests.end(test, "eva")
+        real = event(occurred_at=h.gateway.clock.now(), accepted_at=h.gateway.clock.now(), place=Place(area="North"))
+        assert (list(h.gateway.tests.of(real)), list(h.gateway.tests.all())) == ([], [])
+        assert await h.store.tests() == [test], "it would be back after a restart"
+        monkeypatch.setattr(h.store, "end_test", ending)
+        async with asyncio.timeout(5):
+            while await h.store.tests():
+                await asyncio.sleep(0.02)
 
 
 def test_every_node_knows_within_seconds_and_says_it_once() -> None:

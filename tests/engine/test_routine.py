@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.engine.conftest import Open, ScriptedStation
 
 from tocsin.engine.areas import AreaTree
@@ -78,6 +79,20 @@ def test_devices_and_panels_do_not_hold_back_each_other() -> None:
     panels = [check(timedelta(), device="", address=Address(account)) for account in ("9280", "9281")]
     assert [station.takes(one) for one in [*panels, check(timedelta()), check(timedelta(), device="d2")]] == [True] * 4
     assert not station.takes(panels[0])
+
+
+def test_panels_of_one_number_at_two_receivers_do_not_hold_back_each_other() -> None:
+    station = Station("daily")
+    panel = check(timedelta(), device="", address=Address("9280"))
+    assert [station.takes(structs.replace(panel, source=source)) for source in ("east", "west")] == [True, True]
+    assert not station.takes(structs.replace(panel, source="east"))
+
+
+@pytest.mark.parametrize(("flag", "counts"), [("on_test", False), ("on_test:arc", False), ("on_test:other", True)])
+def test_one_that_went_as_a_test_holds_back_no_real_one(flag: str, counts: bool) -> None:
+    station = Station("daily")
+    assert station.takes(check(timedelta(), flags=(flag,)))
+    assert station.takes(check(HOUR)) is not counts
 
 
 def test_one_that_came_late_or_a_clock_that_was_set_costs_nothing() -> None:

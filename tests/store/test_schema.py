@@ -75,6 +75,20 @@ def test_what_runs_on_which_database():
     assert scripts("sqlite", None, "x") == [read_sql("sqlite", "schema.sql")]
     assert scripts("sqlite", {"schema": "0"}, "x") == migrated("sqlite")
     assert scripts("sqlite", {"schema": str(newest)}, "x") == []
+    assert scripts("sqlite", marks("sqlite"), "x") == []
+
+
+def test_a_migration_that_came_to_the_program_after_a_higher_one_is_caught_up():
+    """Several are written at a time, and they do not arrive in the order of their numbers."""
+    without_second = " ".join(str(number) for number in migrations("sqlite") if number != 2)
+    late = {**marks("sqlite"), "migrations": without_second}
+    assert scripts("sqlite", late, "x") == [read_sql("sqlite", migrations("sqlite")[2])]
+
+
+def test_a_database_with_a_migration_unknown_here_is_newer_whatever_its_number():
+    known = marks("sqlite")
+    with pytest.raises(StoreTooNew):
+        scripts("sqlite", {**known, "migrations": "0 " + known["migrations"]}, "x")
 
 
 async def _forge(place, **meta):

@@ -441,6 +441,16 @@ async def test_what_does_not_greet_like_an_ftp_server_is_unreachable(bench: Benc
     assert heard == []
 
 
+async def test_a_password_that_cannot_be_said_is_a_reason_too(bench: Bench) -> None:
+    async with scripted(usual()) as (host, heard):
+        pool = bench.pool(host, mode="off", password="of two\r\nlines")
+        with pytest.raises(NotStored, match="cannot be entered with these settings") as caught:
+            await pool.store(files("a.jpg"), bench.tries.append)
+    assert caught.value.unreachable
+    assert heard == ["USER " + USER]
+    assert "two" not in str(bench.tries) + str(caught.value)
+
+
 async def test_a_silent_server_costs_one_timeout_and_then_is_asked_last(bench: Bench) -> None:
     async with scripted(usual(), "") as (silent, _), scripted(usual()) as (good, heard):
         pool = bench.pool(silent, good, mode="off", timeout_s=0.3)

@@ -20,6 +20,7 @@ from tocsin.api import (
     rpc,
     schema,
     stream,
+    systems,
     views,
     written,
 )
@@ -30,11 +31,25 @@ from tocsin.api.room import make_room
 from tocsin.engine.gateway import Gateway
 from tocsin.telemetry.record import Recorder
 
-_ROUTERS = (intake, events, links, deliveries, destinations, areas, devices, commands, importing, on_test, stream, rpc)
+_ROUTERS = (
+    intake,
+    events,
+    links,
+    deliveries,
+    destinations,
+    areas,
+    devices,
+    commands,
+    importing,
+    on_test,
+    stream,
+    systems,
+    rpc,
+)
 _DEVICE_TYPES = (written.DeviceIn, devices.DeviceView, devices.DevicePage, written.AreaIn, areas.AreaView)
 _LIST_TYPES: tuple[type, ...] = (areas.AreaList, importing.ImportIn, importing.ImportView, *commands.TYPES)
 _LINK_AND_TEST_TYPES = (links.LinkView, on_test.OnTestIn, on_test.OnTestView, on_test.OnTestList)
-_RPC_TYPES = (rpc.Call, rpc.Reply)
+_RPC_TYPES = (*systems.TYPES, rpc.Call, rpc.Reply)
 
 
 def create_app(

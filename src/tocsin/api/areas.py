@@ -80,6 +80,11 @@ async def delete_area(name: AreaName, room: TheRoom, rights: DeviceWriter) -> Re
     book = room.gateway.devices
     if book.areas.get(name) is None:
         raise not_found("such area")
+    inside = [f"the area {area.name}" for area in book.areas.all() if area.parent == name]
+    inside += [f"the device {device.id}" for device in book.all() if device.area == name]
+    if inside:
+        more = f", and {len(inside) - 1} more" if len(inside) > 1 else ""
+        raise Problem(409, f"In {name} lies {inside[0]}{more}: give them another place first.")
     try:
         await book.delete_area(name)
     except PermissionError as error:

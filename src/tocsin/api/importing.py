@@ -11,7 +11,16 @@ from starlette.responses import Response
 
 from tocsin.api.access import Rights
 from tocsin.api.bodies import decode, require_json
-from tocsin.api.merging import Change, Merge, Row, RowRefused, merged_area, merged_device, parent_problem
+from tocsin.api.merging import (
+    Change,
+    Merge,
+    Row,
+    RowRefused,
+    leave_out_hanging,
+    merged_area,
+    merged_device,
+    parent_problem,
+)
 from tocsin.api.problems import Problem
 from tocsin.api.room import DeviceWriter, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
@@ -68,6 +77,7 @@ async def import_rows(
         given = decode(_imports, body)
         areas, devices = _areas(room, rights, given.areas), _devices(room, rights)
         await _add(areas, given.areas)
+        leave_out_hanging(areas, {area.name: area for area in room.gateway.devices.areas.all()})
         await _add(devices, given.devices)
     refused = [*areas.refused, *devices.refused]
     applied = not dry_run and (skip_bad or not refused)

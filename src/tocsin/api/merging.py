@@ -5,6 +5,7 @@ A row says what it wants to be so; what it does not mention stays. So the same r
 
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from tocsin.api.written import (
     meant_area,
     meant_device,
 )
+from tocsin.engine.areas import DEEPEST
 from tocsin.model.device import Area, Device
 
 Row = Mapping[str, Any]
@@ -60,7 +62,7 @@ class Merge(Generic[T]):
         self.refused: list[RowRefused] = []
         self._what = what
         self._take: Take[T] = take
-        self._seen: set[str] = set()
+        self._seen: dict[str, int] = {}
         self._rows = 0
 
     def add(self, row: Row) -> None:
@@ -74,7 +76,7 @@ class Merge(Generic[T]):
         except Problem as problem:
             self.refused.append(RowRefused(self._what, self._rows, name, problem.detail.rstrip(".")))
             return
-        self._seen.add(name)
+        self._seen[name] = self._rows
         if found is None:
             self.unchanged += 1
             return
@@ -83,6 +85,13 @@ class Merge(Generic[T]):
             self.added.append(name)
         else:
             self.changed.append(found[1])
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """A wanted row that cannot be used after all, because of another one."""
+        self.wanted = [one for one in self.wanted if (one.name if isinstance(one, Area) else one.id) != name]
+        self.added = [one for one in self.added if one != name]
+        self.changed = [one for one in self.changed if one.id != name]
+        self.refused.append(RowRefused(self._what, self._seen[name], name, reason))
 
 
 def merged_device(row: Row, known: Device | None) -> tuple[Device, Change | None] | None:
@@ -114,6 +123,34 @@ def parent_problem(area: Area, parents: Mapping[str, str]) -> str:
         if above == area.name:
             return "parent: this area would lie within itself"
         passed.add(above)
+        above = parents.get(above, "")
+    return ""
+
+
+def leave_out_hanging(areas: Merge[Area], known: Mapping[str, Area]) -> None:
+    """Refuse what would lie in an area that was refused, or in itself because another row was; `known` are the areas
+    there are.
+    """
+    hanging = bool(areas.refused)
+    while hanging:
+        wanted = {area.name for area in areas.wanted}
+        lost = {one.id for one in areas.refused} - wanted - known.keys()
+        parents = {area.name: area.parent for area in (*known.values(), *areas.wanted)}
+        problems = [(area.name, _hangs(area, parents, lost)) for area in areas.wanted]
+        hanging = any(problem for _, problem in problems)
+        for name, problem in problems:
+            if problem:
+                areas.leave_out(name, problem)
+    areas.refused.sort(key=lambda one: one.n)
+
+
+def _hangs(area: Area, parents: Mapping[str, str], lost: AbstractSet[str]) -> str:
+    above = area.parent
+    for _ in range(DEEPEST):
+        if above in lost:
+            return f"parent: it lies in {above!r}, which cannot be used"
+        if above == area.name:
+            return "parent: this area would lie within itself"
         above = parents.get(above, "")
     return ""
 

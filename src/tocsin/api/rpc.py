@@ -14,10 +14,13 @@ from tocsin.api.problems import Problem
 from tocsin.api.room import Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
 from tocsin.api.views import destination_view
+from tocsin.engine.inventory.systems import Elsewhere, TooSoon, Wish
 
 router = APIRouter(tags=["rpc"])
 _LONGEST_BATCH = 50
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
+NOT_ALLOWED, NOT_NOW = -32001, -32002
+"""Of those that JSON-RPC leaves to the server."""
 
 
 class Call(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,16 +44,58 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     error: RpcError | UnsetType = UNSET
 
 
-Method = Callable[[Room, Rights], Awaitable[Any]]
+class BadCall(Exception):
+    """Why a method was not carried out, with JSON-RPC's code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-async def _gateway_status(room: Room, rights: Rights) -> Any:
+class SyncParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """connectors.md 2.1. Without `systems`: all of them."""
+
+    systems: Sequence[str] = ()
+    reason: str = ""
+    fresh: bool = False
+
+
+Method = Callable[[Room, Rights, Any], Awaitable[Any]]
+
+
+async def _gateway_status(room: Room, rights: Rights, params: Any) -> Any:
+    if params:
+        raise BadCall(INVALID_PARAMS, "gateway.status takes no params.")
     ready, reason = room.gateway.ready()
     destinations = [destination_view(status) for status in await room.gateway.destinations()]
     return {"name": room.gateway.name, "ready": ready, "reason": reason, "destinations": destinations}
 
 
-METHODS: dict[str, Method] = {"gateway.status": _gateway_status}
+async def _inventory_sync(room: Room, rights: Rights, params: Any) -> Any:
+    if rights.narrowed or not rights.may("operate"):
+        raise BadCall(NOT_ALLOWED, f"The token {rights.name} lacks the scope operate, or is narrowed.")
+    try:
+        given = msgspec.convert(params or {}, SyncParams)
+    except msgspec.ValidationError as error:
+        raise BadCall(INVALID_PARAMS, str(error)) from None
+    systems = room.gateway.systems
+    names = list(dict.fromkeys(given.systems)) or systems.names()
+    unknown = [name for name in names if name not in systems.names()]
+    if unknown:
+        raise BadCall(INVALID_PARAMS, f"There is no system {unknown[0][:40]!r}.")
+    return {"runs": [await _sync_one(room, name, given, rights) for name in names]}
+
+
+async def _sync_one(room: Room, name: str, given: SyncParams, rights: Rights) -> Any:
+    wish = Wish("rpc", fresh=given.fresh, why=given.reason or f"by {rights.name}")
+    try:
+        run, joined = await room.gateway.systems.sync(name, wish)
+    except (TooSoon, Elsewhere) as error:
+        raise BadCall(NOT_NOW, f"{error}.") from None
+    return {"system_id": name, "run_id": run.id, "state": run.state, "joined": joined}
+
+
+METHODS: dict[str, Method] = {"gateway.status": _gateway_status, "inventory.sync": _inventory_sync}
 
 
 @router.post("/rpc", **described("JSON-RPC 2.0", json_of(Reply), bodies=json_of(Call)))
@@ -91,9 +136,10 @@ async def _call(room: Room, rights: Rights, call: Call) -> Reply:
     method = METHODS.get(call.method)
     if method is None:
         return _failed(_id(call), NO_METHOD, f"Methods here: {', '.join(sorted(METHODS))}.")
-    if call.params:
-        return _failed(_id(call), INVALID_PARAMS, f"{call.method} takes no params.")
-    return Reply("2.0", _id(call), result=await method(room, rights))
+    try:
+        return Reply("2.0", _id(call), result=await method(room, rights, call.params))
+    except BadCall as error:
+        return _failed(_id(call), error.code, str(error))
 
 
 def _id(call: Call) -> str | int | None:

@@ -14,10 +14,15 @@ from tocsin.engine.areas import AreaTree
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.contracts import Source
 from tocsin.engine.gateway import Gateway, GatewayParts, Member
+from tocsin.engine.inventory.book import InventoryBook
 from tocsin.engine.retention import RetentionAges
+from tocsin.engine.systems import System
 from tocsin.sources.registry import SOURCE_TYPES
 from tocsin.sources.surroundings import SourceSurroundings
 from tocsin.store.contract import Store
+from tocsin.systems.registry import SYSTEM_TYPES
+from tocsin.systems.settings import SystemSettings
+from tocsin.systems.surroundings import SystemSurroundings
 from tocsin.telemetry.record import Recorder
 from tocsin.transports.sockets import SocketNetwork
 
@@ -31,6 +36,7 @@ SINGLE_LEASE_S = 3600.0
 def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
     """The whole middle with its destinations and sources."""
     clock, randomness = LoopClock(), random.SystemRandom()
+    book = InventoryBook(store, clock)
     areas = AreaTree((area.area() for area in settings.areas), settings.gateway.time_zone)
     around = Surroundings(
         clock=clock,
@@ -41,6 +47,7 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         public_url=settings.gateway.public_url,
         time_zone=settings.gateway.time_zone,
         area_address=areas.address,
+        book=book,
     )
     shared = settings.gateway.database is not None
     name = settings.gateway.name
@@ -55,6 +62,7 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         retention=_ages(settings),
         shared=shared,
         link_life_s=settings.gateway.link_life,
+        book=book,
     )
     built = Gateway(
         name,
@@ -66,7 +74,14 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
     )
     for source in _sources(settings.sources, built, around):
         built.add_source(source)
+    for entry in settings.systems:
+        built.systems.add(_system(entry, around), entry.rules(settings.gateway.time_zone))
     return built
+
+
+def _system(entry: SystemSettings, around: Surroundings) -> System:
+    surroundings = SystemSurroundings(around.clock, around.randomness, around.record, around.network)
+    return SYSTEM_TYPES[entry.type].build(entry, surroundings)
 
 
 def _ages(settings: Configuration) -> RetentionAges:
@@ -88,6 +103,7 @@ def _member(entry: DestinationSettings, around: Surroundings) -> Member:
         insecure=bool(getattr(tls, "insecure", False)),
         links=entry.carries_links(),
         says_test=entry.says_test(),
+        cloud=entry.is_cloud(),
     )
 
 

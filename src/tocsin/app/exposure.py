@@ -30,6 +30,9 @@ def exposure_warnings(document: Document, settings: Configuration) -> Iterator[P
         place = _place(document, "destinations", destination.name)
         yield from _link(document, place, destination)
         yield from _address(document, place, destination)
+    for system in settings.systems:
+        if getattr(system, "tls", None) is not None:
+            yield from _unverified(document, _place(document, "systems", system.name), system, "system")
 
 
 def _links(document: Document, settings: Configuration) -> Iterator[Problem]:

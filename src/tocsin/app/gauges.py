@@ -1,6 +1,7 @@
 """Metrics that are asked for rather than counted: what waits, and who is up."""
 
 from tocsin.engine.gateway import DestinationStatus, Gateway
+from tocsin.engine.inventory.systems import SystemStatus
 from tocsin.model.kinds import Lane
 from tocsin.telemetry.metrics import Metrics
 
@@ -11,10 +12,23 @@ async def metrics_text(gateway: Gateway, metrics: Metrics) -> bytes:
         _measure(metrics, status, gateway)
     for source, state in gateway.sources():
         metrics.source_up.labels(source, state.subject).set(state.up)
+    metrics.devices.clear()
+    for system in await gateway.systems.statuses():
+        _measure_system(metrics, system)
     metrics.tests.clear()
     for test in gateway.tests.all():
         metrics.tests.labels(test.area).inc()
     return metrics.text()
+
+
+def _measure_system(metrics: Metrics, system: SystemStatus) -> None:
+    for status, count in system.devices.items():
+        metrics.devices.labels(system.name, status).set(count)
+    metrics.system_up.labels(system.name).set(system.source.status in ("ok", "degraded"))
+    metrics.held.labels(system.name).set(system.held)
+    metrics.unmapped.labels(system.name).set(system.unmapped)
+    if system.last_complete_sync:
+        metrics.last_sync.labels(system.name).set(system.last_complete_sync.timestamp())
 
 
 def _measure(metrics: Metrics, status: DestinationStatus, gateway: Gateway) -> None:

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import bulk, check, diagnostics, health, on_test, preview, running, sending, setup, simulate, tables
+from tocsin.cli import (
+    bulk,
+    check,
+    diagnostics,
+    health,
+    on_test,
+    preview,
+    running,
+    sending,
+    setup,
+    simulate,
+    systems,
+    tables,
+)
 from tocsin.cli.context import FAILED, Invocation, Unanswered
 
 app = typer.Typer(
@@ -34,6 +47,8 @@ for command in (
     tables.devices,
     tables.destinations,
     tables.commands,
+    systems.systems,
+    systems.sync,
     bulk.export,
     sending.retry,
     sending.discard,

@@ -59,10 +59,10 @@ def _instant(since: str) -> str:
 def _event_row(item: dict[str, Any]) -> tuple[str, ...]:
     kind = item["kind"] if item["state"] == "new" else f"{item['kind']} ({item['state']})"
     owed = ", ".join(f"{one['destination']} {one['state']}" for one in item["deliveries"])
-    return item["id"], _time(item["occurred_at"]), kind, item["device_id"], item["place"].get("area", ""), owed
+    return item["id"], local_time(item["occurred_at"]), kind, item["device_id"], item["place"].get("area", ""), owed
 
 
-def _time(text: str | None) -> str:
+def local_time(text: str | None) -> str:
     """In this machine's zone: events of several zones stand below each other."""
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else ""
 
@@ -87,7 +87,7 @@ def print_trace(trace: dict[str, Any]) -> None:
     address = f" to {delivery['address']}" if delivery["address"] else ""
     typer.echo(printable(f"{delivery['destination']}: {delivery['state']}{address} {outcome}".rstrip()))
     for one in trace["exchanges"]:
-        typer.echo(printable(f"    {_time(one['at'])} {one['host']} {one['result']}"))
+        typer.echo(printable(f"    {local_time(one['at'])} {one['host']} {one['result']}"))
         for name in ("sent", "answer", "note"):
             for label, line in zip(chain((name,), repeat("")), one[name].splitlines(), strict=False):
                 typer.echo(f"        {label:7}{_shortened(printable(line))}")
@@ -121,7 +121,7 @@ def deliveries(
 def _delivery_row(item: dict[str, Any]) -> tuple[str, ...]:
     return (
         item["id"],
-        _time(item["accepted_at"]),
+        local_time(item["accepted_at"]),
         item["lane"],
         item["state"],
         item["address"],
@@ -189,12 +189,12 @@ def commands(
 
 
 def _command_row(item: dict[str, Any]) -> tuple[str, ...]:
-    end = f" until {_time(item['until'])}" if item["until"] else ""
+    end = f" until {local_time(item['until'])}" if item["until"] else ""
     order = item["order"] + (" without time limit" if item["no_time_limit"] else end)
     who = (item["requested_by"], item["source_address"])
     return (
-        *(item["id"], _time(item["requested_at"]), item["device_id"], order, item["state"], *who),
-        *(_time(item["ended_at"]), item["result"]),
+        *(item["id"], local_time(item["requested_at"]), item["device_id"], order, item["state"], *who),
+        *(local_time(item["ended_at"]), item["result"]),
     )
 
 
@@ -226,8 +226,8 @@ def _destination_row(item: dict[str, Any]) -> tuple[str, ...]:
         state,
         item["host"],
         pending or "0",
-        _time(item["oldest_pending"]),
-        _time(last.get("delivered_at")),
+        local_time(item["oldest_pending"]),
+        local_time(last.get("delivered_at")),
         item["reason"],
     )
 

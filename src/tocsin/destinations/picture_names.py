@@ -3,7 +3,7 @@
 import re
 
 from tocsin.destinations.filters import ascii_text
-from tocsin.destinations.templates import Template, compiled
+from tocsin.destinations.templates import Template, TemplateProblem, compiled
 from tocsin.destinations.words import words
 from tocsin.model.event import Address, Event
 
@@ -26,7 +26,7 @@ class Names:
 
     def of(self, n: int, suffix: str) -> str:
         """`n` counts photos from 1; `suffix` is `.jpg` or `.avi`, whatever the template ends with."""
-        made = _SUFFIX.sub("", self._template.render({**self._words, "n": n}).strip())
+        made = _SUFFIX.sub("", self._made(n).strip())
         stem = _UNSAFE.sub("_", ascii_text(made)).strip("._-")[:_LONGEST] or f"photo_{n:02}"
         name, again = stem, 1
         while (name + suffix).lower() in self._taken:
@@ -34,3 +34,10 @@ class Names:
             name = f"{stem}_{again}"
         self._taken.add((name + suffix).lower())
         return name + suffix
+
+    def _made(self, n: int) -> str:
+        """Empty when it would be too long for any file system: a name never costs an alarm."""
+        try:
+            return self._template.render({**self._words, "n": n})
+        except TemplateProblem:
+            return ""

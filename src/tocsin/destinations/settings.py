@@ -127,6 +127,10 @@ class DestinationSettings(Settings):
     def wants_photos(self) -> bool:
         return False
 
+    def is_cloud(self) -> bool:
+        """Whether it is told of inventories and health, and of nothing else."""
+        return False
+
     def carries_links(self) -> bool:
         return self._encrypted() if self.links is None else self.links
 

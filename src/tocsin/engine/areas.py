@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tocsin.model.device import Area
 from tocsin.model.event import Address
 
-_DEEPEST = 32
+DEEPEST = 32
 
 
 class AreaTree:
@@ -34,7 +34,7 @@ class AreaTree:
     def lineage(self, name: str) -> tuple[str, ...]:
         """The area and those above it, nearest first; empty for no area."""
         found: list[str] = []
-        while name and name not in found and len(found) < _DEEPEST:
+        while name and name not in found and len(found) < DEEPEST:
             found.append(name)
             area = self._areas.get(name)
             name = area.parent if area else ""

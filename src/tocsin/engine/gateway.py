@@ -27,6 +27,8 @@ from tocsin.engine.expiries import Expiries
 from tocsin.engine.guarded import guarded
 from tocsin.engine.hub import Change, Hub, delivery_changed, event_kept
 from tocsin.engine.intake import Door, IntakeParts
+from tocsin.engine.inventory.book import InventoryBook
+from tocsin.engine.inventory.systems import Systems, SystemsParts
 from tocsin.engine.links import Links
 from tocsin.engine.members import GatewayParts, Member
 from tocsin.engine.on_test import OnTestBook
@@ -84,7 +86,8 @@ class Gateway:
         new_id = UlidSource(lambda: int(parts.clock.now().timestamp() * 1000), parts.randomness.getrandbits)
         given = (parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check)
         silent = [name for name, member in self._members.items() if not member.links]
-        self.links = Links(parts.store, parts.clock, parts.randomness, public_url, parts.link_life_s, silent)
+        tried_s = max((member.retry.expire_s for member in members), default=0.0)
+        self.links = Links(parts.store, parts.clock, parts.randomness, public_url, parts.link_life_s, silent, tried_s)
         self.tests = OnTestBook(
             parts.store, parts.clock, self.devices.areas, new_id, self._say_of_test, self._tests_changed, parts.shared
         )
@@ -92,6 +95,9 @@ class Gateway:
         self.intake = Door(IntakeParts(*given, *told), list(self._routes.values()))
         ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
         self.commands = Commands(CommandParts(*ordered))
+        book = parts.book or InventoryBook(parts.store, parts.clock)
+        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s)
+        self.systems = Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
         self._amendments = Amendments(
@@ -112,6 +118,7 @@ class Gateway:
         await self.devices.load()
         await self.commands.load()
         await self.tests.load()
+        await self.systems.load()
         since = self.clock.now() - REPEATS_REACH
         await self.intake.remember({source.name: since for source in self._sources})
         for source in self._sources:
@@ -122,6 +129,7 @@ class Gateway:
         works: list[tuple[str, str, Callable[[], Any]]] = [
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
+            *self.systems.works(),
             ("supervision", "task", self.supervision.run),
             ("on test", "task", self.tests.run),
             ("announcements", "task", self._announcer.run),
@@ -154,8 +162,8 @@ class Gateway:
         await asyncio.gather(*(pump.stop() for pump in self._pumps.values()))
 
     async def aclose(self) -> None:
-        """Close the destinations' connections, after `run` has ended."""
-        await asyncio.gather(*(member.destination.aclose() for member in self._members.values()))
+        """Close all connections, after `run` has ended."""
+        await asyncio.gather(self.systems.aclose(), *(one.destination.aclose() for one in self._members.values()))
 
     def standing(self) -> Standing:
         """For the gateway that follows after a reload."""
@@ -276,6 +284,7 @@ class Gateway:
             member.wants_photos,
             member.links and bool(self.public_url),
             member.says_test,
+            member.cloud,
         )
 
     def _pump(self, member: Member) -> Pump:

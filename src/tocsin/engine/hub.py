@@ -10,7 +10,7 @@ from msgspec import Struct
 from tocsin.model.delivery import DeliveryKey
 from tocsin.store.contract import Accepted
 
-Topic = Literal["event", "delivery", "device", "destination", "command", "test", "missed"]
+Topic = Literal["event", "delivery", "device", "destination", "command", "test", "run", "system", "missed"]
 LONGEST_QUEUE = 1000
 
 

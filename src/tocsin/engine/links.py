@@ -36,10 +36,19 @@ class Found(Struct, frozen=True):
 
 
 class Links:
-    """Makes, finds and revokes them. `silent` are the destinations that are told of no links."""
+    """Makes, finds and revokes them. `silent` are the destinations that are told of no links; `tried_s` is how long
+    after its event a delivery is tried at most.
+    """
 
     def __init__(
-        self, store: Store, clock: Clock, randomness: Randomness, public_url: str, life_s: float, silent: Iterable[str]
+        self,
+        store: Store,
+        clock: Clock,
+        randomness: Randomness,
+        public_url: str,
+        life_s: float,
+        silent: Iterable[str],
+        tried_s: float = 86400.0,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -47,6 +56,7 @@ class Links:
         self._public_url = public_url.rstrip("/")
         self._life = timedelta(seconds=life_s)
         self._silent = frozenset(silent)
+        self._tried = timedelta(seconds=tried_s)
 
     def token(self) -> str:
         """A new one: 192 random bits, always 32 characters."""
@@ -89,9 +99,13 @@ class Links:
         return EventLink(self.url(kept.stored.event.link), standing, until)
 
     def _until(self, stored: StoredEvent, deliveries: Iterable[Delivery]) -> datetime | None:
-        """interface.md 4: the time of grace begins with the last delivery that carries the link."""
+        """interface.md 4: the time of grace begins with the last delivery that carries the link. One that is open and
+        past its time will never be: its station is paused or gone from the configuration.
+        """
+        given_up = stored.event.accepted_at + self._tried
         carrying = [one for one in deliveries if one.state != "filtered" and one.key.destination not in self._silent]
-        if any(one.state in OPEN_STATES for one in carrying):
+        still_open = [one for one in carrying if one.state in OPEN_STATES]
+        if still_open and self._clock.now() < given_up:
             return None
-        last = [one.delivered_at or one.accepted_at for one in carrying]
+        last = [given_up if one in still_open else one.delivered_at or one.accepted_at for one in carrying]
         return max(last, default=stored.event.accepted_at) + self._life

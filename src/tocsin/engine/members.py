@@ -7,6 +7,7 @@ from msgspec import Struct
 from tocsin.engine.backoff import Retry
 from tocsin.engine.contracts import Clock, Destination, Randomness
 from tocsin.engine.intake import PhotoCheck
+from tocsin.engine.inventory.book import InventoryBook
 from tocsin.engine.retention import RetentionAges
 from tocsin.engine.routing import Filter
 from tocsin.store.contract import Store
@@ -30,6 +31,8 @@ class Member(Struct, frozen=True):
     insecure: bool = False
     links: bool = False
     says_test: bool = False
+    cloud: bool = False
+    """A service cloud: it is told of inventories and health, not of alarms."""
 
 
 class GatewayParts(NamedTuple):
@@ -47,3 +50,4 @@ class GatewayParts(NamedTuple):
     """Other nodes accept events into the same store."""
     link_life_s: float = 12 * 3600.0
     """How long an event's link is good after the last delivery that carries it."""
+    book: InventoryBook | None = None

@@ -87,6 +87,8 @@ class OnTestBook:
         self._shared = shared
         self._tests: dict[str, OnTest] = {}
         self._said: set[str] = set()
+        self._over: dict[str, str] = {}
+        """Said to be over, and by whom ended, but still in the store."""
         self._alone = asyncio.Lock()
         """So that nothing read before a change undoes it in memory."""
         self._woken = asyncio.Event()
@@ -102,14 +104,15 @@ class OnTestBook:
     def all(self) -> Sequence[OnTest]:
         """What is on test now."""
         now = self._clock.now()
-        return [test for test in self._tests.values() if now < test.until]
+        return [test for test in self._tests.values() if now < test.until and test.id not in self._over]
 
     def of(self, event: Event) -> Sequence[OnTest]:
         """The tests an event is under."""
         if not self._tests:
             return ()
         lineage = self._areas.lineage(event.place.area)
-        return [test for test in self._tests.values() if concerns(test, event, lineage)]
+        standing = [test for test in self._tests.values() if test.id not in self._over]
+        return [test for test in standing if concerns(test, event, lineage)]
 
     async def begin(self, test: OnTest) -> OnTest:
         """The test with its id, on disk. One of the same scope is replaced: so a test is made longer or shorter."""
@@ -125,9 +128,12 @@ class OnTestBook:
         return test
 
     async def end(self, test: OnTest, who: str) -> None:
-        """Alarms are real again from now on. Raises IntakeClosed, StoreUnavailable: then nothing has changed."""
+        """Alarms are real again from now on. Raises IntakeClosed: then nothing has changed; StoreUnavailable: it is
+        over, and `run` sees to the store.
+        """
         why = "its time is over" if who == GATEWAY else f"ended by {who}"
         await self._say(f"ontest-{test.id}-ended", test, f"{test.subject} is no longer on test: {why}")
+        self._over[test.id] = who
         await self._forget(test, who)
 
     async def run(self) -> None:
@@ -152,6 +158,9 @@ class OnTestBook:
             await self.load()
         now = self._clock.now()
         for test in list(self._tests.values()):
+            if test.id in self._over:
+                await self._forget(test, self._over[test.id])
+                continue
             await self._once(test, "begun", f"{test.subject} is on test {_until(test)}, by {test.by}: {test.reason}")
             if now >= test.until:
                 await self.end(test, GATEWAY)
@@ -171,6 +180,7 @@ class OnTestBook:
         async with self._alone:
             gone = await self._store.end_test(test.id)
             self._tests.pop(test.id, None)
+            self._over.pop(test.id, None)
         self._said -= {f"ontest-{test.id}-begun", f"ontest-{test.id}-reminder"}
         self._changed()
         if gone:

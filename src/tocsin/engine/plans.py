@@ -36,7 +36,7 @@ class Plans:
         """Every destination's share of an event."""
         if not self._routes:
             return ()
-        if event.kind == "motion" and self._looks_at_actors:
+        if event.notice is not None or (event.kind == "motion" and self._looks_at_actors):
             return self._plan(event)
         if self._version != self._devices.version or len(self._made) >= MOST:
             self._made.clear()

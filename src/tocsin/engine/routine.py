@@ -11,7 +11,7 @@ from tocsin.engine.devices import DeviceBook
 from tocsin.engine.plans import Planned, planned
 from tocsin.engine.routing import RoutineRule, Verdict
 from tocsin.model.delivery import OPEN_STATES, Owed
-from tocsin.model.event import Event
+from tocsin.model.event import ON_TEST, Event
 
 KIND = "routine_check"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -20,8 +20,8 @@ MOST = 200_000
 
 Moments = tuple[datetime, datetime]
 """When a check occurred and when it was accepted."""
-Sent = dict[tuple[str, str], Moments]
-"""By destination and device: the last one that went."""
+Sent = dict[tuple[str, str, str], Moments]
+"""By destination, source of panels and device: the last one that went."""
 
 
 class RoutineChecks:
@@ -38,9 +38,10 @@ class RoutineChecks:
     def kept(self, event: Event, owed: Sequence[Owed]) -> None:
         """A routine check is on disk."""
         for one in owed:
-            if one.state in OPEN_STATES:
-                self._last.pop((one.destination, subject_of(event)), None)
-                self._last[one.destination, subject_of(event)] = _moments(event)
+            if _goes(one, event):
+                key = _key(one.destination, event)
+                self._last.pop(key, None)
+                self._last[key] = _moments(event)
         while len(self._last) > MOST:
             del self._last[next(iter(self._last))]
 
@@ -48,15 +49,14 @@ class RoutineChecks:
         rule = share.route.filter.routine_checks
         if rule in ("all", "off") or not share.verdict.yes or event.state != "new":
             return share
-        subject = subject_of(event)
-        key = (share.route.name, subject)
+        key = _key(share.route.name, event)
         period = self._period(rule, event)
         last = batch.get(key) or self._last.get(key)
         if last is not None and _soon(last, _moments(event), period - slack(period)):
-            hours = f"{period / HOUR:g} h"
-            reason = f"filter.routine_checks: {subject} sent one at {last[0]:%H:%M:%S} UTC, at most one per {hours}"
+            sent = f"{subject_of(event)} sent one at {last[0]:%H:%M:%S} UTC"
+            reason = f"filter.routine_checks: {sent}, at most one per {period / HOUR:g} h"
             return planned(share.route, Verdict(share.route.name, False, reason), event)
-        if share.owed.state in OPEN_STATES:
+        if _goes(share.owed, event):
             batch[key] = _moments(event)
         return share
 
@@ -65,6 +65,17 @@ class RoutineChecks:
             return DAY if rule == "daily" else HOUR
         device = self._devices.get(event.device_id)
         return HOUR if device is None or not device.routine_s else timedelta(seconds=device.routine_s)
+
+
+def _goes(owed: Owed, event: Event) -> bool:
+    """Whether the station hears that the device is well: what is sent as a test it may leave out."""
+    tested = ON_TEST in event.flags or f"{ON_TEST}:{owed.destination}" in event.flags
+    return owed.state in OPEN_STATES and not tested
+
+
+def _key(destination: str, event: Event) -> tuple[str, str, str]:
+    """Two receivers may each have a panel of the same account; devices have one name everywhere."""
+    return destination, "" if event.device_id else event.source, subject_of(event)
 
 
 def _moments(event: Event) -> Moments:

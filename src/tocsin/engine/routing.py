@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tocsin.engine.contracts import Addressed
 from tocsin.model.delivery import Owed
-from tocsin.model.event import Event
+from tocsin.model.event import Event, HealthNotice
 from tocsin.model.kinds import VEHICLES, lane_of
 
 RoutineRule = Literal["all", "period", "hourly", "daily", "off"]
@@ -36,7 +36,8 @@ class Filter(Struct, frozen=True):
 
 class Route(Struct, frozen=True):
     """How one destination takes part in routing. `hold_s`: how long it waits for late actors or photos; `links`: it is
-    told of events' links; `says_test`: its format can say that an event is a test.
+    told of events' links; `says_test`: its format can say that an event is a test; `cloud`: it is told of inventories
+    and health, and of nothing else.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Route(Struct, frozen=True):
     wants_photos: bool = False
     links: bool = False
     says_test: bool = False
+    cloud: bool = False
 
 
 class Verdict(Struct, frozen=True):
@@ -116,7 +118,9 @@ def _actor_refusal(wanted: Filter, event: Event) -> str:
     listed = [actor for actor in event.actors if wanted.actors is None or _listed(wanted.actors, actor.cls)]
     if wanted.actors is not None and not listed:
         return f"filter.actors: motion without {' or '.join(sorted(wanted.actors))}"
-    if event.actors and not any((actor.confidence or 0.0) >= wanted.min_confidence for actor in listed):
+    # A source that gives no confidence has not said that it is low.
+    sure = (actor.confidence is None or actor.confidence >= wanted.min_confidence for actor in listed)
+    if event.actors and not any(sure):
         return f"filter.min_confidence: no actor reaches {wanted.min_confidence:g}"
     return ""
 
@@ -127,7 +131,7 @@ def _listed(actors: frozenset[str], cls: str) -> bool:
 
 def judge(route: Route, event: Event, lineage: Sequence[str]) -> Verdict:
     """One destination's verdict on one event."""
-    reason = _own_state(route, event) or refusal(route.filter, event, lineage)
+    reason = _own_state(route, event) or _not_for_it(route, event) or refusal(route.filter, event, lineage)
     if reason:
         return Verdict(route.name, False, reason)
     rule = route.filter.routine_checks
@@ -152,6 +156,17 @@ def _own_state(route: Route, event: Event) -> str:
     if event.source == GATEWAY and event.device_id == destination_device(route.name):
         return "a destination's own state is told through the others"
     return ""
+
+
+def _not_for_it(route: Route, event: Event) -> str:
+    """Service clouds are told of systems and their devices, monitoring stations of alarms."""
+    if event.notice is None:
+        return "a service cloud is told of inventories and health only" if route.cloud else ""
+    if route.cloud or (isinstance(event.notice, HealthNotice) and event.notice.stations):
+        return ""
+    if isinstance(event.notice, HealthNotice):
+        return f'told to service clouds; to stations too with alarms = ["{event.kind}"] in its [[systems]] entry'
+    return "an inventory is told to service clouds only"
 
 
 def destination_device(name: str) -> str:

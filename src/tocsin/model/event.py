@@ -1,9 +1,11 @@
 """What happened, once, and the facts that travel with it."""
 
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct
 
+from tocsin.model.inventory import HealthState
 from tocsin.model.kinds import ActorClass, Classification, Kind, State
 
 Box = tuple[float, float, float, float]
@@ -65,6 +67,36 @@ class Place(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 NOWHERE = Place()
+
+
+class HealthNotice(Struct, frozen=True, gc=False, omit_defaults=True, tag="health"):
+    """That the state of a system's device has changed. `event_id` is the same whenever this change is told again.
+
+    `turned`: from online to offline or back, what the profile `brief` tells. `flaps`: how many changes the last ten
+    minutes saw, 0 unless there were too many. `skew_s`: how far off a source's clock is that was not believed.
+    `stations`: monitoring stations are told too, not only service clouds.
+    """
+
+    system: str
+    customer_id: str
+    status: HealthState
+    event_id: str
+    previous: HealthState | Literal[""] = ""
+    reason: str = ""
+    turned: bool = True
+    flaps: int = 0
+    skew_s: float = 0.0
+    stations: bool = False
+
+
+class InventoryNotice(Struct, frozen=True, gc=False, tag="inventory"):
+    """That a run has read what a customer has in a system. What it is, is read from the store when it is told."""
+
+    system: str
+    customer_id: str
+    run: str
+
+
 ON_TEST = "on_test"
 
 
@@ -79,6 +111,7 @@ class Event(Struct, frozen=True, gc=False, omit_defaults=True):
     `motion_area` are the parts of the first picture that moved.
     `link` is the token of its login-free page, empty for none. `url` is the source's own; where a destination is told
     of that page instead, `url` is the page's address and `source_url` the source's own (engine/telling.py).
+    `notice` is what service clouds are told of systems and their devices.
     """
 
     id: str
@@ -107,6 +140,7 @@ class Event(Struct, frozen=True, gc=False, omit_defaults=True):
     motion_area: tuple[Box, ...] = ()
     link: str = ""
     source_url: str = ""
+    notice: HealthNotice | InventoryNotice | None = None
 
     @property
     def is_test(self) -> bool:

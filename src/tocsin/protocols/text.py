@@ -1,10 +1,15 @@
 """Text on the wire: decoding what others send, and making our own text fit a field."""
 
+import string
 import unicodedata
 
 _SPELT = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "–": "-"}
 )
+_SPELLABLE = frozenset(string.ascii_letters + string.digits + " .,-'()")
+"""What a character may be spelt with: never a mark that divides a message, such as the bracket full-width ones have in
+them.
+"""
 _CP1252_HOLES = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 
 
@@ -24,10 +29,15 @@ def printable(text: str) -> str:
 
 
 def ascii_of(text: str) -> str:
-    """Transliterated: accents dropped, what has no ASCII form as `?`."""
-    plain = unicodedata.normalize("NFKD", text.translate(_SPELT))
-    kept = "".join(char for char in plain if not unicodedata.combining(char))
-    return kept.encode("ascii", "replace").decode("ascii")
+    """Transliterated: accents dropped, what has no ASCII form as `?`; ASCII stays as it is."""
+    if text.isascii():
+        return text
+    return "".join(char if char.isascii() else _spelt(char) for char in text.translate(_SPELT))
+
+
+def _spelt(char: str) -> str:
+    kept = (part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
+    return "".join(part if part in _SPELLABLE else "?" for part in kept)
 
 
 def encoded(text: str, encoding: str, longest: int) -> bytes:

@@ -17,6 +17,7 @@ from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
 from tocsin.model.on_test import OnTest
+from tocsin.store.inventory import InventoryStore
 
 
 class StoreError(Exception):
@@ -155,7 +156,7 @@ class Requested(Struct, frozen=True):
     repeated: bool = False
 
 
-class Store(Protocol):
+class Store(InventoryStore, Protocol):
     """See the module's first lines. All instants are aware UTC."""
 
     async def open(self) -> None:

@@ -24,13 +24,14 @@ from tocsin.store.contract import (
     StoredEvent,
     StoredLink,
 )
+from tocsin.store.durable_inventory import DurableInventory
 from tocsin.store.engines import Engine
 from tocsin.store.plans import accepting, amending, commanding, keeping, lists, owning, pruning, settling
 from tocsin.store.rows import kibibytes, prepare
 from tocsin.store.steps import Operation
 
 
-class DurableStore:
+class DurableStore(DurableInventory):
     """Keeps contract.Store on any engine."""
 
     def __init__(self, engine: Engine) -> None:

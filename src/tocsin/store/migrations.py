@@ -21,6 +21,9 @@ def migrations(engine: str) -> dict[int, str]:
 def scripts(engine: str, meta: Mapping[str, str] | None, place: str) -> list[str]:
     """The scripts to run, in order. `meta`: what the database says about itself; None: it is empty.
 
+    Migrations do not reach the program in the order of their numbers, so the highest one says too little: a database
+    lists what it has had. One that lists nothing had all up to its schema.
+
     Raises StoreTooNew for a database of a newer program; `place` names it for people.
     """
     known = migrations(engine)
@@ -28,14 +31,18 @@ def scripts(engine: str, meta: Mapping[str, str] | None, place: str) -> list[str
     if meta is None:
         return [read_sql(engine, "schema.sql")]
     version = int(meta["schema"])
-    if version > newest:
+    listed = meta.get("migrations")
+    done = {number for number in known if number <= version} if listed is None else set(map(int, listed.split()))
+    if version > newest or done - known.keys():
         raise StoreTooNew(_too_new(place, version, newest, meta.get("written_by", "")))
-    return [read_sql(engine, name) for number, name in known.items() if number > version]
+    return [read_sql(engine, name) for number, name in known.items() if number not in done]
 
 
 def marks(engine: str) -> dict[str, str]:
     """What a database of this program says about itself."""
-    return {"schema": str(max(migrations(engine))), "written_by": __version__}
+    numbers = migrations(engine)
+    listed = " ".join(map(str, numbers))
+    return {"schema": str(max(numbers)), "written_by": __version__, "migrations": listed}
 
 
 def _too_new(place: str, version: int, newest: int, written_by: str) -> str:

@@ -1,12 +1,16 @@
 """What every `[[systems]]` table may say, whatever its type."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from tocsin.config.fields import Duration, Settings
 from tocsin.config.zones import TimeZone
+from tocsin.engine.inventory.cron import Cron
+from tocsin.engine.inventory.rules import CustomerRule, HealthRules, Schedule, SystemRules
 from tocsin.model.inventory import DeviceType
 from tocsin.model.kinds import Kind
 from tocsin.transports.contract import TlsOptions
@@ -25,6 +29,12 @@ def _pattern(text: str) -> str:
         re.compile(text)
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from None
+    return text
+
+
+def _cron(text: str) -> str:
+    if text:
+        Cron.parse(text).after(datetime(2024, 1, 1, tzinfo=UTC), ZoneInfo("UTC"))
     return text
 
 
@@ -72,12 +82,19 @@ class CustomerRuleSettings(Settings):
             raise ValueError("a rule says either customer_id or exclude = true")
         return self
 
+    def rule(self) -> CustomerRule:
+        return CustomerRule(self.customer_id or "", **dict(self.match))
+
 
 class InventorySettings(Settings):
     """When the inventory is read, and what of it is sent."""
 
     every: Duration = Field(21_600.0, ge=60, le=2_592_000, description="Time from one reading to the next, ±10 %.")
-    cron: str = Field("", description='Instead of every: "0 3 * * *" (minute hour day month weekday).')
+    cron: Annotated[str, AfterValidator(_cron)] = Field(
+        "",
+        description='Instead of every, minute hour day month weekday: "0 3 * * *"; each a number, a list "1,15", '
+        'a range "1-5", a step "*/10" or "*"; weekdays 0-7, Sunday is 0 and 7.',
+    )
     time_zone: TimeZone | None = Field(None, description="Time zone of cron; default: the gateway's.")
     include_types: list[DeviceType] = Field(
         list(SENT_BY_DEFAULT), min_length=1, description="Types of devices to send; the others are left out."
@@ -91,7 +108,6 @@ class InventorySettings(Settings):
     mac_dup_limit: int = Field(
         16, ge=1, le=10_000, description="A MAC address that more boxes than this have is a dummy and left out."
     )
-    reconcile: Duration = Field(3600.0, ge=60, description="All states are read again this often, to heal missed ones.")
 
 
 class HealthSettings(Settings):
@@ -108,6 +124,15 @@ class HealthSettings(Settings):
     offline_hold: Duration = Field(
         0.0, ge=0, le=3600, description="Wait before telling that a device is offline; back by then, nothing is told."
     )
+
+    reconcile: Duration = Field(
+        3600.0, ge=60, description="With events: all states are read again this often, to heal missed ones."
+    )
+
+    def rules(self) -> HealthRules:
+        return HealthRules(
+            self.mode, self.every, self.fail_threshold, self.stale_s(), self.offline_hold, self.reconcile
+        )
 
     def stale_s(self) -> float:
         """Seconds."""
@@ -135,3 +160,21 @@ class SystemSettings(Settings):
     on_start_error: Literal["fail", "retry", "disable"] = Field(
         "fail", description="What `run` does when this entry cannot be used."
     )
+
+    def rules(self, time_zone: str = "UTC") -> SystemRules:
+        """What the engine needs of it. `time_zone` is the gateway's."""
+        read = self.inventory
+        return SystemRules(
+            name=self.name,
+            type=self.type,
+            customer_id=self.customer_id or "",
+            customers=tuple(rule.rule() for rule in self.customer_rules),
+            include_types=frozenset(read.include_types),
+            schedule=Schedule(read.every, read.cron, read.time_zone or time_zone),
+            remove_after=read.remove_after,
+            hold_confirmations=read.hold_confirmations,
+            mac_dup_limit=read.mac_dup_limit,
+            health=self.health.rules(),
+            alarms=frozenset(self.alarms),
+            area=self.area,
+        )

@@ -44,6 +44,19 @@ class Metrics:
         self.source_up = Gauge("tocsin_source_up", "1: heard within its interval", ["source", "subject"], registry=r)
         self.store_up = Gauge("tocsin_store_up", "1: the store can write", registry=r)
         self.store_up.set(1)
+        self.devices = Gauge("tocsin_devices", "Devices of systems by state", ["system", "status"], registry=r)
+        self.system_up = Gauge("tocsin_system_up", "1: the system can be read", ["system"], registry=r)
+        self.held = Gauge("tocsin_removals_held", "Removals that wait for somebody to accept", ["system"], registry=r)
+        self.unmapped = Gauge("tocsin_unmapped_devices", "Devices without a customer, not sent", ["system"], registry=r)
+        self.sync_seconds = Histogram(
+            "tocsin_sync_seconds", "Time of one reading", ["system"], buckets=_SECONDS, registry=r
+        )
+        self.last_sync = Gauge("tocsin_last_sync_timestamp", "Last complete reading, Unix time", ["system"], registry=r)
+        self.syncs = Counter("tocsin_syncs", "Readings by outcome", ["system", "state"], registry=r)
+        self.corrections = Counter(
+            "tocsin_reconcile_corrections", "States that had changed untold", ["system"], registry=r
+        )
+        self.states_dropped = Counter("tocsin_states_dropped", "States not used", ["system", "reason"], registry=r)
         self.restarts = Counter("tocsin_task_failures", "Supervised tasks that failed", ["task"], registry=r)
         self._labelled: dict[tuple[str, ...], Counter] = {}
         self._seconds: dict[str, Histogram] = {}
@@ -63,6 +76,9 @@ class Metrics:
             seen.Committed: lambda o: self.commit.observe(o.seconds),
             seen.StoreWentDown: lambda o: self.store_up.set(0),
             seen.StoreCameBack: lambda o: self.store_up.set(1),
+            seen.SyncEnded: self._sync_ended,
+            seen.StatesCorrected: lambda o: self._count(self.corrections, o.system, amount=o.count),
+            seen.HealthDropped: lambda o: self._count(self.states_dropped, o.system, o.reason, amount=o.count),
             seen.TaskFailed: lambda o: self._count(self.restarts, o.task),
         }
 
@@ -82,6 +98,10 @@ class Metrics:
         if child is None:
             child = self._labelled[key] = counter.labels(*labels)
         child.inc(amount)
+
+    def _sync_ended(self, ended: seen.SyncEnded) -> None:
+        self._count(self.syncs, ended.system, ended.state)
+        self.sync_seconds.labels(ended.system).observe(max(ended.seconds, 0.0))
 
     def _delivery_ended(self, ended: seen.DeliveryEnded) -> None:
         self._count(self.deliveries, ended.destination, ended.outcome)

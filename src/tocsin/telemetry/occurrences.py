@@ -177,3 +177,52 @@ class Trouble(Occurrence, frozen=True):
     level: ClassVar[Level] = "warning"
     component: str
     text: str
+
+
+class SystemWentAway(Occurrence, frozen=True):
+    """a system cannot be read; its devices keep their last state until it is too old"""
+
+    level: ClassVar[Level] = "warning"
+    system: str
+    status: str
+    reason: str
+
+
+class SystemCameBack(Occurrence, frozen=True):
+    """a system can be read again"""
+
+    level: ClassVar[Level] = "info"
+    system: str
+    away_s: float
+
+
+class SyncEnded(Occurrence, frozen=True):
+    """an inventory was read"""
+
+    level: ClassVar[Level] = "info"
+    system: str
+    run: str
+    state: str
+    seconds: float
+    seen: int
+    added: int
+    changed: int
+    removed: int
+
+
+class StatesCorrected(Occurrence, frozen=True):
+    """states read anew differ from what the system had told: its events are not complete"""
+
+    level: ClassVar[Level] = "warning"
+    system: str
+    count: int
+
+
+class HealthDropped(Occurrence, frozen=True):
+    """a state was dropped"""
+
+    level: ClassVar[Level] = "none"
+    system: str
+    reason: str
+    """From a short closed list: it is a metric label."""
+    count: int = 1

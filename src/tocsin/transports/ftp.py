@@ -341,7 +341,7 @@ def _opening(line: FtpLine, options: FtpOptions) -> None:
     """In a thread: open it, or close it and say why."""
     try:
         line.open()
-    except (OSError, EOFError, TransportError, ftplib.Error) as error:
+    except (OSError, EOFError, ValueError, TransportError, ftplib.Error) as error:
         line.end()
         if isinstance(error, ssl.SSLCertVerificationError):
             raise Unreachable(explain(error, line.target.endpoint, _shown(line.target, options))) from error

@@ -111,6 +111,8 @@ def opening_failure(error: Exception, target: Target) -> Unreachable:
     if isinstance(error, ftplib.Error):
         text = flat(str(error))
         return Unreachable(f"{target} turns us away: {text}")
+    if isinstance(error, ValueError) and not isinstance(error, OSError):  # it may quote the password
+        return Unreachable(f"{target} cannot be entered with these settings: look at password and tls.server_name")
     if isinstance(error, TimeoutError):
         return Unreachable(explain(error, target.endpoint))
     if isinstance(error, EOFError):

@@ -25,7 +25,9 @@ from tocsin.engine.backoff import Retry
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, PhotoIn, Rejected, Rendered
 from tocsin.engine.gateway import Gateway, GatewayParts, Member
+from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.routing import Filter
+from tocsin.engine.systems import System
 from tocsin.model.delivery import Due, Receipt
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
@@ -150,6 +152,7 @@ async def served(
     port: int = 0,
     areas: AreaTree | None = None,
     public_url: str = "",
+    systems: Sequence[tuple[System, SystemRules]] = (),
 ) -> AsyncIterator[Served]:
     """A running gateway at `served.url`; without members one station `arc` that takes everything."""
     occurrences: list[Occurrence] = []
@@ -158,6 +161,8 @@ async def served(
     parts = GatewayParts(store, LoopClock(), random.Random(1), occurrences.append, any_picture)
     stations = members or [member(Station("arc"))]
     gateway = Gateway("north-depot", parts, stations, areas or AreaTree(AREAS), devices, public_url)
+    for system, rules in systems:
+        gateway.systems.add(system, rules)
     await gateway.start()
     app = create_app(gateway, access or Access(), no_metrics, occurrences.append, limits)
     if console:

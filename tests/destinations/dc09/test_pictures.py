@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from tests.destinations.dc09.conftest import Bench, Stations, an_event
 
+from tocsin.destinations.dc09 import pictures
 from tocsin.destinations.dc09.destination import Dc09Destination
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.contracts import Attempt, LinkDown, TryLater
@@ -250,3 +251,22 @@ async def test_check_looks_at_the_picture_servers_too(bench: Bench, station: Sta
     steps = await bench.destination(port, photos=photos_by(host)).check()
     assert not steps[-1].ok
     assert "refuses the user gw" in steps[-1].detail
+
+
+async def test_pictures_that_wait_take_no_more_than_their_share_of_memory(
+    bench: Bench, station: Stations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest are given up, and told, before the gateway itself is ended for what it holds."""
+    held = sum(len(photo.data) for photo in PHOTOS)
+    monkeypatch.setattr(pictures, "MOST_BYTES", 3 * held)
+    _, port = await station()
+    destination = bench.destination(port, photos=photos_by("127.0.0.1:1", upload_wait="5s"))
+    for number in range(1, 6):
+        event = gate(id=f"E{number}", device_id=f"{DETECTOR[:-1]}{number}")
+        attempt = attempt_with(PHOTOS)
+        await destination.deliver(bench.due(destination, event, number), attempt)
+    async with asyncio.timeout(5):
+        while len(told := [one for one in bench.occurrences if "given up" in str(one)]) < 2:
+            await asyncio.sleep(0.01)
+    assert len(told) == 2
+    assert f"more than {3 * held} bytes" in str(told[0])

@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tocsin.destinations.ebus.settings import EbusSettings
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.contracts import Attempt, LinkDown, Rejected, TryLater
 from tocsin.model.delivery import Due
-from tocsin.model.event import Event, Photo
+from tocsin.model.event import Actor, Event, Photo
 from tocsin.standins.ftpes import FtpStandin, FtpSwitches
 from tocsin.telemetry.occurrences import Trouble
 
@@ -30,9 +31,9 @@ class Bench:
         self.standins: list[FtpStandin] = []
         self._closing = contextlib.AsyncExitStack()
 
-    async def server(self, **switches: Any) -> str:
+    async def server(self, listen: str = "127.0.0.1:0", **switches: Any) -> str:
         standin = FtpStandin(
-            "127.0.0.1:0", self.received.append, self.surroundings.clock, FtpSwitches("gw", PASSWORD, **switches)
+            listen, self.received.append, self.surroundings.clock, FtpSwitches("gw", PASSWORD, **switches)
         )
         self._closing.push_async_callback(standin.aclose)
         port = await standin.start()
@@ -215,6 +216,20 @@ async def test_a_broken_photo_costs_the_photo_not_the_alarm(
     assert len(told["files"]) == 1
 
 
+async def test_an_own_template_that_grows_too_long_is_refused_and_holds_nobody_up(
+    bench: Bench, tmp_path: Path, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    make_attempt: Callable[..., Attempt],
+) -> None:  # fmt: skip
+    endless = "{% for a in objects %}{% for b in objects %}" + 300 * "x" + "{% endfor %}{% endfor %}"
+    (tmp_path / "own.txt").write_text(endless, encoding="utf-8")
+    destination = bench.destination(await bench.server(), text_file=str(tmp_path / "own.txt"))
+    crowd = make_due(make_event(actors=(Actor("person"),) * 64), "depot")
+    with pytest.raises(Rejected, match="more than 1048576 characters"):
+        await destination.deliver(crowd, make_attempt())
+    with pytest.raises(Rejected, match="more than 1048576 characters"):
+        destination.render(crowd, ())
+
+
 async def test_the_routine_call_comes_when_due_and_between_only_a_sign_of_life(
     bench: Bench, make_attempt: Callable[..., Attempt], clock: Any
 ) -> None:
@@ -238,6 +253,50 @@ async def test_a_refused_routine_call_is_told_and_is_no_dead_link(
         assert receipt.answer == "the login is accepted"
     [trouble] = [one for one in recorded if isinstance(one, Trouble)]
     assert "the routine call is refused" in trouble.text
+
+
+async def test_a_routine_call_that_found_nobody_goes_as_soon_as_somebody_is_there(
+    bench: Bench, make_attempt: Callable[..., Attempt]
+) -> None:
+    host = closed_port()
+    destination = bench.destination(host, folder="gateway")
+    with pytest.raises(LinkDown):
+        await destination.supervise(make_attempt())
+    await bench.server(host)
+    await destination.supervise(make_attempt())
+    [call] = await bench.sets(1)
+    assert call["text"].startswith("Alarm: Routineruf\r\n")
+
+
+async def test_a_refused_routine_call_is_tried_again_before_the_next_is_due(
+    bench: Bench, make_attempt: Callable[..., Attempt], clock: Any, recorded: list[Any]
+) -> None:
+    destination = bench.destination(await bench.server(refuse_files=True), folder="gateway")
+    tried = []
+    for minutes in (0, 1, 11, 12, 22):
+        clock.at = clock.at + timedelta(minutes=minutes)
+        attempt = make_attempt()
+        await destination.supervise(attempt)
+        tried.append("refused" in results(attempt))
+    assert tried == [True, False, True, True, True]
+    assert len([one for one in recorded if isinstance(one, Trouble)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "every"),
+    [
+        ({"folder": "gateway"}, 60.0),
+        ({"folder": "gateway", "supervision": "off"}, 3600.0),
+        ({"folder": "gateway", "supervision": "off", "routine": "10m"}, 600.0),
+        ({"folder": "gateway", "supervision": "off", "routine": "off"}, None),
+        ({"supervision": "off"}, None),
+    ],
+)
+def test_without_supervision_the_routine_call_still_goes(
+    surroundings: Surroundings, more: dict[str, Any], every: float | None
+) -> None:
+    table = {"name": "ebus", "hosts": ["192.0.2.5"], "user": "gw", "password": PASSWORD, **more}
+    assert build(EbusSettings.model_validate(table), surroundings).supervision_s == every
 
 
 async def test_check_says_what_a_technician_needs(bench: Bench, authority: Any) -> None:

@@ -163,6 +163,19 @@ def test_the_gateways_own_mail_source_reads_what_immix_gets(
     assert "Värav <2>, A & B" in read.text
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("immix", "＜/ExtraText＞＜EventType＞TestAlarm＜/EventType＞"), ("sentinel", "gate｜Event=Test")],
+)
+def test_spelt_in_ascii_no_text_gains_a_mark_of_structure(
+    make_station: Make, make_due: Make, make_event: Make, kind: str, name: str
+) -> None:
+    event = make_event(place=Place(name, area="North depot"))
+    text = text_of(mail_of(make_station(kind, ascii_only=True), make_due, event))
+    parts = [node.text for node in etree.fromstring(text)] if kind == "immix" else text.split("|")
+    assert not {"TestAlarm", "Event=Test"}.intersection(parts)
+
+
 # Sentinel (receivers.md 3)
 
 

@@ -101,6 +101,25 @@ async def test_the_second_host_takes_what_the_first_cannot_and_nobody_there_paus
         await alone.deliver(due_at(alone, make_due, make_event()), make_attempt())
 
 
+async def test_what_one_server_refuses_another_may_take(
+    bench: Any, make_due: Make, make_event: Make, make_attempt: Make, closed_port: str
+) -> None:
+    refuses = [await bench.server(*[MailFault("rcpt", "550 5.7.1 relaying denied")] * 3) for _ in range(2)]
+    takes, later = await bench.server(), await bench.server(MailFault("rcpt", "450 4.2.0 greylisted"))
+
+    async def sent(*hosts: str) -> str:
+        destination = bench.destination("sentinel", *hosts)
+        return (await destination.deliver(due_at(destination, make_due, make_event()), make_attempt())).host
+
+    assert await sent(refuses[0], takes) == takes
+    with pytest.raises(TryLater, match=r"relaying denied.*greylisted"):
+        await sent(refuses[0], later)
+    with pytest.raises(Rejected, match="relaying denied"):
+        await sent(*refuses)
+    with pytest.raises(Rejected, match="relaying denied"):
+        await sent(refuses[1], closed_port)
+
+
 @every
 async def test_sent_twice_it_is_the_same_mail(
     bench: Any, kind: str, make_due: Make, make_event: Make, make_attempt: Make

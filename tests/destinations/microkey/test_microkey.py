@@ -9,7 +9,7 @@ from tests.destinations.surgard.conftest import AT, Bench, Software, bench, stat
 from tocsin.destinations.microkey.settings import SURGARD_FRAME, MicrokeySettings
 from tocsin.engine.contracts import LinkDown, Rejected
 from tocsin.model.device import Device
-from tocsin.model.event import Address, Place
+from tocsin.model.event import Actor, Address, Place
 
 __all__ = ["bench", "station"]
 
@@ -82,6 +82,14 @@ async def test_an_empty_record_is_set_aside(microkey: Bench) -> None:
     destination = microkey.destination(1, frame_template="{{ url }}")
     with pytest.raises(Rejected, match="0 characters"):
         await destination.deliver(microkey.due(destination), microkey.attempt())
+
+
+async def test_a_record_that_grows_too_long_is_set_aside(microkey: Bench) -> None:
+    endless = "{% for a in objects %}{% for b in objects %}" + 300 * "x" + "{% endfor %}{% endfor %}"
+    destination = microkey.destination(1, frame_template=endless)
+    event = microkey.event(actors=(Actor("person"),) * 64)
+    with pytest.raises(Rejected, match="more than 1048576 characters"):
+        await destination.deliver(microkey.due(destination, event), microkey.attempt())
 
 
 def test_its_own_tag(microkey: Bench) -> None:

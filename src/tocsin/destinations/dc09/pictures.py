@@ -25,6 +25,8 @@ DOWN_S = 60.0
 """After a failed upload, events of the next minute do not wait for theirs."""
 AGAIN_S = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 MOST_UPLOADS = 200
+MOST_BYTES = 64_000_000
+"""Of pictures that wait, in memory."""
 _REMEMBERED = 10_000
 
 References = tuple[str, ...]
@@ -32,7 +34,7 @@ References = tuple[str, ...]
 
 class Under(Struct):
     """An upload under way. `first` has the references when it succeeds at once, nothing when it does not; `attempt`
-    has what the first round exchanged.
+    has what the first round exchanged; `size` are the bytes it holds.
     """
 
     due: Due
@@ -41,6 +43,7 @@ class Under(Struct):
     first: "asyncio.Future[References]"
     attempt: Attempt
     task: "asyncio.Task[None] | None" = None
+    size: int = 0
 
 
 class Pictures:
@@ -111,14 +114,17 @@ class Pictures:
 
     def _begin(self, due: Due, where: Address, attempt: Attempt) -> Under:
         while len(self._under) >= MOST_UPLOADS:
-            key, oldest = self._under.popitem(last=False)
-            if oldest.task is not None:
-                oldest.task.cancel()
-            self._tell(f"pictures of delivery {key} are given up: {MOST_UPLOADS} younger ones wait for the FTP server")
+            self._give_up_oldest(f"{MOST_UPLOADS} younger ones wait for the FTP server")
         first: asyncio.Future[References] = asyncio.get_running_loop().create_future()
         under = self._under[due.key] = Under(due, where, attempt.photos, first, self._quiet())
         under.task = asyncio.create_task(self._supervised(under))
         return under
+
+    def _give_up_oldest(self, why: str) -> None:
+        key, oldest = self._under.popitem(last=False)
+        if oldest.task is not None:
+            oldest.task.cancel()
+        self._tell(f"pictures of delivery {key} are given up: {why}")
 
     async def _supervised(self, under: Under) -> None:
         try:
@@ -126,7 +132,8 @@ class Pictures:
         except Exception as error:  # noqa: BLE001 - whatever happens to a picture, the alarm goes out
             self._tell(f"pictures of event {under.due.event.id} are not uploaded: {type(error).__name__}: {error}")
         finally:
-            self._under.pop(under.due.key, None)
+            if self._under.get(under.due.key) is under:
+                del self._under[under.due.key]
             if not under.first.done():
                 under.first.set_result(())
 
@@ -138,6 +145,9 @@ class Pictures:
             return
         uploads = self._named(event, under.where, files.files)
         made = FileSet(uploads, self._photos.create_dirs, self._photos.rename)
+        under.size = made.size
+        while sum(one.size for one in self._under.values()) > MOST_BYTES and len(self._under) > 1:
+            self._give_up_oldest(f"more than {MOST_BYTES} bytes wait for the FTP server")
         progress: Progress = {}
         ends = self._clock.monotonic() + self._expire_s
         pauses = chain(AGAIN_S, repeat(AGAIN_S[-1]))

@@ -11,6 +11,7 @@ from tocsin.destinations.ebus.settings import EbusSettings
 from tocsin.destinations.files import File
 from tocsin.destinations.pictures import files_at_hand, files_of
 from tocsin.destinations.surroundings import Surroundings
+from tocsin.destinations.templates import TemplateProblem
 from tocsin.destinations.trace import one_line
 from tocsin.destinations.uploading.sending import Uploads
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
@@ -24,6 +25,10 @@ from tocsin.transports.ftp_entry import File as Upload
 from tocsin.transports.ftp_entry import FileSet
 
 DISK_FULL_AFTER_S = 300.0
+CALL_AGAIN = timedelta(minutes=10)
+"""After a routine call that was not taken."""
+CALL_LOOK_S = 3600.0
+"""How often the routine call is thought of where supervision is off."""
 _REMEMBERED = 1000
 
 
@@ -34,12 +39,16 @@ class EbusDestination:
         self.name = settings.name
         self.concurrency = settings.connections
         self.supervision_s = settings.supervision
+        if settings.supervision is None and settings.folder and settings.routine is not None:
+            self.supervision_s = min(settings.routine, CALL_LOOK_S)
         self._settings = settings
         self._around = surroundings
         self._uploads = Uploads(settings)
         self._progress: OrderedDict[DeliveryKey, Progress] = OrderedDict()
         self._full = False
-        self._called_at: datetime | None = None
+        self._call_at: datetime | None = None
+        """When the next routine call is due; None: at once."""
+        self._call_refused = False
 
     def address(self, event: Event, device: Device | None) -> Addressed:
         return address_of(self._settings, event, device, self._around.area_address)
@@ -61,11 +70,17 @@ class EbusDestination:
         return receipt
 
     async def supervise(self, attempt: Attempt) -> Receipt:
-        """A routine call that is not taken is no dead link: it is told, and the login is tried instead."""
+        """A routine call that is not taken is no dead link: it is told, and the login is tried instead. One that found
+        nobody stays due.
+        """
         now = self._around.clock.now()
-        if self._settings.folder and self._settings.routine is not None and self._routine_due(now):
+        folder, every_s = self._settings.folder, self._settings.routine
+        if folder and every_s is not None and (self._call_at is None or now >= self._call_at):
             with contextlib.suppress(TryLater):
-                return await self._routine_call(now, self._settings.folder, attempt)
+                receipt = await self._routine_call(now, folder, attempt)
+                self._call_at = now + timedelta(seconds=every_s)
+                return receipt
+            self._call_at = now + min(CALL_AGAIN, timedelta(seconds=every_s))
         try:
             return Receipt(await self._uploads.probe(attempt), "the login is accepted")
         except Unreachable as error:
@@ -87,14 +102,19 @@ class EbusDestination:
         try:
             receipt = await self._store(self._files(call, Place(folder), 0, ()), attempt, {}, "routine call")
         except Rejected as refused:
-            self._around.record(Trouble(f"destination {self.name}", f"the routine call is refused: {refused}"))
+            if not self._call_refused:
+                self._around.record(Trouble(f"destination {self.name}", f"the routine call is refused: {refused}"))
+            self._call_refused = True
             raise TryLater(str(refused)) from refused
-        finally:
-            self._called_at = now
+        self._call_refused = False
         return receipt
 
     def _files(self, event: Event, place: Place, number: int, files: Sequence[File]) -> tuple[File, ...]:
-        return file_set(self._settings, event, place, number, files)
+        """Raises Rejected."""
+        try:
+            return file_set(self._settings, event, place, number, files)
+        except TemplateProblem as error:
+            raise Rejected(str(error)) from error
 
     async def _store(self, made: Sequence[File], attempt: Attempt, progress: Progress, note: str) -> Receipt:
         uploads = tuple(Upload(file.name, file.data) for file in made)
@@ -120,10 +140,6 @@ class EbusDestination:
         while len(self._progress) > _REMEMBERED:
             self._progress.popitem(last=False)
         return progress
-
-    def _routine_due(self, now: datetime) -> bool:
-        every = timedelta(seconds=self._settings.routine or 0.0)
-        return self._called_at is None or now - self._called_at >= every
 
 
 def build(settings: EbusSettings, surroundings: Surroundings) -> EbusDestination:

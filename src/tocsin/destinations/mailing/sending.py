@@ -84,7 +84,7 @@ class Mailing:
 
     async def _round(self, due: Due, draft: Draft, attempt: Attempt) -> Receipt:
         """Each host once, a kept connection's before the others. Only when none can be reached the whole destination
-        must wait.
+        must wait; only when nobody may take it later it is refused.
         """
         kept = self._link.linked()
         linked = [] if kept is None else [kept]
@@ -92,12 +92,12 @@ class Mailing:
         for host in [*linked, *round_order(self._hosts, linked)]:
             try:
                 return await self._at(host, due, draft, attempt)
-            except (LinkDown, TryLater) as error:
+            except TooLarge:
+                raise
+            except DeliveryError as error:
                 failures.append(error)
-        reached = [error for error in failures if isinstance(error, TryLater)]
-        if reached:
-            raise TryLater("; ".join(map(str, failures)))
-        raise LinkDown("; ".join(map(str, failures)))
+        worst = next(kind for kind in (TryLater, Rejected, LinkDown) if any(isinstance(one, kind) for one in failures))
+        raise worst("; ".join(map(str, failures)))
 
     async def _at(self, host: Endpoint, due: Due, draft: Draft, attempt: Attempt) -> Receipt:
         """One try at one host, noted."""

@@ -2,6 +2,7 @@
 
 from tocsin.destinations.microkey.settings import MicrokeySettings
 from tocsin.destinations.surgard.format import contact_id_record, contact_id_report
+from tocsin.destinations.templates import TemplateProblem
 from tocsin.destinations.words import words
 from tocsin.model.event import Address, Event
 from tocsin.protocols.errors import Unsendable
@@ -26,7 +27,10 @@ def event_record(settings: MicrokeySettings, event: Event, where: Address) -> by
         "letter": writing.LETTERS[said.qualifier],
         "group": said.group,
     }
-    record = ascii_of(settings.frame_template.render(values)).encode("ascii")
+    try:
+        record = ascii_of(settings.frame_template.render(values)).encode("ascii")
+    except TemplateProblem as error:
+        raise Unsendable(str(error)) from error
     if not record.strip() or len(record) > LONGEST:
         raise Unsendable(f"frame_template makes a record of {len(record)} characters; 1 to {LONGEST} can be sent")
     return record

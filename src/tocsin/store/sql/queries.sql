@@ -134,7 +134,7 @@ FROM (SELECT event_seq, count(*) AS receipts FROM deliveries WHERE event_seq > ?
 ORDER BY r.event_seq;
 
 -- schema_version: what the database says about itself
-SELECT name, value FROM meta WHERE name IN ('schema', 'written_by');
+SELECT name, value FROM meta WHERE name IN ('schema', 'written_by', 'migrations');
 
 -- put_meta: note something about the database
 INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
@@ -188,3 +188,38 @@ SELECT device_id, armed, since, until, no_time_limit, changed_by FROM armings OR
 DELETE FROM commands WHERE id IN (
   SELECT id FROM commands WHERE id < ? AND state NOT IN ('requested', 'sent') ORDER BY id LIMIT ?)
 RETURNING id;
+
+-- inventory [2]: devices of a system
+SELECT body, health FROM inventory WHERE system = ? ORDER BY id;
+
+-- inventory_systems [1]: systems that were ever read
+SELECT system FROM standings ORDER BY system;
+
+-- identities [3]: ids that were given
+SELECT kind, native_key, id FROM identities WHERE system = ?;
+
+-- standing: what is remembered of a system
+SELECT body FROM standings WHERE system = ?;
+
+-- put_standing: what is to be remembered of it
+INSERT INTO standings (system, body) VALUES (?, ?) ON CONFLICT (system) DO UPDATE SET body = excluded.body;
+
+-- drop_health: a tombstone has none
+UPDATE inventory SET health = NULL WHERE id = ?;
+
+-- drop_inventory: a tombstone past its time
+DELETE FROM inventory WHERE id = ?;
+
+-- put_run: a run as it is now
+INSERT INTO runs (id, system, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body;
+
+-- drop_runs: all but the last ones; identifiers begin with their time
+DELETE FROM runs WHERE system = ? AND id IN (
+  SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id DESC) AS n FROM runs WHERE system = ?) AS ranked
+  WHERE n > ?);
+
+-- run: one run
+SELECT body FROM runs WHERE id = ?;
+
+-- runs [1]: the last runs of a system
+SELECT body FROM runs WHERE system = ? ORDER BY id DESC LIMIT ?;

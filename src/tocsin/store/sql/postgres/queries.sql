@@ -127,3 +127,15 @@ SELECT body, state, sent_at, ended_at, result FROM commands WHERE id = ? FOR UPD
 INSERT INTO commands (id, request_id, device_id, device_order, state, requested_by, idempotency_key, expires_at, body)
 SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[],
   ?::text[]);
+
+-- put_identities: ids given for the first time
+INSERT INTO identities (system, kind, native_key, id) SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[])
+ON CONFLICT DO NOTHING;
+
+-- put_inventory: devices of systems as they are now
+INSERT INTO inventory (id, system, body) SELECT * FROM unnest(?::text[], ?::text[], ?::text[])
+ON CONFLICT (id) DO UPDATE SET body = excluded.body;
+
+-- put_healths: what is known of their state
+UPDATE inventory SET health = given.health FROM unnest(?::text[], ?::text[]) AS given (id, health)
+WHERE inventory.id = given.id;

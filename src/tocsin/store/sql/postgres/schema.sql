@@ -155,3 +155,35 @@ CREATE TABLE tests (
   since BIGINT NOT NULL,
   body TEXT NOT NULL
 );
+
+-- Ids of devices of on-prem systems, once given for ever, by what the system calls them.
+CREATE TABLE identities (
+  system TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  native_key TEXT NOT NULL,
+  id TEXT NOT NULL UNIQUE,
+  PRIMARY KEY (system, kind, native_key)
+);
+
+-- Devices of on-prem systems and tombstones. body: record and bookkeeping; health apart, because others write it.
+CREATE TABLE inventory (
+  id TEXT PRIMARY KEY,
+  system TEXT NOT NULL,
+  body TEXT NOT NULL,
+  health TEXT
+);
+CREATE INDEX inventory_systems ON inventory (system, id);
+
+-- What is remembered of a system between its runs.
+CREATE TABLE standings (
+  system TEXT PRIMARY KEY,
+  body TEXT NOT NULL
+);
+
+-- Readings of inventories, the last ones of each system.
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY,
+  system TEXT NOT NULL,
+  body TEXT NOT NULL
+);
+CREATE INDEX runs_systems ON runs (system, id);

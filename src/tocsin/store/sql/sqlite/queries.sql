@@ -113,3 +113,13 @@ SELECT body, state, sent_at, ended_at, result FROM commands WHERE id = ?;
 -- add_commands: orders as requested
 INSERT INTO commands (id, request_id, device_id, device_order, state, requested_by, idempotency_key, expires_at, body)
 VALUES {rows};
+
+-- put_identities: ids given for the first time
+INSERT INTO identities (system, kind, native_key, id) VALUES {rows} ON CONFLICT DO NOTHING;
+
+-- put_inventory: devices of systems as they are now
+INSERT INTO inventory (id, system, body) VALUES {rows} ON CONFLICT (id) DO UPDATE SET body = excluded.body;
+
+-- put_healths: what is known of their state
+WITH given (id, health) AS (VALUES {rows})
+UPDATE inventory SET health = given.health FROM given WHERE inventory.id = given.id;

@@ -1,0 +1,151 @@
+"""On-prem systems, the runs that read them, and what customers have in them (interface.md 4)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from tocsin.api.access import demand_everywhere
+from tocsin.api.bodies import decode, require_json
+from tocsin.api.problems import Problem, not_found
+from tocsin.api.room import Operator, Reader, TheRoom, answer
+from tocsin.api.schema import described, json_of
+from tocsin.engine.inventory.systems import Elsewhere, SystemStatus, Wish
+from tocsin.engine.inventory.telling import Inventory, inventory_body
+from tocsin.model.canonical import Counts, Difference, Run
+from tocsin.store.contract import AuditEntry
+
+router = APIRouter(tags=["systems"])
+Customer = Annotated[str, Query(max_length=128)]
+
+
+class RunView(Struct, frozen=True):
+    """A reading of a system's inventory. `differences` are what it changes, or would change in a dry run."""
+
+    id: str
+    system: str
+    state: str
+    trigger: str
+    started_at: datetime
+    finished_at: datetime | None
+    dry_run: bool
+    accept_removals: bool
+    why: str
+    counts: Counts
+    notes: Sequence[str]
+    differences: Sequence[Difference]
+    error: str
+    error_class: str
+    joined: bool = False
+    """It was under way or waiting when it was asked for."""
+
+
+class SystemView(Struct, frozen=True):
+    """`devices` counts by state; `held`: removals that wait; `owned`: this node reads it."""
+
+    name: str
+    type: str
+    status: str
+    since: datetime
+    error: str
+    owned: bool
+    devices: Mapping[str, int]
+    unmapped: int
+    held: int
+    last_complete_sync: datetime | None
+    last_event: datetime | None
+    reconcile_corrections: int
+    run: RunView | None
+    """The one under way, else the last."""
+
+
+class SystemList(Struct, frozen=True):
+    items: Sequence[SystemView]
+
+
+class SyncIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """`fresh`: a run that begins after this moment, not the one under way."""
+
+    dry_run: bool = False
+    accept_removals: bool = False
+    fresh: bool = False
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class InventoryView(Struct, frozen=True):
+    """What a service cloud gets in its profile `brief`."""
+
+    devices: Sequence[dict[str, str]]
+
+
+TYPES: tuple[type, ...] = (SystemView, SystemList, RunView, SyncIn, InventoryView)
+_bodies = msgspec.json.Decoder(SyncIn)
+
+
+@router.get("/systems", **described("Systems: reachable or not, devices by state, last run", SystemList))
+async def list_systems(room: TheRoom, rights: Reader) -> Response:
+    demand_everywhere(rights, "a system")
+    return answer(SystemList([system_view(status) for status in await room.gateway.systems.statuses()]))
+
+
+@router.post("/systems/{name}/sync", **described("Read its inventory now", RunView, 202, json_of(SyncIn)))
+async def sync(name: str, request: Request, room: TheRoom, rights: Operator) -> Response:
+    demand_everywhere(rights, "a system")
+    require_json(request)
+    async with room.buffers.body(request, room.limits.small) as body:
+        given = decode(_bodies, body)
+    wish = Wish("manual", given.dry_run, given.accept_removals, given.fresh, given.reason or f"by {rights.name}")
+    try:
+        run, joined = await room.gateway.systems.sync(name, wish)
+    except KeyError:
+        raise not_found("such system") from None
+    except Elsewhere as error:
+        raise Problem(409, f"{error}.") from None
+    action = "accept removals" if given.accept_removals else "dry run" if given.dry_run else "sync"
+    await room.gateway.store.audit(AuditEntry(room.now(), rights.name, action, name, result=run.id))
+    return answer(run_view(run, joined), 202)
+
+
+@router.get("/runs/{run_id}", **described("How a run goes, or went", RunView))
+async def one_run(run_id: str, room: TheRoom, rights: Reader) -> Response:
+    demand_everywhere(rights, "a run")
+    run = await room.gateway.systems.run(run_id)
+    if run is None:
+        raise not_found("such run")
+    return answer(run_view(run))
+
+
+@router.get("/inventory", **described("What a customer has, in the brief's shape", InventoryView))
+async def inventory(room: TheRoom, rights: Reader, customer_id: Customer = "") -> Response:
+    demand_everywhere(rights, "the inventory")
+    devices = await room.gateway.systems.book.of_customer(customer_id)
+    body = inventory_body(Inventory("", "", customer_id, tuple(devices)), "brief")
+    return answer(msgspec.Raw(body))
+
+
+def run_view(run: Run, joined: bool = False) -> RunView:
+    told = {name: getattr(run, name) for name in RunView.__struct_fields__ if name != "joined"}
+    return RunView(**told, joined=joined)
+
+
+def system_view(status: SystemStatus) -> SystemView:
+    run = status.running or status.last_run
+    return SystemView(
+        name=status.name,
+        type=status.type,
+        status=status.source.status,
+        since=status.source.since,
+        error=status.source.error,
+        owned=status.owned,
+        devices=status.devices,
+        unmapped=status.unmapped,
+        held=status.held,
+        last_complete_sync=status.last_complete_sync,
+        last_event=status.last_event,
+        reconcile_corrections=status.reconcile_corrections,
+        run=run_view(msgspec.structs.replace(run, differences=())) if run else None,
+    )

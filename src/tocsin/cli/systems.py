@@ -1,0 +1,112 @@
+"""`systems`: what is read and how it goes. `sync`: read one now and show what changed."""
+
+import sys
+import time
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from tocsin.cli.context import FAILED, WRONG_USE, invocation, on_terminal, stop
+from tocsin.cli.output import print_json, print_table, printable
+from tocsin.cli.tables import local_time
+
+_LOOK_EVERY_S = 0.3
+_SHOWN = 200
+
+
+def systems(
+    context: typer.Context,
+    types: Annotated[bool, typer.Option("--types", help="List the types there are instead; needs no gateway.")] = False,
+) -> None:
+    """List on-prem systems: state, devices, last run.
+
+    Example: tocsin systems
+    """
+    given = invocation(context)
+    if types:
+        return _types(given.json)
+    items = given.client("read").get("/systems")["items"]
+    if given.json:
+        return print_json(items)
+    columns = ("name", "type", "state", "devices", "not sent", "held", "last complete", "last run", "reason")
+    print_table(columns, [_row(item) for item in items], "no systems: [[systems]] in the configuration")
+    for item in items:
+        for note in (item["run"] or {}).get("notes", []):
+            typer.echo(printable(f"{item['name']}: {note}"))
+    return None
+
+
+def _row(item: dict[str, Any]) -> tuple[str, ...]:
+    devices = ", ".join(f"{count} {state}" for state, count in sorted(item["devices"].items()))
+    run = item["run"]
+    return (
+        *(item["name"], item["type"], item["status"], devices or "0", str(item["unmapped"]), str(item["held"])),
+        *(local_time(item["last_complete_sync"]), run["state"] if run else "", item["error"]),
+    )
+
+
+def _types(as_json: bool) -> None:
+    from tocsin.systems.registry import SYSTEM_TYPES
+
+    found = [(each.name, each.title, each.published) for each in SYSTEM_TYPES.values()]
+    if as_json:
+        return print_json([dict(zip(("type", "title", "published"), each, strict=True)) for each in found])
+    return print_table(("type", "title", "what is published of it"), found)
+
+
+def sync(
+    context: typer.Context,
+    system: Annotated[str, typer.Argument(help="Name of the system.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")] = False,
+    accept_removals: Annotated[
+        bool, typer.Option("--accept-removals", help="Devices that are gone are gone, however many.")
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="Wait for its end.")] = True,
+) -> None:
+    """Read a system's inventory now; shows what changed.
+
+    Exit code 1 when it failed, was not complete, or removals are held.
+
+    Example: tocsin sync xp-hq --dry-run
+    """
+    given = invocation(context)
+    if dry_run and accept_removals:
+        stop("--dry-run changes nothing, so there is nothing to accept: leave one of the two out", WRONG_USE)
+    client = given.client("operate", "read")
+    asked = {"dry_run": dry_run, "accept_removals": accept_removals}
+    run = client.post(f"/systems/{quote(system, safe='')}/sync", asked)
+    if run["joined"] and not given.json:
+        typer.echo(f"run {run['id']} is under way already", err=True)
+    run = _ended(client, run) if wait else run
+    print_json(run) if given.json else _print(run)
+    if run["finished_at"] and run["state"] != "succeeded":
+        raise typer.Exit(FAILED)
+
+
+def _ended(client: Any, run: dict[str, Any]) -> dict[str, Any]:
+    while not run["finished_at"]:
+        time.sleep(_LOOK_EVERY_S)
+        run = client.get(f"/runs/{run['id']}")
+        if on_terminal():
+            print(f"\r{run['state']}: {run['counts']['seen']} devices", end="", file=sys.stderr, flush=True)
+    if on_terminal():
+        print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
+    return run
+
+
+def _print(run: dict[str, Any]) -> None:
+    lines = run["differences"]
+    for line in lines[:_SHOWN]:
+        typer.echo(printable(f"{line['what']} {line['id']}  {line['name']}  ({line['detail']})"))
+    if len(lines) > _SHOWN:
+        typer.echo(f"… and {len(lines) - _SHOWN} more; --json shows all")
+    for note in run["notes"]:
+        typer.echo(printable(f"note: {note}"))
+    if run["error"]:
+        typer.echo(printable(f"error: {run['error']}"), err=True)
+    counts = run["counts"]
+    parts = [f"{counts[name]} {name}" for name in ("seen", "added", "changed", "removed") if name in counts]
+    parts += [f"{counts[name]} {name}" for name in ("missing", "withheld", "unmapped", "invalid") if counts.get(name)]
+    would = " (dry run: nothing was changed)" if run["dry_run"] else ""
+    typer.echo(f"{run['system']}: {run['state']}, {', '.join(parts)}{would}")

@@ -1,0 +1,246 @@
+"""Reading one system's inventory: on schedule, by hand or by a program; never twice at once (connectors.md 2.1)."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tocsin.engine.contracts import Clock, IntakeClosed, Randomness
+from tocsin.engine.inventory.cron import Cron, jittered
+from tocsin.engine.inventory.difference import compare
+from tocsin.engine.inventory.reading import snapshot
+from tocsin.engine.inventory.rules import SystemRules
+from tocsin.engine.inventory.source import SourceWatch
+from tocsin.engine.systems import ProtocolFault, System, SystemFault, Unreachable
+from tocsin.model.canonical import Counts, KeptDevice, Run, SystemStanding, Trigger
+from tocsin.model.inventory import FoundDevice, Note
+from tocsin.store.contract import Store, StoreUnavailable
+from tocsin.store.inventory import InventoryChange
+from tocsin.telemetry.occurrences import SyncEnded
+from tocsin.telemetry.record import Recorder
+
+RUN_LIMIT_S = 1800.0
+MOST_DEVICES = 100_000
+RPC_EVERY_S = 60.0
+AGAIN_S = 60.0
+"""After a run of which nobody could be told, because the store could not write."""
+LOOK_EVERY_S = 1.0
+
+
+class TooSoon(Exception):
+    """A program asked again within a minute; `after_s` says when it may."""
+
+    def __init__(self, system: str, after_s: float) -> None:
+        super().__init__(f"{system} was read less than a minute ago at a program's wish; again in {after_s:.0f} s")
+        self.after_s = after_s
+
+
+class Elsewhere(Exception):
+    """Another node owns this system."""
+
+
+class Wish(Struct, frozen=True):
+    """What somebody asks of a run. `fresh`: one that begins after this moment, not one under way."""
+
+    trigger: Trigger = "manual"
+    dry_run: bool = False
+    accept_removals: bool = False
+    fresh: bool = False
+    why: str = ""
+
+
+class RunParts(NamedTuple):
+    """`kept` is told of each run that was taken over, with all that is kept now. `mine`: this node owns the system."""
+
+    store: Store
+    clock: Clock
+    randomness: Randomness
+    record: Recorder
+    new_id: Callable[[], str]
+    kept: Callable[[Run, Sequence[KeptDevice]], Awaitable[None]]
+    changed: Callable[[Run], None]
+    mine: Callable[[], bool]
+
+
+class SystemRuns:
+    """`load`, then `run` until cancelled."""
+
+    def __init__(self, system: System, rules: SystemRules, parts: RunParts, source: SourceWatch) -> None:
+        self._system = system
+        self._rules = rules
+        self._parts = parts
+        self._source = source
+        self._queue: deque[Run] = deque()
+        self._under_way: Run | None = None
+        self._seen = 0
+        self._woken = asyncio.Event()
+        self._due = 0.0
+        self._last_rpc = -RPC_EVERY_S
+        self.known = asyncio.Event()
+        """Set as soon as something is known of the system's devices."""
+
+    async def load(self) -> None:
+        """A run that an earlier process left unfinished has failed. Raises StoreUnavailable."""
+        for run in await self._parts.store.runs(self._rules.name, 10):
+            if not run.ended:
+                await self._end(run, "the gateway was stopped")
+        if await self._parts.store.standing(self._rules.name) is not None:
+            self.known.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._perform(await self._next())
+
+    def current(self) -> Run | None:
+        """The run under way, with how many devices it has seen."""
+        run = self._under_way
+        return replace(run, counts=replace(run.counts, seen=self._seen)) if run else None
+
+    async def request(self, wish: Wish) -> tuple[Run, bool]:
+        """The run that does it, and whether it was under way or waiting already. Raises TooSoon, Elsewhere."""
+        if not self._parts.mine():
+            raise Elsewhere(f"{self._rules.name} is read by another node of this gateway; ask that one")
+        running = [self._under_way] if self._under_way and not wish.fresh else []
+        for run in (*running, *self._queue):
+            if (run.dry_run, run.accept_removals) == (wish.dry_run, wish.accept_removals):
+                return run, True
+        if wish.trigger == "rpc":
+            self._limit()
+        run = self._new(wish)
+        await self._parts.store.put_run(run)
+        self._queue.append(run)
+        self._woken.set()
+        return run, False
+
+    def _limit(self) -> None:
+        now = self._parts.clock.monotonic()
+        if now - self._last_rpc < RPC_EVERY_S:
+            raise TooSoon(self._rules.name, RPC_EVERY_S - (now - self._last_rpc))
+        self._last_rpc = now
+
+    def _new(self, wish: Wish) -> Run:
+        now = self._parts.clock.now()
+        chosen = {"dry_run": wish.dry_run, "accept_removals": wish.accept_removals, "why": wish.why[:200]}
+        return Run(self._parts.new_id(), self._rules.name, wish.trigger, "queued", now, **chosen)  # type: ignore[arg-type]
+
+    async def _next(self) -> Run:
+        """What is asked for goes first and at once; the schedule leaves a system in trouble alone for a while."""
+        while not self._queue:
+            wait_s = max(self._due - self._parts.clock.monotonic(), self._source.wait_s())
+            if wait_s <= 0 and self._parts.mine():
+                return self._new(Wish("schedule"))
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s if wait_s > 0 else LOOK_EVERY_S):
+                    await self._woken.wait()
+        return self._queue.popleft()
+
+    async def _perform(self, run: Run) -> None:
+        began = self._parts.clock.monotonic()
+        self._seen = 0
+        self._under_way = run = replace(run, state="running", started_at=self._parts.clock.now())
+        try:
+            await self._put(run)
+            ended = await self._ended(run)
+        except StoreUnavailable as error:
+            self._due = self._parts.clock.monotonic() + AGAIN_S
+            ended = replace(run, state="failed", finished_at=self._parts.clock.now(), error=str(error))
+        except Exception as error:
+            await self._end(run, f"internal error: {type(error).__name__}: {error}")
+            raise
+        finally:
+            self._under_way = None
+        self._parts.changed(ended)
+        counts, seconds = ended.counts, self._parts.clock.monotonic() - began
+        said = (counts.seen, counts.added, counts.changed, counts.removed)
+        self._parts.record(SyncEnded(self._rules.name, run.id, ended.state, seconds, *said))
+
+    async def _ended(self, run: Run) -> Run:
+        found, fault = await self._read()
+        self._due = self._parts.clock.monotonic() + self._interval_s()
+        if fault is not None:
+            self._source.failed(fault)
+            self._due = min(self._due, self._parts.clock.monotonic() + self._source.wait_s())
+            if not found:
+                return await self._end(run, str(fault), type(fault).__name__)
+            found.append(Note(f"the reading broke off: {fault}", partial=True))
+        else:
+            self._source.worked()
+        return await self._take_over(run, found)
+
+    async def _read(self) -> tuple[list[FoundDevice | Note], SystemFault | None]:
+        """All that the system told, and why it told no more."""
+        found: list[FoundDevice | Note] = []
+        try:
+            async with asyncio.timeout(RUN_LIMIT_S):
+                async for one in self._system.devices():
+                    found.append(one)
+                    self._seen += isinstance(one, FoundDevice)
+                    if self._seen > MOST_DEVICES:
+                        raise ProtocolFault(f"it lists more than {MOST_DEVICES} devices")
+        except TimeoutError:
+            return found, Unreachable(f"the inventory was not complete after {RUN_LIMIT_S / 60:.0f} minutes")
+        except SystemFault as fault:
+            return found, fault
+        return found, None
+
+    async def _take_over(self, run: Run, found: Sequence[FoundDevice | Note]) -> Run:
+        name, store, now = self._rules.name, self._parts.store, self._parts.clock.now()
+        kept = {one.record.id: one for one in await store.inventory(name)}
+        issued = await store.identities(name)
+        read = snapshot(self._rules, found, issued)
+        standing = await store.standing(name) or SystemStanding(name)
+        result = compare(self._rules, kept, read, standing, now, run.accept_removals)
+        ended = replace(
+            run,
+            state=result.state,
+            finished_at=now,
+            counts=result.counts,
+            notes=tuple(result.notes),
+            differences=tuple(result.differences),
+        )
+        if run.dry_run:
+            await self._put(ended)
+            return ended
+        change = InventoryChange(
+            name,
+            replace(result.standing, last_run=run.id),
+            ended,
+            result.changed,
+            result.forgotten,
+            {identity: id_ for identity, id_ in read.identities.items() if identity not in issued},
+        )
+        await store.keep_inventory(change)
+        self.known.set()
+        await self._tell(ended)
+        return ended
+
+    async def _tell(self, run: Run) -> None:
+        """Whoever cannot be told now is told by the next run, which comes soon."""
+        try:
+            await self._parts.kept(run, await self._parts.store.inventory(self._rules.name))
+        except (IntakeClosed, StoreUnavailable):
+            self._due = self._parts.clock.monotonic() + AGAIN_S
+
+    async def _end(self, run: Run, why: str, error_class: str = "") -> Run:
+        ended = replace(
+            run, state="failed", finished_at=self._parts.clock.now(), error=why[:1000], error_class=error_class
+        )
+        await self._put(replace(ended, counts=Counts(seen=self._seen)))
+        return ended
+
+    async def _put(self, run: Run) -> None:
+        await self._parts.store.put_run(run)
+        self._parts.changed(run)
+
+    def _interval_s(self) -> float:
+        schedule = self._rules.schedule
+        if not schedule.cron:
+            return jittered(schedule.every_s, self._parts.randomness.random())
+        now = self._parts.clock.now()
+        return (Cron.parse(schedule.cron).after(now, ZoneInfo(schedule.time_zone)) - now).total_seconds()

@@ -1,0 +1,251 @@
+"""All systems of a gateway: their runs, the watch of their states, and what is told of both."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tocsin.engine.contracts import Clock, Intake, IntakeClosed, Randomness, Submission
+from tocsin.engine.devices import DeviceBook
+from tocsin.engine.hub import Change, Hub
+from tocsin.engine.inventory.book import InventoryBook
+from tocsin.engine.inventory.rules import SystemRules
+from tocsin.engine.inventory.runs import Elsewhere, RunParts, SystemRuns, TooSoon, Wish
+from tocsin.engine.inventory.source import SourceState, SourceWatch
+from tocsin.engine.inventory.telling import customers_of
+from tocsin.engine.inventory.watch import HealthWatch, WatchParts
+from tocsin.engine.lease import LeaseKeeper
+from tocsin.engine.systems import System
+from tocsin.model.canonical import KeptDevice, Run
+from tocsin.model.device import Device
+from tocsin.model.event import Event, InventoryNotice
+from tocsin.store.contract import Store, StoreUnavailable
+from tocsin.telemetry.record import Recorder
+
+EVENT_RUNS_EVERY_S = 300.0
+Work = tuple[str, str, Callable[[], Awaitable[None]]]
+__all__ = ["Elsewhere", "SystemStatus", "Systems", "SystemsParts", "TooSoon", "Wish"]
+
+
+class SystemsParts(NamedTuple):
+    """`node` owns leases."""
+
+    store: Store
+    clock: Clock
+    randomness: Randomness
+    record: Recorder
+    new_id: Callable[[], str]
+    devices: DeviceBook
+    intake: Intake
+    hub: Hub
+    book: InventoryBook
+    node: str
+    lease_ttl_s: float
+
+
+class SystemStatus(Struct, frozen=True):
+    """One system as people see it. `devices` counts by status, unmapped ones among them."""
+
+    name: str
+    type: str
+    source: SourceState
+    owned: bool
+    devices: Mapping[str, int]
+    unmapped: int
+    last_complete_sync: datetime | None
+    last_event: datetime | None
+    reconcile_corrections: int
+    held: int
+    running: Run | None
+    last_run: Run | None
+
+
+class Systems:
+    """`add` before `load`; then `works` go on until cancelled. Unknown names raise KeyError."""
+
+    def __init__(self, parts: SystemsParts) -> None:
+        self._parts = parts
+        self._members: dict[str, _Member] = {}
+        self.book = parts.book
+
+    def add(self, system: System, rules: SystemRules) -> None:
+        self._members[rules.name] = _Member(system, rules, self._parts)
+
+    def names(self) -> list[str]:
+        return list(self._members)
+
+    async def load(self) -> None:
+        """What the store holds. Raises StoreUnavailable."""
+        for member in self._members.values():
+            await member.load()
+
+    def works(self) -> list[Work]:
+        return [work for member in self._members.values() for work in member.works()]
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(member.aclose() for member in self._members.values()))
+
+    async def sync(self, name: str, wish: Wish) -> tuple[Run, bool]:
+        """The run that does it, and whether it was there already. Raises TooSoon, Elsewhere, StoreUnavailable."""
+        return await self._members[name].runs.request(wish)
+
+    async def run(self, run_id: str) -> Run | None:
+        """A run as it is now."""
+        for member in self._members.values():
+            current = member.runs.current()
+            if current is not None and current.id == run_id:
+                return current
+        return await self._parts.store.run(run_id)
+
+    async def statuses(self) -> list[SystemStatus]:
+        return [await member.status() for member in self._members.values()]
+
+
+class _Member:
+    """One system with everything that goes on around it."""
+
+    def __init__(self, system: System, rules: SystemRules, parts: SystemsParts) -> None:
+        self.rules = rules
+        self._system = system
+        self._parts = parts
+        name = rules.name
+        self._keeper = LeaseKeeper(
+            parts.store, parts.clock, f"system/{name}", parts.node, parts.lease_ttl_s, lambda: None
+        )
+        self.source = SourceWatch(name, parts.clock, parts.record, self._source_changed)
+        shared = (parts.store, parts.clock)
+        self.runs = SystemRuns(
+            system,
+            rules,
+            RunParts(*shared, parts.randomness, parts.record, parts.new_id, self._kept, self._changed, self._mine),
+            self.source,
+        )
+        accept = parts.intake.accept_many
+        self.watch = HealthWatch(
+            system,
+            rules,
+            WatchParts(*shared, parts.record, accept, self._unknown, self._tell_again, self._mine),
+            self.source,
+        )
+        self._last_event_run = -EVENT_RUNS_EVERY_S
+        parts.book.watch(rules, self.watch)
+
+    async def load(self) -> None:
+        await self.runs.load()
+        await self._take_over(await self._parts.store.inventory(self.rules.name))
+
+    def works(self) -> list[Work]:
+        name = self.rules.name
+        watched = self.rules.health.mode != "off" and self._system.capabilities & {"events", "baseline"}
+        return [
+            (f"{name} lease", "system", self._keeper.run),
+            (f"{name} inventory", "system", self.runs.run),
+            *([(f"{name} health", "system", self._watch)] if watched else []),
+            *([(f"{name} alarms", "system", self._alarms)] if self._heeds_alarms() else []),
+        ]
+
+    async def aclose(self) -> None:
+        await self._keeper.release()
+        await self._system.aclose()
+
+    async def status(self) -> SystemStatus:
+        name, store = self.rules.name, self._parts.store
+        kept = [one for one in await self._parts.book.of_system(name) if one.removal is None]
+        standing = await store.standing(name)
+        runs = await store.runs(name, 1)
+        return SystemStatus(
+            name=name,
+            type=self.rules.type,
+            source=self.source.state,
+            owned=self._mine(),
+            devices=Counter(one.health.state if one.health else "unknown" for one in kept),
+            unmapped=sum(not one.record.customer_id for one in kept),
+            last_complete_sync=standing.last_complete_sync if standing else None,
+            last_event=self.source.last_event,
+            reconcile_corrections=self.watch.corrections,
+            held=len(standing.held) if standing else 0,
+            running=self.runs.current(),
+            last_run=runs[0] if runs else None,
+        )
+
+    def _mine(self) -> bool:
+        return self._keeper.lease is not None
+
+    def _heeds_alarms(self) -> bool:
+        return bool(self.rules.alarms) and "alarms" in self._system.capabilities
+
+    async def _watch(self) -> None:
+        await self.runs.known.wait()
+        await self.watch.run()
+
+    async def _alarms(self) -> None:
+        await self.runs.known.wait()
+        await self._system.alarms(self._parts.intake)
+
+    async def _unknown(self) -> None:
+        """States of devices that are not listed: the inventory has changed. One run at most every five minutes."""
+        now = self._parts.clock.monotonic()
+        if now - self._last_event_run >= EVENT_RUNS_EVERY_S:
+            self._last_event_run = now
+            with contextlib.suppress(Elsewhere, StoreUnavailable):
+                await self.runs.request(Wish("event", fresh=True, why="a state of a device that is not listed"))
+
+    async def _kept(self, run: Run, kept: Sequence[KeptDevice]) -> None:
+        await self._take_over(kept)
+        await self._enter_devices(kept)
+        await self._tell(run.id, kept)
+
+    async def _take_over(self, kept: Sequence[KeptDevice]) -> None:
+        self.watch.take_over(kept, await self._parts.store.identities(self.rules.name))
+
+    async def _tell_again(self) -> None:
+        """Who cannot be told now is told by the next run."""
+        with contextlib.suppress(IntakeClosed, StoreUnavailable):
+            standing = await self._parts.store.standing(self.rules.name)
+            if standing is not None:
+                await self._tell(standing.last_run, await self._parts.store.inventory(self.rules.name))
+
+    async def _tell(self, run_id: str, kept: Sequence[KeptDevice]) -> None:
+        """Every customer's inventory is owed to the clouds, whole; those who lost devices come first."""
+        now, name = self._parts.clock.now(), self.rules.name
+        told = [
+            Submission(
+                Event(
+                    "", "info", now, now, name, text=f"inventory of {name}", notice=InventoryNotice(name, one, run_id)
+                )
+            )
+            for one in customers_of(kept)
+            if one
+        ]
+        if told:
+            await self._parts.intake.accept_many(told)
+
+    async def _enter_devices(self, kept: Sequence[KeptDevice]) -> None:
+        """So that alarms and health events find name and place; what people wrote about a device stays."""
+        book = self._parts.devices
+        now = self._parts.clock.now()
+        wanted = [found for one in kept if (found := self._entry(one))]
+        await book.keep([], [one for one in wanted if book.get(one.id) != one], now)
+        for one in kept:
+            known = book.get(one.record.id)
+            if one.removal is not None and known is not None and known.origin == self.rules.name:
+                await book.delete(one.record.id)
+
+    def _entry(self, one: KeptDevice) -> Device | None:
+        known = self._parts.devices.get(one.record.id)
+        if one.removal is not None or (known is not None and known.origin != self.rules.name):
+            return None
+        before = known or Device(one.record.id, origin=self.rules.name)
+        facts = {"name": one.record.name, "type": one.record.type, "customer_id": one.record.customer_id}
+        return replace(before, area=before.area or self.rules.area, **facts)
+
+    def _changed(self, run: Run) -> None:
+        self._parts.hub.publish(Change("run", run.id, {"system": run.system, "state": run.state}))
+
+    def _source_changed(self, state: SourceState) -> None:
+        self._parts.hub.publish(Change("system", self.rules.name, {"status": state.status, "error": state.error}))

@@ -1,0 +1,97 @@
+"""`systems` and `sync`, as typed, against a running gateway."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.api.serving import served
+from tests.inventory.conftest import RULES, ScriptedSystem, camera
+
+from tocsin.engine.systems import LoginRefused
+
+
+class Serving:
+    """A gateway with one system on a loop of its own, for a client that blocks."""
+
+    def __init__(self, folder: Path, system: ScriptedSystem) -> None:
+        self._folder = folder
+        self.system = system
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self.url = ""
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        async with served(self._folder, console=False, systems=[(self.system, RULES)]) as gw:
+
+            async def ended() -> bool:
+                found = await gw.gateway.store.runs("xp", 1)
+                return bool(found and found[0].ended)
+
+            await gw.until(ended)
+            self.url = gw.url
+            self._up.set()
+            await self._stop.wait()
+
+    def __enter__(self) -> "Serving":
+        self._thread.start()
+        assert self._up.wait(20)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Serving]:
+    with Serving(tmp_path, ScriptedSystem(*[camera(n) for n in range(20)])) as running:
+        yield running
+
+
+def test_a_dry_run_shows_the_difference_and_a_run_makes_it(tocsin, gateway):
+    gateway.system.listed = [camera(0, name="Dock"), *[camera(n) for n in range(1, 21)]]
+    dry = tocsin("--url", gateway.url, "sync", "xp", "--dry-run")
+    assert (dry.code, dry.out.splitlines()) == (
+        0,
+        [
+            "~ xp:camera:0  Dock  (name: Camera 0 → Dock)",
+            "+ xp:camera:20  Camera 20  (camera)",
+            "xp: succeeded, 21 seen, 1 added, 1 changed, 0 removed (dry run: nothing was changed)",
+        ],
+    )
+    done = tocsin("--url", gateway.url, "--json", "sync", "xp")
+    assert (done.code, json.loads(done.out)["counts"]["added"]) == (0, 1)
+    again = tocsin("--url", gateway.url, "sync", "xp")
+    assert again.out == "xp: succeeded, 21 seen, 0 added, 0 changed, 0 removed\n"
+
+
+def test_removals_that_are_held_end_with_1_and_say_what_to_do(tocsin, gateway):
+    gateway.system.listed = []
+    held = tocsin("--url", gateway.url, "sync", "xp")
+    assert held.code == 1
+    assert "`tocsin sync xp --accept-removals`" in held.out
+    assert "xp: held, 0 seen, 0 added, 0 changed, 0 removed, 20 missing" in held.out
+    listed = tocsin("--url", gateway.url, "systems")
+    assert "held: the system lists no device any more" in listed.out
+    accepted = tocsin("--url", gateway.url, "sync", "xp", "--accept-removals")
+    assert (accepted.code, "20 removed" in accepted.out) == (0, True)
+
+
+def test_a_run_that_fails_says_why(tocsin, gateway):
+    gateway.system.down = LoginRefused("the server refuses the user svc: wrong password")
+    failed = tocsin("--url", gateway.url, "sync", "xp")
+    assert (failed.code, failed.err) == (1, "error: the server refuses the user svc: wrong password\n")
+    listed = tocsin("--url", gateway.url, "systems")
+    assert "auth_failed" in listed.out
+
+
+def test_what_is_mistyped_is_said(tocsin, gateway):
+    assert tocsin("--url", gateway.url, "sync", "nothing").code == 1
+    both = tocsin("--url", gateway.url, "sync", "xp", "--dry-run", "--accept-removals")
+    assert (both.code, "leave one of the two out" in both.err) == (2, True)
+    assert tocsin("sync").code == 2
