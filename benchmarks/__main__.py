@@ -1,12 +1,13 @@
 """`python -m benchmarks [NAME…]`: a table on the terminal, JSON in benchmarks/results/."""
 
 import json
+import os
 import platform
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, line
 from benchmarks.measures import MEASURES
 
 RESULTS = Path(__file__).parent / "results"
@@ -26,14 +27,6 @@ def main(names: list[str]) -> int:
     return 0
 
 
-def line(figure: Figure) -> str:
-    sign = "<=" if figure.most else ">="
-    wanted = (
-        "" if figure.reach is None else f"{sign} {figure.reach:g} {figure.unit} {'ok' if figure.good else 'MISSED'}"
-    )
-    return f"{figure.name:<50} {figure.value:>9.2f} {figure.unit:<3} {wanted:<18} {figure.ours:<44} {figure.reference}"
-
-
 def save(figures: list[Figure]) -> None:
     RESULTS.mkdir(exist_ok=True)
     now = datetime.now(UTC)
@@ -41,6 +34,7 @@ def save(figures: list[Figure]) -> None:
         "at": now.isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {platform.system()}",
+        "load": os.getloadavg(),
         "figures": [figure._asdict() | {"good": figure.good} for figure in figures],
     }
     target = RESULTS / f"{now:%Y%m%dT%H%M%SZ}.json"

@@ -28,7 +28,7 @@ retry = {{ longest = "1s" }}
 def mails() -> Iterator[Figure]:
     """Events with one photo of about 15 kB, kept while the server is away, then sent; smtplib into the same server."""
     folder = new_folder()
-    photo = _photo(folder)
+    photo = photo_file(folder)
     ours = _ours(folder, photo)
     made, ready = _smtplib(photo), _smtplib(photo, "--ready")
     shown = f"{ours:.0f}/s from the store, each receipt kept"
@@ -63,7 +63,7 @@ def _smtplib(photo: Path, *how: str) -> float:
     return float(seen["mails"] / seen["seconds"])
 
 
-def _photo(folder: Path) -> Path:
+def photo_file(folder: Path) -> Path:
     """Noise of which JPEG keeps about 15 kB."""
     grain = Image.frombytes("L", (160, 120), random.Random(1).randbytes(160 * 120)).resize((320, 240))
     written = io.BytesIO()

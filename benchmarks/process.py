@@ -38,6 +38,11 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def queued_seconds(pid: int) -> float:
+    """How long the first thread of a process, its loop, was ready to run and others had the machine's cores."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def thread_seconds(pid: int) -> dict[str, float]:
     """The same by thread: the loop, then the others in the order in which they were started."""
     found = {}

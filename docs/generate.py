@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
-from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
+from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, LivenessSettings, RetentionSettings
 from tocsin.cli.main import app
 from tocsin.config.fields import AesKey, Duration, Secret, Settings
 from tocsin.config.modes import parts as mode_parts
@@ -47,6 +47,7 @@ def configuration() -> str:
         ("[console]", ConsoleSettings),
         ("[control]", ControlSettings),
         ("[retention]", RetentionSettings),
+        ("[liveness]", LivenessSettings),
         ("[[areas]]", AreaSettings),
         ("[[devices]]", DeviceSettings),
     ):

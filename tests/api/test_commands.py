@@ -98,6 +98,15 @@ async def test_from_order_to_confirmation(api: Api) -> None:
     assert [one["result"].split(" ")[0] for one in audit["items"]] == ["confirmed", "requested"]
 
 
+async def test_a_device_that_asks_for_its_orders_is_alive(api: Api) -> None:
+    _, before = await api("GET", "/devices/s1")
+    assert before["last_contact"] is None
+    await api.fetch()
+    _, after = await api("GET", "/devices/s1")
+    assert after["last_contact"] is not None
+    assert (after["status"], (await api("GET", "/devices/d1"))[1]["last_contact"]) == ("unknown", None)
+
+
 async def test_a_disarm_is_seen_at_the_device_and_told_to_stations(api: Api) -> None:
     asked = await api.order("disarm", "d1", "north", duration_s=3600)
     await api.fetch("d1", "north")

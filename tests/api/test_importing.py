@@ -14,7 +14,15 @@ from serving import AREAS, Served, served
 from tocsin.api.access import Access, Token, digest
 from tocsin.api.merging import Merge, merged_area, merged_device, parent_problem
 from tocsin.api.problems import Problem
-from tocsin.api.written import AreaIn, DeviceIn, device_as_written, duration_as_written, meant_area, meant_device
+from tocsin.api.written import (
+    AreaIn,
+    DeviceIn,
+    ThresholdsIn,
+    device_as_written,
+    duration_as_written,
+    meant_area,
+    meant_device,
+)
 from tocsin.config.fields import parse_duration
 from tocsin.destinations.dc09.destination import build
 from tocsin.destinations.dc09.settings import Dc09Settings
@@ -272,12 +280,18 @@ def test_durations_survive_being_written(seconds: float) -> None:
 
 def test_a_device_survives_being_written() -> None:
     given = DeviceIn(
-        "Gate", "detector", "North", "SIA:#1234", "c", "Europe/Tallinn", "90m", addresses={"arc": "#0042|01-002"}
+        *("Gate", "detector", "North", "SIA:#1234", "c", "Europe/Tallinn", "90m", ThresholdsIn(25, 10)),
+        schedule="Mon-Fri 18:00-06:00",
+        addresses={"arc": "#0042|01-002"},
     )
     device = meant_device("cam", given)
     assert device_as_written(device)["routine"] == "90m"
     assert merged_device({"id": "cam", **device_as_written(device)}, device) is None
     assert merged_device({"id": "cam"}, device) is None
+    without, change = merged_device({"id": "cam", "thresholds": None}, device) or (device, None)
+    assert without.thresholds is None
+    assert change is not None
+    assert change.fields == {"thresholds": ("battery_critical 10, battery_low 25", "")}
     assert duration_as_written(None) == ""
 
 

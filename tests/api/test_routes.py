@@ -1,6 +1,7 @@
 """What can be asked and done besides handing over events."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,21 @@ async def test_the_gateways_status_by_rpc_alone_in_a_batch_and_as_notification(g
     replies = (await call(gw, "POST", "/rpc", json=[ask, silent, {**ask, "id": 2}]))[1]
     assert [one["id"] for one in replies] == ["a", 2]
     assert (await call(gw, "POST", "/rpc", json=[ask] * 51))[0] == 413
+
+
+async def test_devices_by_their_state(gw: Served) -> None:
+    written = {"routine": "24h", "thresholds": {"battery_low": 25, "battery_critical": 10}}
+    status, device = await call(gw, "PUT", "/devices/n1", json=written)
+    assert (status, device["thresholds"]) == (200, {"battery_low": 25, "battery_critical": 10})
+    assert (device["status"], device["last_contact"], device["battery"]) == ("unknown", None, None)
+    await gw.post(device_id="n1", battery=20)
+    device = await gw.get("/devices/n1")
+    assert (device["status"], device["battery"], device["battery_state"]) == ("online", 20, "low")
+    assert datetime.fromisoformat(device["last_contact"]).tzinfo is not None
+    assert [item["id"] for item in (await gw.get("/devices", status="online"))["items"]] == ["n1"]
+    assert "n1" not in [item["id"] for item in (await gw.get("/devices", status="unknown"))["items"]]
+    assert (await gw.get("/devices", status="offline"))["items"] == []
+    assert (await call(gw, "GET", "/devices?status=dead"))[0] == 422
+    for wrong in ({"battery_low": 10, "battery_critical": 10}, {"battery_low": 0}, {"low": 1}):
+        assert (await call(gw, "PUT", "/devices/n1", json={"thresholds": wrong}))[0] == 422
+    assert (await call(gw, "PUT", "/devices/n1", json={"routine": "0s"}))[0] == 422

@@ -51,6 +51,9 @@ async def test_an_event_its_delivery_and_the_destination_are_told(tmp_path: Path
                 "destinations": ["arc"],
             },
         )
+        name, device = await following(stream)
+        assert (name, device["id"], device["status"]) == ("device", "d1", "unknown")
+        assert device["last_contact"] is not None, "its first sign of life"
         name, delivery = await following(stream)
         assert (name, delivery["state"]) == ("delivery", "delivered")
         await gw.gateway.pause("arc", "eva")
@@ -73,6 +76,7 @@ async def test_a_narrowed_reader_hears_only_of_its_own(tmp_path: Path) -> None:
             taken = await gw.post("tamper", device)
             await gw.settles(taken["id"], "arc", "delivered")
         assert (await following(stream))[1]["device_id"] == "d1"
+        assert (await following(stream))[1]["id"] == "d1", "heard for the first time"
         assert (await following(stream))[1]["id"] == "2.arc"
 
 

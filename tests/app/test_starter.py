@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings, LimitSettings
 from tocsin.app.loading import load
-from tocsin.app.settings import Configuration, GatewaySettings, RetentionSettings
+from tocsin.app.settings import Configuration, GatewaySettings, LivenessSettings, RetentionSettings
 
 STARTER = files("tocsin.config").joinpath("starter.toml").read_text(encoding="utf-8")
 _SETTING = re.compile(r"^# ?(\[|\]|  \{|[a-z_]+ = )")
@@ -61,6 +61,7 @@ def test_what_is_commented_out_shows_the_default(everything: Configuration) -> N
 
 
 def test_every_setting_of_the_fixed_sections_is_shown() -> None:
-    for model in (GatewaySettings, ApiSettings, LimitSettings, ConsoleSettings, ControlSettings, RetentionSettings):
+    models = (GatewaySettings, ApiSettings, LimitSettings, ConsoleSettings, ControlSettings, RetentionSettings)
+    for model in (*models, LivenessSettings):
         for name in model.model_fields:
             assert re.search(rf"^(# )?\[?(api\.)?{name}\b", STARTER, re.MULTILINE), f"{model.__name__}.{name}"

@@ -152,6 +152,11 @@ def test_rows_know_their_line(tmp_path: Path) -> None:
     assert rows[1].fields["description"] == "two\nlines SIA:#12"
     file.write_text("kind,id,name\nhouse,x,y\narea,x,y\n")
     assert [row.problem.partition(":")[0] for row in rows_of(file)] == ["kind", "id"]
+    file.write_text("id,battery_low,battery_critical\na,25,10\nb,,\nc,low,\n")
+    assert [row.fields.get("thresholds") for row in rows_of(file)] == [
+        *({"battery_low": 25, "battery_critical": 10}, None, None),
+    ]
+    assert [row.problem for row in rows_of(file)] == ["", "", "battery_low: 'low' is no whole number of percent"]
     toml = tmp_path / "x.toml"
     toml.write_text('areas = [7]\n[[devices]]\nid = "a"\n\n[[devices]]\nid = "b"\n')
     assert [(row.what, row.line, bool(row.problem)) for row in rows_of(toml)] == [
@@ -169,8 +174,10 @@ def test_no_cell_of_the_sheet_is_taken_for_a_formula() -> None:
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=12).map(str.strip)
 NUMBERS = st.dictionaries(st.sampled_from(["arc", "mail"]), st.sampled_from(["#0042|00-001", "a@example.net"]))
+LEVELS = st.none() | st.fixed_dictionaries({"battery_low": st.integers(2, 99), "battery_critical": st.integers(0, 1)})
 DEVICE = st.fixed_dictionaries(
     {"id": st.text("abc-019", min_size=1, max_size=6), "routine": st.just("24h"), "addresses": NUMBERS}
+    | {"thresholds": LEVELS}
     | dict.fromkeys(("name", "type", "area", "description", "customer_id", "time_zone"), TEXT)
 )
 AREA = st.fixed_dictionaries(

@@ -98,7 +98,8 @@ def test_schema_knows_every_section_and_writes_durations_as_text(tocsin: Tocsin)
     assert ended.code == 0
     schema = json.loads(ended.out)
     assert set(schema["properties"]) == {
-        *("gateway", "api", "console", "control", "retention", "areas", "devices", "sources", "destinations", "systems")
+        *("gateway", "api", "console", "control", "retention", "liveness"),
+        *("areas", "devices", "sources", "destinations", "systems"),
     }
     assert schema["$defs"]["RetentionSettings"]["properties"]["events"]["type"] == "string"
     assert schema["$defs"]["RetrySettings"]["properties"]["longest"]["default"] == "60s"

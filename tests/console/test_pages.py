@@ -181,3 +181,14 @@ def test_wire_text_is_always_escaped(text: str) -> None:
     bare = re.sub(r'</?b(?: class="ctl")?>', "", shown)
     assert "<" not in bare
     assert ">" not in bare
+
+
+async def test_devices_with_their_last_contact_and_battery(gw: Served) -> None:
+    written = {"name": "<b>Cam</b>", "routine": "24h", "thresholds": {"battery_low": 25}}
+    async with gw.http.put("/api/v1/devices/n1", json=written) as answer:
+        assert answer.status == 200
+    assert "not heard yet" in await page(gw, "/devices")
+    await gw.post(device_id="n1", battery=20)
+    text = await page(gw, "/devices")
+    for shown in ("<b>Cam</b>", "expected every 24 h", ">online<", "last contact", "battery 20 % low"):
+        assert shown in text

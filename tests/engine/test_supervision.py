@@ -89,3 +89,32 @@ def test_what_was_told_before_a_reload_is_ended_after_it() -> None:
             assert h.gateway.standing() == Standing()
 
     virtually(main)
+
+
+def test_a_panels_second_path_takes_the_figure_of_the_first_while_that_is_lost() -> None:
+    first = Supervised("R1#9280", 90.0, path="first")
+    second = Supervised("R2#9280", 300.0, path="second", first="R1#9280", alone_s=90.0)
+
+    async def main(clock: SetClock) -> None:
+        station = ScriptedStation()
+        async with virtual_house(clock, station) as h:
+            watched = h.gateway.supervision
+            watched.watch("panels", [first, second])
+            for _ in range(15):
+                await asyncio.sleep(80)
+                watched.heard("panels", "R1#9280")
+            assert told(station) == ["supervision_lost"]
+            assert (
+                "nothing heard from R2#9280, second path, on panels for more than 300 s" in station.seen[0].event.text
+            )
+            watched.heard("panels", "R2#9280")
+            await asyncio.sleep(100)
+            assert told(station)[1:] == ["supervision_restored"]
+            await asyncio.sleep(25)
+            assert told(station)[2:] == ["supervision_lost"], "the first"
+            await asyncio.sleep(115)
+            assert told(station)[3:] == [], "not late by the first's figure before that holds"
+            await asyncio.sleep(10)
+            assert told(station)[3:] == ["supervision_lost"], "long before its own 300 s"
+
+    virtually(main)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from tests.proof.harness.virtual import VirtualClock, run_virtually
 
 from tocsin.engine.backoff import Retry
 from tocsin.engine.gateway import Gateway, GatewayParts, Member
+from tocsin.model.device import Device
 from tocsin.store.contract import Store
 from tocsin.store.open import open_inline_store
 from tocsin.telemetry.record import Occurrence
@@ -48,6 +49,7 @@ async def virtual_house(
     retry: Retry | None = None,
     hold_s: float = 10.0,
     store: Store | None = None,
+    devices: Sequence[Device] = (),
     **parts: Any,
 ) -> AsyncIterator[VirtualHouse]:
     occurrences: list[Occurrence] = []
@@ -57,7 +59,7 @@ async def virtual_house(
         Member(one, "scripted", "", retry=retry or Retry(), hold_s=hold_s, wants_photos=True) for one in stations
     ]
     given = GatewayParts(kept, clock, random.Random(parts.get("node", "")), occurrences.append, any_picture, **parts)
-    gateway = Gateway("test", given, members)
+    gateway = Gateway("test", given, members, devices=devices)
     await gateway.start()
     work = asyncio.create_task(gateway.run(announce=False))
     house = VirtualHouse(gateway, kept, occurrences)

@@ -208,6 +208,19 @@ def test_polled_devices_need_three_failures_and_one_success() -> None:
     virtually(main)
 
 
+def test_a_system_that_tells_nothing_by_itself_is_asked() -> None:
+    async def main(clock):
+        system = ScriptedSystem(camera(1))
+        system.capabilities = frozenset({"inventory", "baseline"})
+        system.now = [state(1, "online", basis="poll")]
+        async with site(clock, system, health(mode="events", every_s=60.0)) as s:
+            await s.until(lambda: system.baselines == 3, 300)
+            (status,) = await s.gateway.systems.statuses()
+            assert (status.source.status, status.devices) == ("ok", {"online": 1})
+
+    virtually(main)
+
+
 def test_a_held_offline_is_not_told_when_it_is_back_in_time() -> None:
     async def main(clock):
         async with watched(clock, camera(1), rules=health(hold_s=30.0)) as s:

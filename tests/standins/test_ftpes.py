@@ -4,6 +4,7 @@ import asyncio
 import ftplib
 import io
 import ssl
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +63,18 @@ def a_set(ftp: ftplib.FTP) -> str:
     ftp.rename("depot/a.jpg.part", "depot/a.jpg")
     ftp.storbinary("STOR depot/b.jpg", io.BytesIO(b"no picture"))
     return ftp.storbinary("STOR depot/a.txt", io.BytesIO(b"Alarm: Person\r\n"))
+
+
+async def test_a_slow_server_answers_each_command_late_and_in_order() -> None:
+    def act(ftp: ftplib.FTP) -> tuple[str, float]:
+        began = time.monotonic()
+        answer = a_set(ftp)
+        return answer, time.monotonic() - began
+
+    (answer, took_s), told = await talk(FtpSwitches(delay_s=0.02), act)
+    assert answer.startswith("226")
+    assert [one["kind"] for one in told] == ["file", "file", "set"]
+    assert took_s > 12 * 0.02  # MKD, RNFR, RNTO, and three times TYPE, PASV, STOR
 
 
 async def test_files_by_their_final_name_and_sets_by_their_text() -> None:

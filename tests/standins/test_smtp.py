@@ -3,6 +3,7 @@
 import asyncio
 import smtplib
 import ssl
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -113,3 +114,10 @@ async def test_served_until_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [one["to"] for one in told] == [["a@example.net"]]
+
+
+async def test_a_slow_server_answers_sender_recipient_and_message_late() -> None:
+    began = time.monotonic()
+    answer, told = await sent(note(), MailSwitches(delay_s=0.05))
+    assert (answer, len(told)) == ("taken", 1)
+    assert time.monotonic() - began > 3 * 0.05

@@ -159,8 +159,8 @@ async def test_repeats_of_a_source_survive_reopening(place):
     await first.aclose()
     again = open_store(place)
     await again.open()
-    assert list(await again.recent_repeats("panels", at(1))) == [(b"k1\x00", at(1)), (b"k2", at(2))]
-    assert list(await again.recent_repeats("panels", at(1.5))) == [(b"k2", at(2))]
+    assert list(await again.recent_repeats("panels", at(1))) == [(b"k1\x00", at(1), 1), (b"k2", at(2), 2)]
+    assert list(await again.recent_repeats("panels", at(1.5))) == [(b"k2", at(2), 2)]
     assert (await again.accept([arrival("P4")]))[0].seq == 5
     await again.aclose()
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tocsin.standins.smtp import MailFault, MailStandin, MailSwitches
+from tocsin.transports import smtp
 from tocsin.transports.contract import Endpoint, LinkBroken, NoAnswer, TlsOptions, Unreachable
 from tocsin.transports.smtp import Mail, MailRefused, SmtpLink
 from tocsin.transports.smtp_entry import LoginRefused, SmtpOptions
@@ -101,6 +102,57 @@ async def test_a_kept_connection_that_died_is_replaced(post: Post) -> None:
         transport.abort()  # type: ignore[attr-defined]
     await link.send(endpoint, MAIL, [])
     assert post.standins[0].connections == 2
+
+
+def commands(log: list[str]) -> list[str]:
+    return [line.removeprefix("C: ").split()[0] for line in log if line.startswith("C: ")]
+
+
+async def test_a_kept_connection_costs_no_question_of_its_own(post: Post) -> None:
+    endpoint, link, log = await post.server(), post.link(), list[str]()
+    await link.send(endpoint, MAIL, [])
+    await link.send(endpoint, MAIL, log)
+    assert commands(log) == ["MAIL", "RCPT", "RCPT", "DATA"]
+
+
+async def test_a_mail_refused_half_way_is_taken_back_before_the_next(post: Post) -> None:
+    endpoint = await post.server(MailFault("rcpt", "550 5.1.1 nobody"), MailFault("rcpt", "550 5.1.1 nobody"))
+    link, log = post.link(), list[str]()
+    with pytest.raises(MailRefused):
+        await link.send(endpoint, MAIL, [])
+    await link.send(endpoint, MAIL, log)
+    assert commands(log) == ["RSET", "MAIL", "RCPT", "RCPT", "DATA"]
+    log.clear()
+    await link.send(endpoint, MAIL, log)
+    assert commands(log)[0] == "MAIL"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        MailFault("mail", "421 4.7.0 enough mails on this connection"),
+        MailFault("mail", "", drop=True),
+        MailFault("mail", "250 2.1.0 late", delay_s=30),
+    ],
+)
+async def test_a_kept_connection_that_ends_or_stays_silent_at_the_sender_is_replaced(
+    post: Post, fault: MailFault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "REUSE_DEADLINE_S", 0.2)
+    endpoint, link, log = await post.server(), post.link(), list[str]()
+    await link.send(endpoint, MAIL, [])
+    post.standins[0].faults.append(fault)
+    taken = await link.send(endpoint, MAIL, log)
+    assert taken.answer == "250 2.0.0 queued"
+    assert post.standins[0].connections == 2
+    assert len(post.received) == 2
+
+
+async def test_a_new_connection_whose_server_leaves_at_the_sender_is_not_asked_again(post: Post) -> None:
+    endpoint = await post.server(MailFault("mail", "421 4.3.2 not now"), MailFault("mail", "421 4.3.2 not now"))
+    with pytest.raises(MailRefused, match="421"):
+        await post.link().send(endpoint, MAIL, [])
+    assert post.standins[0].connections == 1
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,7 @@ async def fetch(
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for an order.")] = 0.0,
 ) -> Response:
     known_device(room, rights, device_id)
+    room.gateway.contacts.heard(device_id)
     commands = room.gateway.commands
     room.polls.check()
     with room.polls.counted():

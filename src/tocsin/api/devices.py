@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
@@ -17,9 +17,11 @@ from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import DeviceWriter, Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
 from tocsin.api.written import DEVICE_ID, DeviceIn, addresses_as_written, meant_device
+from tocsin.engine.contacts import DeviceState
 from tocsin.engine.sheet import Entry, Sheet
 from tocsin.model.command import Arming
-from tocsin.model.device import Device
+from tocsin.model.contact import Status
+from tocsin.model.device import Device, Thresholds
 from tocsin.telemetry.occurrences import Trouble
 
 router = APIRouter(tags=["devices"])
@@ -31,8 +33,9 @@ AT_A_STRETCH = 50
 class DeviceView(Struct, frozen=True):
     """A device. `origin`: config, api or the name of a system; `addresses` is its list, as written.
 
-    `armed` is what it confirmed last; `disarmed_until`: null while it is armed or disarmed without end.
-    `destinations`: the address each of them uses and where it came from; `warnings`: what is wrong with them.
+    `status`: online, offline (silent for too long), or unknown (no routine, or not heard yet); `battery_state`: good,
+    low or critical. `armed` is what it confirmed last; `disarmed_until`: null while it is armed or disarmed without
+    end. `destinations`: the address each of them uses and where it came from; `warnings`: what is wrong with them.
     """
 
     id: str
@@ -43,9 +46,14 @@ class DeviceView(Struct, frozen=True):
     customer_id: str
     time_zone: str
     routine_s: float | None
+    thresholds: Thresholds | None
     addresses: dict[str, str]
     origin: str
     updated_at: str | None
+    status: Status
+    last_contact: datetime | None
+    battery: int | None
+    battery_state: str
     schedule: str
     armed: bool
     disarmed_until: datetime | None
@@ -61,7 +69,7 @@ class DevicePage(Struct, frozen=True):
 _devices = msgspec.json.Decoder(DeviceIn)
 
 
-def device_view(device: Device, sheet: Sheet, arming: Arming | None) -> DeviceView:
+def device_view(device: Device, sheet: Sheet, arming: Arming | None, contact: DeviceState) -> DeviceView:
     """`arming`: None for a device that was never armed or disarmed."""
     entries = sheet.entries(device)
     return DeviceView(
@@ -73,9 +81,14 @@ def device_view(device: Device, sheet: Sheet, arming: Arming | None) -> DeviceVi
         customer_id=device.customer_id,
         time_zone=device.time_zone,
         routine_s=device.routine_s,
+        thresholds=device.thresholds,
         addresses=addresses_as_written(device.addresses),
         origin=device.origin,
         updated_at=device.updated_at.isoformat() if device.updated_at else None,
+        status=contact.status,
+        last_contact=contact.last_contact,
+        battery=contact.battery,
+        battery_state=contact.battery_state,
         schedule=device.schedule,
         armed=arming is None or arming.armed,
         disarmed_until=None if arming is None or arming.armed else arming.until,
@@ -98,6 +111,7 @@ async def list_devices(
     type: Word = "",  # noqa: A002
     area: Word = "",
     system: Word = "",
+    status: Literal["", "online", "offline", "unknown"] = "",
 ) -> Response:
     wanted = {"customer_id": customer_id, "type": type, "area": area, "origin": system}
     asked = [(name, value) for name, value in wanted.items() if value]
@@ -107,13 +121,15 @@ async def list_devices(
         if device.id > cursor
         and all(getattr(device, name) == value for name, value in asked)
         and _reach(room, rights, device)
+        and (not status or room.gateway.contacts.state(device).status == status)
     ]
     page = [view async for view in _views(room, found[:limit])]
     return answer(DevicePage(page, page[-1].id if len(found) > limit else None))
 
 
 def _view(room: Room, device: Device) -> DeviceView:
-    return device_view(device, room.gateway.sheet, room.gateway.devices.armings.get(device.id))
+    arming = room.gateway.devices.armings.get(device.id)
+    return device_view(device, room.gateway.sheet, arming, room.gateway.contacts.state(device))
 
 
 async def _views(room: Room, devices: Sequence[Device]) -> AsyncIterator[DeviceView]:

@@ -189,4 +189,4 @@ def _compared(
 def _text(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {one}" for name, one in sorted(value.items()))
-    return str(value)
+    return "" if value is None else str(value)

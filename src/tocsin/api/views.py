@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from tocsin.engine.contracts import PhotoRefused
 from tocsin.engine.gateway import DestinationStatus
+from tocsin.engine.status import PathState
 from tocsin.model.delivery import Delivery, Exchange
 from tocsin.model.event import Actor, Box, Code, Event, Location, Place
 from tocsin.model.kinds import lane_of
@@ -179,6 +180,7 @@ class DestinationView(Struct, frozen=True):
     oldest_pending: datetime | None
     last_delivered: DeliveryView | None
     supervision_s: float | None
+    paths: Sequence[PathState]
 
 
 class DestinationList(Struct, frozen=True):
@@ -198,4 +200,5 @@ def destination_view(status: DestinationStatus) -> DestinationView:
         oldest_pending=status.oldest,
         last_delivered=delivery_view(status.last) if status.last else None,
         supervision_s=status.supervision_s,
+        paths=status.paths,
     )

@@ -6,12 +6,12 @@ from functools import cache
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, to_builtins
 
 from tocsin.api.problems import Problem
 from tocsin.config.fields import parse_duration
 from tocsin.engine.arming_schedule import arming_schedule
-from tocsin.model.device import Area, Device
+from tocsin.model.device import Area, Device, Thresholds
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed, written
 
@@ -53,6 +53,19 @@ class AreaIn(Struct, frozen=True, forbid_unknown_fields=True):
     addresses: Addresses = {}
 
 
+class ThresholdsIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """Battery levels in percent: below them the gateway reports the battery as low, and as critical."""
+
+    battery_low: Annotated[int, Meta(ge=1, le=99)]
+    battery_critical: Annotated[int, Meta(ge=0, le=98)] = 0
+
+    def meant(self) -> Thresholds:
+        """Raises Problem 422."""
+        if self.battery_critical >= self.battery_low:
+            raise Problem(422, "thresholds: battery_critical must lie below battery_low", field="thresholds")
+        return Thresholds(self.battery_low, self.battery_critical)
+
+
 class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
     """A device as written. `routine`: how often it must be heard, such as `24h`; `schedule`: when it is armed, such as
     `Mon-Fri 18:00-06:00; Sat,Sun 00:00-24:00`.
@@ -65,6 +78,7 @@ class DeviceIn(Struct, frozen=True, forbid_unknown_fields=True):
     customer_id: Short = ""
     time_zone: Zone = ""
     routine: Annotated[str, Meta(max_length=30)] = ""
+    thresholds: ThresholdsIn | None = None
     schedule: Annotated[str, Meta(max_length=500)] = ""
     addresses: Addresses = {}
 
@@ -90,6 +104,7 @@ def meant_device(device_id: str, given: DeviceIn) -> Device:
         customer_id=given.customer_id,
         time_zone=given.time_zone,
         routine_s=_seconds(given.routine) if given.routine else None,
+        thresholds=given.thresholds.meant() if given.thresholds else None,
         addresses=_addresses(given.addresses),
         schedule=given.schedule,
     )
@@ -115,6 +130,7 @@ def device_as_written(device: Device) -> dict[str, object]:
         "customer_id": device.customer_id,
         "time_zone": device.time_zone,
         "routine": duration_as_written(device.routine_s),
+        "thresholds": to_builtins(device.thresholds),
         "schedule": device.schedule,
         "addresses": addresses_as_written(device.addresses),
     }
@@ -154,6 +170,9 @@ def _check_schedule(schedule: str) -> None:
 
 def _seconds(routine: str) -> float:
     try:
-        return parse_duration(routine)
+        seconds = parse_duration(routine)
     except ValueError as error:
         raise Problem(422, f"routine: {error}", field="routine") from None
+    if not seconds:
+        raise Problem(422, "routine: it must be longer than nothing", field="routine")
+    return seconds

@@ -60,6 +60,7 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         node=f"{name}-{randomness.getrandbits(40):010x}" if shared else SINGLE_NODE,
         lease_ttl_s=SHARED_LEASE_S if shared else SINGLE_LEASE_S,
         retention=_ages(settings),
+        contacts=settings.liveness.rules(),
         shared=shared,
         link_life_s=settings.gateway.link_life,
         book=book,
@@ -108,7 +109,6 @@ def _member(entry: DestinationSettings, around: Surroundings) -> Member:
 
 
 def _sources(entries: Sequence[Any], built: Gateway, around: Surroundings) -> list[Source]:
-    surroundings = SourceSurroundings(
-        around.clock, around.randomness, around.record, built.supervision.heard, around.network
-    )
+    told = (built.supervision.heard, built.contacts.heard)
+    surroundings = SourceSurroundings(around.clock, around.randomness, around.record, *told, around.network)
     return [SOURCE_TYPES[entry.type].build(entry, surroundings) for entry in entries]

@@ -12,6 +12,7 @@ from tocsin.config.document import Document
 from tocsin.config.listening import is_loopback
 from tocsin.config.positions import KeyPath
 from tocsin.config.problems import Problem, did_you_mean
+from tocsin.config.supervision import is_dual
 
 _NAMED: tuple[tuple[KeyPath, str], ...] = (
     (("areas",), "name"),
@@ -45,6 +46,7 @@ def inconsistencies(document: Document, data: Any) -> list[Problem]:
         *_areas(document, data),
         *_addresses(document, data),
         *_filter_sources(document, data),
+        *_one_path(document, data),
         *_listening(document, data),
         *_nobody_may_call(document, data),
     ]
@@ -147,7 +149,7 @@ def _addresses(document: Document, data: Any) -> Iterator[Problem]:
 
 
 def _filter_sources(document: Document, data: Any) -> Iterator[Problem]:
-    known = _names(data, ("sources",)) | _names(data, ("api", "tokens")) | {"api"}
+    known = _names(data, ("sources",)) | _names(data, ("api", "tokens")) | {"api", "gateway"}
     for place, destination in _tables(data, ("destinations",)):
         listed = _at(destination, ("filter", "sources"))
         for index, name in enumerate(listed if isinstance(listed, list) else []):
@@ -156,6 +158,16 @@ def _filter_sources(document: Document, data: Any) -> Iterator[Problem]:
                 yield document.problem(
                     (*place, "filter", "sources", index), message, did_you_mean(name, known), warn=True
                 )
+
+
+def _one_path(document: Document, data: Any) -> Iterator[Problem]:
+    for place, destination in _tables(data, ("destinations",)):
+        category, hosts = destination.get("supervision"), destination.get("hosts")
+        if is_dual(category) and isinstance(hosts, list) and len(hosts) == 1:
+            message = f"{category} is for two paths, and there is one host: only the first path's figure is used"
+            yield document.problem(
+                (*place, "supervision"), message, "give the second host, or a category SP…", warn=True
+            )
 
 
 def _listening(document: Document, data: Any) -> Iterator[Problem]:

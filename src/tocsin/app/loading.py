@@ -14,6 +14,7 @@ from tocsin.app.settings import (
     Configuration,
     DeviceSettings,
     GatewaySettings,
+    LivenessSettings,
     Loaded,
     RetentionSettings,
 )
@@ -28,7 +29,8 @@ from tocsin.config.validation import validated
 Section = TypeVar("Section", bound=Settings)
 
 SECTIONS = (
-    "gateway", "api", "console", "control", "retention", "areas", "devices", "sources", "destinations", "systems",
+    "gateway", "api", "console", "control", "retention", "liveness", "areas", "devices", "sources", "destinations",
+    "systems",
 )  # fmt: skip
 LATER = {
     "evidence": "the evidence agent",
@@ -92,19 +94,21 @@ class _Loading:
         api = self._one(ApiSettings, "api")
         console = self._one(ConsoleSettings, "console")
         retention = self._one(RetentionSettings, "retention")
+        liveness = self._one(LivenessSettings, "liveness")
         control = self._one(ControlSettings, "control") if "control" in self._data else None
         areas = self._each(AreaSettings, "areas")
         devices = self._each(DeviceSettings, "devices")
         sources = self._typed(self._registries.sources, "sources")
         destinations = self._typed(self._registries.destinations, "destinations")
         systems = self._typed(self._registries.systems, "systems")
-        if gateway is None or api is None or console is None or retention is None:
+        if gateway is None or api is None or console is None or retention is None or liveness is None:
             return None
         return Configuration(
             gateway=self._with_defaults(gateway),
             api=api,
             console=console,
             retention=retention,
+            liveness=liveness,
             control=control,
             areas=tuple(areas),
             devices=tuple(devices),

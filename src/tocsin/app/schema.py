@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
 from tocsin.app.loading import EntryType, Registries
-from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, RetentionSettings
+from tocsin.app.settings import AreaSettings, DeviceSettings, GatewaySettings, LivenessSettings, RetentionSettings
 from tocsin.config.modes import parts
 
 _ONE: dict[str, type[BaseModel]] = {
@@ -18,6 +18,7 @@ _ONE: dict[str, type[BaseModel]] = {
     "console": ConsoleSettings,
     "control": ControlSettings,
     "retention": RetentionSettings,
+    "liveness": LivenessSettings,
 }
 _MANY: dict[str, type[BaseModel]] = {"areas": AreaSettings, "devices": DeviceSettings}
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from msgspec import Struct
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from tocsin.api.control.settings import ControlSettings
 from tocsin.api.settings import ApiSettings, ConsoleSettings
@@ -13,7 +13,8 @@ from tocsin.config.problems import Problem
 from tocsin.config.zones import TimeZone
 from tocsin.destinations.settings import DestinationSettings, Name
 from tocsin.engine.arming_schedule import arming_schedule
-from tocsin.model.device import Area, Device
+from tocsin.engine.contacts import ContactRules
+from tocsin.model.device import Area, Device, Thresholds
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed
 from tocsin.sources.settings import SourceSettings
@@ -54,6 +55,39 @@ class RetentionSettings(Settings):
     photos: Duration = Field(2_592_000.0, description="Photos.")
     receipts: Duration = Field(31_536_000.0, description="What was sent and answered.")
     audit: Duration = Field(31_536_000.0, description="Who did what.")
+
+
+class ThresholdSettings(Settings):
+    """Battery levels, in percent of what the device itself reports."""
+
+    battery_low: int = Field(ge=1, le=99, description="Below this the gateway reports battery_low, once.")
+    battery_critical: int = Field(0, ge=0, le=98, description="Below this it says so; 0: never.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "ThresholdSettings":
+        if self.battery_critical >= self.battery_low:
+            raise ValueError("battery_critical must lie below battery_low")
+        return self
+
+    def thresholds(self) -> Thresholds:
+        return Thresholds(self.battery_low, self.battery_critical)
+
+
+class LivenessSettings(Settings):
+    """When a device that should be heard counts as lost, and a battery as low or good again."""
+
+    periods: float = Field(2.0, ge=1, le=100, description="Lost after this many times its routine …")
+    allowance: Duration = Field(600.0, ge=0, description="… and this long.")
+    thresholds: ThresholdSettings | None = Field(
+        None, description="For devices that have none of their own; absent: only those that have."
+    )
+    battery_hysteresis: float = Field(
+        5.0, ge=0, le=50, description="So many points above battery_low a battery counts as good again."
+    )
+
+    def rules(self) -> ContactRules:
+        thresholds = self.thresholds.thresholds() if self.thresholds else None
+        return ContactRules(self.periods, self.allowance, thresholds, self.battery_hysteresis)
 
 
 class AddressSettings(Settings):
@@ -104,7 +138,10 @@ class DeviceSettings(Settings):
     description: str = Field("", description='Free text; "SIA:#9280|00-001" in it is its address (stations.md 2).')
     customer_id: str = Field("", description="Whose it is; default: the area's.")
     time_zone: TimeZone | None = Field(None, description="Default: the area's.")
-    routine: Duration | None = Field(None, description="It makes contact at least this often.")
+    routine: Duration | None = Field(
+        None, gt=0, description="It makes contact at least this often; silent for two such periods it is lost."
+    )
+    thresholds: ThresholdSettings | None = Field(None, description="Battery levels; default: those of [liveness].")
     schedule: ArmingTimes = Field("", description='When it is armed: "Mon-Fri 18:00-06:00; Sat,Sun 00:00-24:00".')
     addresses: dict[str, Listed] = Field(
         {}, description='Its number at single destinations, by their name: { arc = "#9280|00-001" }.'
@@ -120,6 +157,7 @@ class DeviceSettings(Settings):
             customer_id=self.customer_id,
             time_zone=self.time_zone or "",
             routine_s=self.routine,
+            thresholds=self.thresholds.thresholds() if self.thresholds else None,
             addresses={name: settings.address() for name, settings in self.addresses.items()},
             origin="config",
             schedule=self.schedule,
@@ -133,6 +171,7 @@ class Configuration(Struct, frozen=True):
     api: ApiSettings
     console: ConsoleSettings
     retention: RetentionSettings
+    liveness: LivenessSettings = LivenessSettings()
     control: ControlSettings | None = None
     areas: tuple[AreaSettings, ...] = ()
     devices: tuple[DeviceSettings, ...] = ()

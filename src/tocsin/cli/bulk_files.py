@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ LARGEST = 64 * 1024 * 1024
 ADDRESS = "address:"
 AREA_COLUMNS = ("name", "customer_id", "time_zone")
 DEVICE_COLUMNS = ("id", "name", "type", "area", "description", "customer_id", "time_zone", "routine", "schedule")
-COLUMNS = ("kind", *DEVICE_COLUMNS)
+BATTERY_COLUMNS = ("battery_low", "battery_critical")
+COLUMNS = ("kind", *DEVICE_COLUMNS, *BATTERY_COLUMNS)
 _TABLES = ("areas", "devices")
+_PERCENT = re.compile(r"[0-9]{1,3}")
 
 
 class Row(Struct, frozen=True):
@@ -90,7 +93,7 @@ def _csv_row(line: int, columns: Sequence[str], cells: Sequence[str]) -> Row:
         return Row("device", line, {}, f"kind: {what!r} is neither area nor device")
     addresses = {name.removeprefix(ADDRESS): cell for name, cell in found.items() if name.startswith(ADDRESS)}
     plain = {name: cell for name, cell in found.items() if not name.startswith(ADDRESS)}
-    fields = _area_fields(plain) if what == "area" else plain
+    fields = _area_fields(plain) if what == "area" else _device_fields(plain)
     if isinstance(fields, str):
         return Row(what, line, {}, fields)
     return Row(what, line, {**fields, "addresses": addresses} if addresses else fields)
@@ -103,6 +106,18 @@ def _area_fields(cells: Mapping[str, str]) -> dict[str, str] | str:
         return f"{odd}: an area has none; its name stands in the column name, the area it lies in in the column area"
     known = {name: cell for name, cell in cells.items() if name in AREA_COLUMNS}
     return {**known, "parent": cells["area"]} if "area" in cells else known
+
+
+def _device_fields(cells: Mapping[str, str]) -> dict[str, Any] | str:
+    """A device's row: without battery_low it has no levels of its own. A sentence when one is no number."""
+    plain: dict[str, Any] = {name: cell for name, cell in cells.items() if name not in BATTERY_COLUMNS}
+    levels = {name: cells[name] for name in BATTERY_COLUMNS if cells.get(name)}
+    odd = next((name for name, level in levels.items() if not _PERCENT.fullmatch(level)), None)
+    if odd is not None:
+        return f"{odd}: {levels[odd][:20]!r} is no whole number of percent"
+    if levels:
+        return {**plain, "thresholds": {name: int(level) for name, level in levels.items()}}
+    return {**plain, "thresholds": None} if "battery_low" in cells else plain
 
 
 def _toml_rows(file: Path) -> Iterator[Row]:
@@ -132,7 +147,8 @@ def as_csv(areas: Iterable[Mapping[str, Any]], devices: Iterable[Mapping[str, An
     writer.writerow([*COLUMNS, *(f"{ADDRESS}{name}" for name in names)])
     for what, one in rows:
         cells = {**one, "area": one["parent"]} if what == "area" else one
-        plain = [what, *(str(cells.get(column, "")) for column in DEVICE_COLUMNS)]
+        cells = {**cells, **(cells.get("thresholds") or {})}
+        plain = [what, *(str(cells.get(column, "")) for column in (*DEVICE_COLUMNS, *BATTERY_COLUMNS))]
         writer.writerow([*plain, *(one["addresses"].get(name, "") for name in names)])
     return held.getvalue()
 
@@ -146,6 +162,9 @@ def as_toml(areas: Iterable[Mapping[str, Any]], devices: Iterable[Mapping[str, A
 
 def _table(name: str, columns: Sequence[str], one: Mapping[str, Any]) -> str:
     lines = [f"{column} = {_quoted(str(one[column]))}" for column in columns if one.get(column)]
+    levels = ", ".join(f"{level} = {percent}" for level, percent in (one.get("thresholds") or {}).items())
+    if levels:
+        lines.append(f"thresholds = {{ {levels} }}")
     listed = ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in one["addresses"].items())
     if listed:
         lines.append(f"addresses = {{ {listed} }}")

@@ -66,7 +66,8 @@ def configured(given: Invocation) -> Iterator[dict[str, Any]]:
     from tocsin.api.devices import device_view
     from tocsin.app.offline import Offline
     from tocsin.destinations.registry import DESTINATION_TYPES
+    from tocsin.engine.contacts import DeviceState
 
     offline = Offline(given.configuration(), DESTINATION_TYPES)
     for device in offline.devices.all():
-        yield msgspec.to_builtins(device_view(device, offline.sheet, None))
+        yield msgspec.to_builtins(device_view(device, offline.sheet, None, DeviceState()))

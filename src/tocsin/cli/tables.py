@@ -136,6 +136,7 @@ def devices(
     area: Annotated[str, typer.Option(help="Only this area.")] = "",
     type: Annotated[str, typer.Option(help="Only this type.")] = "",  # noqa: A002
     customer: Annotated[str, typer.Option(help="Only this customer.")] = "",
+    status: Annotated[str, typer.Option(help="Only online, offline or unknown.")] = "",
     addresses: Annotated[bool, typer.Option("--addresses", help="The address of each at every destination.")] = False,
     dest: Annotated[str, typer.Option(help="With --addresses: only this destination.")] = "",
     as_csv: Annotated[bool, typer.Option("--csv", help="With --addresses: as CSV, the sheet for the station.")] = False,
@@ -149,7 +150,7 @@ def devices(
     from tocsin.cli.sheet import configured, print_sheet, rows_of
 
     given = invocation(context)
-    asked = {"area": area, "type": type, "customer_id": customer}
+    asked = {"area": area, "type": type, "customer_id": customer, "status": status}
     if offline:
         wanted = [(name, value) for name, value in asked.items() if value]
         items = [one for one in configured(given) if all(one[name] == value for name, value in wanted)][:limit]
@@ -159,8 +160,9 @@ def devices(
         return print_sheet(given, list(rows_of(items, dest)), as_csv)
     if given.json:
         return print_json(items)
-    columns = ("id", "name", "type", "area", "description", "origin")
-    rows = [tuple(str(item[name]) for name in columns) for item in items]
+    names = ("id", "name", "type", "area", "description", "origin", "status")
+    columns = (*names, "last contact", "battery")
+    rows = [(*(str(item[name]) for name in names), _time(item["last_contact"]), _battery(item)) for item in items]
     print_table(columns, rows, "no devices: [[devices]] in the configuration, or PUT /api/v1/devices/ID")
     for item in items:
         for warning in item["warnings"]:
@@ -196,6 +198,11 @@ def _command_row(item: dict[str, Any]) -> tuple[str, ...]:
         *(item["id"], local_time(item["requested_at"]), item["device_id"], order, item["state"], *who),
         *(local_time(item["ended_at"]), item["result"]),
     )
+
+
+def _battery(item: dict[str, Any]) -> str:
+    level = "" if item["battery"] is None else f"{item['battery']} %"
+    return level if item["battery_state"] == "good" else f"{level} {item['battery_state']}".strip()
 
 
 def destinations(

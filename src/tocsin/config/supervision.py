@@ -47,5 +47,30 @@ def parse_poll(value: object) -> float:
     return parse_interval(value) - margin
 
 
-Interval = Annotated[float, BeforeValidator(parse_interval)]
-Poll = Annotated[float, BeforeValidator(parse_poll)]
+def parse_second_poll(value: object) -> float:
+    """The same for the second path while the first stands."""
+    category = CATEGORIES.get(value) if isinstance(value, str) else None
+    if category is None:
+        return parse_poll(value)
+    if category.second_s is None:
+        dual = ", ".join(name for name, one in CATEGORIES.items() if one.second_s is not None)
+        raise ValueError(f"{value} is for a single path; for two paths there are {dual}")
+    return category.second_s - POLL_MARGIN_S
+
+
+def is_dual(value: object) -> bool:
+    """Whether it is the name of a category for two paths."""
+    return isinstance(value, str) and value in CATEGORIES and CATEGORIES[value].second_s is not None
+
+
+def second_interval(value: object) -> float | None:
+    """The longest silence of the second path while the first stands; None: the category, or what is written, is for
+    one path.
+    """
+    category = CATEGORIES.get(value) if isinstance(value, str) else None
+    return category.second_s if category else None
+
+
+Interval = Annotated[float, BeforeValidator(parse_interval, json_schema_input_type=str)]
+Poll = Annotated[float, BeforeValidator(parse_poll, json_schema_input_type=str)]
+SecondPoll = Annotated[float, BeforeValidator(parse_second_poll, json_schema_input_type=str)]

@@ -56,16 +56,21 @@ def resolved(
     elif (listed := areas(event.place.area, settings.name)) is not None:
         answer = printed(read(prefix, listed), ORIGIN_AREA)
     else:
-        answer = _missing(prefix, settings, event, printed, without)
+        answer = _missing(prefix, settings, event, device, printed, without)
     return replace(answer, warning=warning) if warning else answer
 
 
 def _missing(
-    prefix: str, settings: DestinationSettings, event: Event, printed: Printed, without: Addressed | None
+    prefix: str,
+    settings: DestinationSettings,
+    event: Event,
+    device: Device | None,
+    printed: Printed,
+    without: Addressed | None,
 ) -> Addressed:
     """Neither the event, nor its device, nor its area has a number."""
     # What the gateway says of itself has no device that could carry an address.
-    if settings.on_missing_address == "default" or event.source == GATEWAY:
+    if settings.on_missing_address == "default" or (event.source == GATEWAY and device is None):
         default = settings.default_address()
         if default is not None:
             return printed(default, ORIGIN_DEFAULT)

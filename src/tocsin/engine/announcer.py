@@ -5,7 +5,7 @@ event.
 import asyncio
 from collections import deque
 
-from tocsin.engine.contracts import Clock, Intake, IntakeClosed, Submission
+from tocsin.engine.contracts import Clock, Intake, IntakeClosed, Submission, Supervised
 from tocsin.engine.routing import GATEWAY, destination_device
 from tocsin.model.event import Address, Event, Place
 from tocsin.model.kinds import Kind
@@ -45,6 +45,23 @@ class Announcer:
             self.say("destination_down", f"Destination {name} cannot be reached: {reason}", destination_device(name))
         else:
             self.say("destination_up", f"Destination {name} is reachable again", destination_device(name))
+
+    def path_changed(self, destination: str, path: str, reason: str) -> None:
+        """Told to that destination too: its other path still stands."""
+        if reason:
+            self.say("supervision_lost", f"path {path} of destination {destination} is lost: {reason}")
+        else:
+            self.say("supervision_restored", f"path {path} of destination {destination} is back")
+
+    def supervision_changed(self, source: str, subject: Supervised, restored: bool) -> None:
+        """A source hears a subject again, or no more."""
+        where = ("", subject.address, subject.area)
+        who = f"{subject.subject}, {subject.path} path," if subject.path else subject.subject
+        if restored:
+            self.say("supervision_restored", f"{who} is heard again", *where)
+        else:
+            text = f"nothing heard from {who} on {source} for more than {subject.interval_s:g} s"
+            self.say("supervision_lost", text, *where)
 
     def event(
         self, kind: Kind, text: str, device_id: str = "", address: Address | None = None, area: str = ""

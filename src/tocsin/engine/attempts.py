@@ -99,7 +99,8 @@ class Attempts:
         return self._next_look() if len(self.under_way) < self._destination.concurrency else None
 
     def _started(self, due: Due) -> tuple[Due, Attempt]:
-        turn = self.under_way[due.key] = due, Attempt(self._parts.clock, self._parts.store.photos, due.key.event_seq)
+        attempt = Attempt(self._parts.clock, lambda seq: self._parts.photos(seq, due.event.photos), due.key.event_seq)
+        turn = self.under_way[due.key] = due, attempt
         return turn
 
     async def _carry_out(self, due: Due, attempt: Attempt) -> None:

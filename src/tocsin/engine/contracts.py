@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from tocsin.model.contact import Condition
 from tocsin.model.delivery import Due, Exchange, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Event, Photo
@@ -184,6 +185,27 @@ class Prompt(Destination, Protocol):
         """Nobody goes on with anything that was begun: it will be tried anew, over other links."""
 
 
+class Path(Struct, frozen=True):
+    """One way to a station that is proved by itself, every `poll_s`; by its host."""
+
+    name: str
+    poll_s: float
+
+
+@runtime_checkable
+class ManyPaths(Destination, Protocol):
+    """A destination whose paths are each proved, also those that carry nothing at the moment (EN 50136)."""
+
+    def paths(self) -> Sequence[Path]:
+        """The first one first. Empty: only the destination as a whole is supervised."""
+
+    def proved_at(self, path: str) -> float | None:
+        """When anything was last answered over it, monotonic."""
+
+    async def prove(self, path: str, attempt: Attempt) -> Receipt:
+        """One supervision exchange over this path and no other. Raises LinkDown."""
+
+
 class PhotoIn(Struct, frozen=True):
     """A photo as it came in: not yet looked at."""
 
@@ -214,7 +236,9 @@ class Submission(Struct, frozen=True):
 
     `digest` is of the content as submitted, and is given exactly when the id came from the source. `repeat_key` with
     `repeat_window_s` lets a source without ids recognise repeats (dc09.md 13.3). `only` names the one destination
-    that gets the event, past its filter (a test). `warnings` go back with the answer.
+    that gets the event, past its filter (a test). `warnings` go back with the answer. `condition` is kept with the
+    event that tells it. `unanswered`: its source answers only when a station has it, so each repeat makes the window
+    begin anew.
     """
 
     event: Event
@@ -224,6 +248,8 @@ class Submission(Struct, frozen=True):
     repeat_window_s: float = 0.0
     only: str = ""
     warnings: tuple[str, ...] = ()
+    condition: Condition | None = None
+    unanswered: bool = False
 
 
 class Intake(Protocol):
@@ -235,6 +261,9 @@ class Intake(Protocol):
     async def accept_many(self, submissions: Sequence[Submission]) -> Sequence[Taken]:
         """The same for a batch, in one transaction."""
 
+    async def all_delivered(self, taken: Sequence[Taken], within_s: float) -> bool:
+        """Whether a station has acknowledged each of these events, or no destination owes it; waits at most so long."""
+
 
 class Heard(Protocol):
     """Where a source reports life signs of what it supervises."""
@@ -243,13 +272,20 @@ class Heard(Protocol):
 
 
 class Supervised(Struct, frozen=True):
-    """Something a source must hear from: silent for `interval_s` plus `allowance_s`, it is lost (dc09.md 11)."""
+    """Something a source must hear from: silent for `interval_s` plus `allowance_s`, it is lost (dc09.md 11).
+
+    `path` names it for people where a panel has two. `first` is the subject of the first path: while that is lost,
+    this one may be silent for `alone_s` only.
+    """
 
     subject: str
     interval_s: float
     allowance_s: float = 30.0
     address: Address | None = None
     area: str = ""
+    path: str = ""
+    first: str = ""
+    alone_s: float = 0.0
 
 
 class SourceState(Struct, frozen=True):

@@ -12,6 +12,7 @@ from tocsin.engine.amending import Amendments
 from tocsin.engine.announcer import Announcer
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.commands import CommandParts, Commands
+from tocsin.engine.contacts import ContactParts, Contacts
 from tocsin.engine.contracts import (
     IntakeClosed,
     PhotoIn,
@@ -19,7 +20,6 @@ from tocsin.engine.contracts import (
     Source,
     SourceState,
     Submission,
-    Supervised,
     Taken,
 )
 from tocsin.engine.devices import DeviceBook
@@ -32,6 +32,8 @@ from tocsin.engine.inventory.systems import Systems, SystemsParts
 from tocsin.engine.links import Links
 from tocsin.engine.members import GatewayParts, Member
 from tocsin.engine.on_test import OnTestBook
+from tocsin.engine.path_watch import path_watches
+from tocsin.engine.photos import MOST_BYTES, RecentPhotos
 from tocsin.engine.pump import Pump
 from tocsin.engine.retention import keep_pruning
 from tocsin.engine.routing import Route, Verdict, destination_device, owed, unfiltered
@@ -91,8 +93,11 @@ class Gateway:
         self.tests = OnTestBook(
             parts.store, parts.clock, self.devices.areas, new_id, self._say_of_test, self._tests_changed, parts.shared
         )
+        # Photos that come late by another node are only seen in the store.
+        self._photos = RecentPhotos(parts.store, 0 if parts.shared else MOST_BYTES)
         told = (self._kept, self._owes, self._missed, self._doubt, self.tests.of, self.links.token)
-        self.intake = Door(IntakeParts(*given, *told), list(self._routes.values()))
+        door_parts = IntakeParts(*given, *told, pictured=self._photos.keep)
+        self.intake = Door(door_parts, list(self._routes.values()))
         ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
         self.commands = Commands(CommandParts(*ordered))
         book = parts.book or InventoryBook(parts.store, parts.clock)
@@ -100,12 +105,15 @@ class Gateway:
         self.systems = Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
+        destinations = [member.destination for member in members]
+        self._paths = path_watches(destinations, self._pumps, self._pump_parts(), self._announcer.path_changed)
         self._amendments = Amendments(
             parts.store, self.intake, self.devices.areas, self._routes, self._pumps, self._event_amended
         )
         self._expiries = Expiries()
         self._in_doubt = False
-        self.supervision = SupervisionWatch(parts.clock, parts.record, self._supervision_changed)
+        self.supervision = SupervisionWatch(parts.clock, parts.record, self._announcer.supervision_changed)
+        self.contacts = Contacts(ContactParts(self.devices, self.intake, self._announcer.event, self.hub), parts)
         self._sources: list[Source] = []
         self._tasks: list[SupervisedTask] = []
 
@@ -116,6 +124,7 @@ class Gateway:
     async def start(self) -> None:
         """Read what was kept; afterwards the intake may be used. Raises StoreUnavailable."""
         await self.devices.load()
+        await self.contacts.load()
         await self.commands.load()
         await self.tests.load()
         await self.systems.load()
@@ -128,10 +137,12 @@ class Gateway:
         """Everything that goes on by itself, until cancelled. `announce`: this is a start, not a reload."""
         works: list[tuple[str, str, Callable[[], Any]]] = [
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
+            *self._paths.works(),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
             *self.systems.works(),
             ("supervision", "task", self.supervision.run),
             ("on test", "task", self.tests.run),
+            ("contacts", "task", self.contacts.run),
             ("announcements", "task", self._announcer.run),
             ("looking", "task", self._look),
             ("commands", "task", self.commands.run),
@@ -159,7 +170,7 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_S):
                 await self.intake.kept()
-        await asyncio.gather(*(pump.stop() for pump in self._pumps.values()))
+        await asyncio.gather(self.contacts.aclose(), *(pump.stop() for pump in self._pumps.values()))
 
     async def aclose(self) -> None:
         """Close all connections, after `run` has ended."""
@@ -171,6 +182,7 @@ class Gateway:
             frozenset(name for name, pump in self._pumps.items() if pump.paused),
             frozenset(name for name, pump in self._pumps.items() if pump.link.announced),
             self.supervision.lost(),
+            self._paths.lost(),
         )
 
     def carry_on(self, standing: Standing) -> None:
@@ -179,6 +191,7 @@ class Gateway:
             pump.paused = name in standing.paused
             pump.link.announced = name in standing.down
         self.supervision.carry_on(standing.lost)
+        self._paths.carry_on(standing.paths)
 
     # What people and programs ask
 
@@ -288,15 +301,19 @@ class Gateway:
         )
 
     def _pump(self, member: Member) -> Pump:
-        parts, told = self._parts, (self._link_changed, self._settled)
-        surroundings = (parts.store, parts.clock, parts.randomness, parts.record, parts.node, parts.lease_ttl_s)
         link = self.links.url if member.links and self.public_url else None
         destination = telling(member.destination, link) if link or member.says_test else member.destination
-        return Pump(destination, member.retry, PumpParts(*surroundings, *told))
+        return Pump(destination, member.retry, self._pump_parts())
+
+    def _pump_parts(self) -> PumpParts:
+        parts, told = self._parts, (self._link_changed, self._settled)
+        surroundings = (parts.store, parts.clock, parts.randomness, parts.record, parts.node, parts.lease_ttl_s)
+        return PumpParts(*surroundings, *told, photos=self._photos.of)
 
     def _kept(self, accepted: Accepted) -> None:
         if self.hub.watched:
             self.hub.publish(event_kept(accepted))
+        self.contacts.kept(accepted.event)
 
     def _owes(self, due: Due) -> None:
         self._pumps[due.key.destination].offer(due)
@@ -341,6 +358,7 @@ class Gateway:
         self.hub.publish(Change("test", "", {"on_test": len(self.tests.all())}))
 
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
+        self.intake.proofs.settled(outcomes)
         for outcome in outcomes:
             if outcome.state == "expired":
                 self._expiries.add(outcome.key.destination)
@@ -361,19 +379,11 @@ class Gateway:
         state, why = self.live_state(name)
         self.hub.publish(Change("destination", name, {"state": state, "reason": why}))
 
-    def _supervision_changed(self, source: str, subject: Supervised, restored: bool) -> None:
-        if restored:
-            self._announcer.say(
-                "supervision_restored", f"{subject.subject} is heard again", "", subject.address, subject.area
-            )
-        else:
-            text = f"nothing heard from {subject.subject} on {source} for more than {subject.interval_s:g} s"
-            self._announcer.say("supervision_lost", text, "", subject.address, subject.area)
-
     async def _status(self, name: str) -> DestinationStatus:
         member = self._members[name]
         state = self.live_state(name)
-        return await status(member.destination, member.type, member.title, member.insecure, state, self.store)
+        found = await status(member.destination, member.type, member.title, member.insecure, state, self.store)
+        return replace(found, paths=self._paths.states(name))
 
     async def _changed(self, name: str, who: str, action: str) -> None:
         await self._audit(who, action, name)

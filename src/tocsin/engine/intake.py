@@ -24,6 +24,7 @@ from tocsin.engine.devices import DeviceBook
 from tocsin.engine.numbers import Numbers
 from tocsin.engine.on_test import held_back, marked
 from tocsin.engine.plans import Planned, Plans, planned
+from tocsin.engine.proofs import Proofs
 from tocsin.engine.repeats import Repeats
 from tocsin.engine.routine import KIND as ROUTINE
 from tocsin.engine.routine import RoutineChecks, Sent
@@ -56,7 +57,7 @@ class IntakeParts(NamedTuple):
 
     `missed` is called when other events were committed before this one than were told of; `doubt` when a commit's
     answer was a failure, so that it may be on disk or not. `on_test` names the tests an event is under; `new_link`
-    gives the token of an event's page.
+    gives the token of an event's page. `pictured` gets the photos of what became durable, before anybody hears of it.
     """
 
     store: Store
@@ -71,6 +72,7 @@ class IntakeParts(NamedTuple):
     doubt: Callable[[], None] = lambda: None
     on_test: Callable[[Event], Sequence[OnTest]] = lambda _: ()
     new_link: Callable[[], str] = lambda: ""
+    pictured: Callable[[int, Sequence[Photo]], None] = lambda *_: None
 
 
 class Door:
@@ -85,6 +87,7 @@ class Door:
         self._plans = Plans(self._routes, parts.devices)
         self._routine = RoutineChecks(parts.devices)
         self._repeats = Repeats()
+        self.proofs = Proofs(parts.store)
         self._keeping: set[asyncio.Task[dict[int, Taken]]] = set()
         self._last_told = 0
         self.open = True
@@ -97,9 +100,9 @@ class Door:
     async def remember(self, sources: Mapping[str, datetime]) -> None:
         """After a start: what each source said since then, so that its repeats are still known."""
         for source, since in sources.items():
-            for key, at in await self._store.recent_repeats(source, since):
+            for key, at, seq in await self._store.recent_repeats(source, since):
                 taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
-                taken.set_result(Taken("", 0, True, ()))
+                taken.set_result(Taken("", seq, True, ()))
                 self._repeats.remember(_scoped(source, key), at, taken)
 
     def explain(self, event: Event) -> list[Verdict]:
@@ -135,6 +138,9 @@ class Door:
         except StoreUnavailable as error:
             raise IntakeClosed(str(error)) from error
 
+    async def all_delivered(self, taken: Sequence[Taken], within_s: float) -> bool:
+        return await self.proofs.all_delivered(taken, within_s)
+
     async def _accept(self, submissions: Sequence[Submission]) -> list[Taken]:
         now, new_future = self._parts.clock.now(), asyncio.get_running_loop().create_future
         answers: list[asyncio.Future[Taken] | None] = [None] * len(submissions)
@@ -146,6 +152,8 @@ class Door:
                 earlier = self._repeats.earlier(key, submission.repeat_window_s, now)
                 if earlier is not None:
                     answers[place] = earlier
+                    if submission.unanswered:
+                        self._repeats.said_again(key, now)
                     continue
                 promise: asyncio.Future[Taken] = new_future()
                 answers[place] = promise
@@ -198,6 +206,8 @@ class Door:
             raise
         answers: dict[int, Taken] = {}
         for (place, submission), accepted in zip(fresh, kept, strict=True):
+            if place in photos and not accepted.duplicate:
+                self._parts.pictured(accepted.seq, photos[place])
             self._tell(accepted)
             answers[place] = Taken(
                 accepted.event.id,
@@ -290,6 +300,7 @@ class Door:
             submission.digest,
             _alternate_id(event, submission.digest) if submission.digest else "",
             submission.repeat_key,
+            submission.condition,
         )
 
     def _linked(self, event: Event, shares: Sequence[Planned]) -> Event:

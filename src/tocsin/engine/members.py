@@ -5,6 +5,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from tocsin.engine.backoff import Retry
+from tocsin.engine.contacts import ContactRules
 from tocsin.engine.contracts import Clock, Destination, Randomness
 from tocsin.engine.intake import PhotoCheck
 from tocsin.engine.inventory.book import InventoryBook
@@ -46,6 +47,7 @@ class GatewayParts(NamedTuple):
     node: str = "tocsin"
     lease_ttl_s: float = 3600.0
     retention: RetentionAges = RetentionAges()
+    contacts: ContactRules = ContactRules()
     shared: bool = False
     """Other nodes accept events into the same store."""
     link_life_s: float = 12 * 3600.0

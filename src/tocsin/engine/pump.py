@@ -75,6 +75,11 @@ class Pump:
     def name(self) -> str:
         return self.destination.name
 
+    @property
+    def at_work(self) -> bool:
+        """Whether this node may speak to the destination now."""
+        return self._may_work()
+
     def offer(self, due: Due) -> None:
         """A delivery that was just committed."""
         if not self._keeper.held:

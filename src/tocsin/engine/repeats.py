@@ -36,6 +36,10 @@ class Repeats:
         while len(self._said) > MOST or abs(at - next(iter(self._said.values())).at) > REACH:
             self._said.popitem(last=False)
 
+    def said_again(self, key: bytes, now: datetime) -> None:
+        """The window begins anew."""
+        self.remember(key, now, self._said[key].taken)
+
     def forget(self, key: bytes, taken: "asyncio.Future[Taken]") -> None:
         """It was not kept after all."""
         said = self._said.get(key)

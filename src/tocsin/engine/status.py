@@ -10,6 +10,13 @@ from tocsin.model.delivery import Delivery
 from tocsin.store.contract import Store
 
 
+class PathState(Struct, frozen=True):
+    """One of several paths, by its host."""
+
+    path: str
+    up: bool
+
+
 class DestinationStatus(Struct, frozen=True):
     """`state` is up, down, paused or starting (not tried yet); `pending` is per lane."""
 
@@ -24,6 +31,7 @@ class DestinationStatus(Struct, frozen=True):
     pending: dict[str, int]
     oldest: datetime | None
     last: Delivery | None
+    paths: tuple[PathState, ...] = ()
 
 
 def link_state(link: Link, paused: bool) -> tuple[str, str]:

@@ -21,6 +21,7 @@ class _Watched:
         self.heard_at = now
         self.last_heard: datetime | None = None
         self.lost = False
+        self.lost_at = now
 
 
 class SupervisionWatch:
@@ -74,7 +75,16 @@ class SupervisionWatch:
         now = self._clock.monotonic()
         for one in self._watched.values():
             silent_s = now - one.heard_at
-            if not one.lost and silent_s > one.subject.interval_s + one.subject.allowance_s:
-                one.lost = True
+            if not one.lost and now > self._lost_after(one):
+                one.lost, one.lost_at = True, now
                 self._record(SupervisionLost(one.source, one.subject.subject, round(silent_s, 1)))
                 self._changed(one.source, one.subject, False)
+
+    def _lost_after(self, one: _Watched) -> float:
+        """A second path takes the first's figure from the moment that was lost, never before its time."""
+        subject = one.subject
+        usual = one.heard_at + subject.interval_s + subject.allowance_s
+        first = self._watched.get((one.source, subject.first)) if subject.first else None
+        if first is None or not first.lost:
+            return usual
+        return min(usual, max(one.heard_at, first.lost_at) + subject.alone_s + subject.allowance_s)

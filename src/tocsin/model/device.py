@@ -23,6 +23,13 @@ class Area(Struct, frozen=True, omit_defaults=True):
     updated_at: datetime | None = None
 
 
+class Thresholds(Struct, frozen=True):
+    """Battery levels in percent. Below `battery_low` it is low, below `battery_critical` about to end."""
+
+    battery_low: int
+    battery_critical: int = 0
+
+
 class Device(Struct, frozen=True, omit_defaults=True):
     """A device that sends events. `origin` is config, api or the name of a system; config wins over the others."""
 
@@ -34,6 +41,7 @@ class Device(Struct, frozen=True, omit_defaults=True):
     customer_id: str = ""
     time_zone: str = ""
     routine_s: float | None = None
+    thresholds: Thresholds | None = None
     addresses: dict[str, Address] = {}
     origin: str = "api"
     updated_at: datetime | None = None

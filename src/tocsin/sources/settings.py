@@ -1,10 +1,10 @@
 """What every `[[sources]]` table may say, whatever its type."""
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints
 
-from tocsin.config.fields import Settings
+from tocsin.config.fields import Duration, Settings
 from tocsin.config.listening import Listen
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
@@ -32,6 +32,17 @@ class SourceSettings(Settings):
     name: Name = Field(description="Name of this source, unique.")
     type: str = Field(description="Type of source.")
     listen: Listen = Field(description="Address and port to listen on.")
+    acknowledge: Literal["stored", "delivered"] = Field(
+        "stored",
+        description="When the sender is told that its event was taken: when it is on disk, or when a station has it.",
+    )
+    delivered_within: Duration = Field(
+        15.0,
+        ge=1,
+        le=60,
+        description="With delivered: the longest wait for a station. Less than the sender waits for its answer; then "
+        "the sender must try again.",
+    )
     on_start_error: Literal["fail", "retry", "disable"] = Field(
         "fail", description="What `run` does when this entry cannot be used."
     )
@@ -39,10 +50,3 @@ class SourceSettings(Settings):
     def listening(self) -> list[Listening]:
         """Where it listens; a source that only connects listens nowhere."""
         return [Listening(self.listen, "tcp")]
-
-
-def refused(setting: str, value: Any, allowed: Any, reason: str) -> Any:
-    """For settings that exist in the configuration's form but not yet in the program. Raises ValueError."""
-    if value != allowed:
-        raise ValueError(f'{setting} = "{value}" is not available: {reason}; leave it out or write "{allowed}"')
-    return value

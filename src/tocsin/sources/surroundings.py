@@ -10,11 +10,18 @@ from tocsin.transports.contract import Network
 from tocsin.transports.sockets import SocketNetwork
 
 
+def _nobody(device_id: str) -> None:
+    """Where nobody expects devices to be heard."""
+
+
 class SourceSurroundings(Struct, frozen=True):
-    """`randomness` is cryptographic in the gateway. `heard` takes the source's name and the subject that lives."""
+    """`randomness` is cryptographic in the gateway. `heard` takes the source's name and the subject that lives;
+    `contact` the device that gave a sign of life without an event.
+    """
 
     clock: Clock
     randomness: Randomness
     record: Recorder
     heard: Callable[[str, str], None]
+    contact: Callable[[str], None] = _nobody
     network: Network = field(default_factory=SocketNetwork)

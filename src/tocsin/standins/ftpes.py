@@ -30,6 +30,7 @@ LONGEST_TEXT = 4096
 REMEMBERED = 1000
 _PERMISSIONS = "elradfmw"
 _SMALL_READ = 1024
+_LOOK_S = 0.05
 
 
 class FtpSwitches(Struct):
@@ -37,6 +38,7 @@ class FtpSwitches(Struct):
 
     `cert` and `key` are PEM files: TLS is offered by AUTH TLS, with `require_tls` demanded for login and files.
     `drop_after` cuts both connections when so many bytes of a file have come, `drops` times. `slow`: bytes per second.
+    `delay_s` is waited before each command is carried out.
     """
 
     user: str = "tocsin"
@@ -50,6 +52,7 @@ class FtpSwitches(Struct):
     drop_after: int = 0
     drops: int = 0
     slow: int = 0
+    delay_s: float = 0.0
 
 
 class FtpStandin:
@@ -90,8 +93,9 @@ class FtpStandin:
             shutil.rmtree(self.root, ignore_errors=True)
 
     def _serve(self, server: Any) -> None:
+        until_next: float | None = None
         while not self._stop.is_set():
-            server.ioloop.loop(0.05, blocking=False)
+            until_next = server.ioloop.loop(min(_LOOK_S, until_next or _LOOK_S), blocking=False)
         server.close_all()
 
     def arrived(self, path: Path, peer: str, tls: bool) -> None:
@@ -176,6 +180,18 @@ class _Control(FTPHandler):  # type: ignore[misc]
     auth_failed_timeout = 0.05
     banner = "stand-in"
     use_sendfile = False
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        """Late, if it is to be slow: a client waits for each answer, so commands stay in order."""
+        delay_s = self.standin.switches.delay_s
+        if delay_s:
+            self.ioloop.call_later(delay_s, self._late, line, cmd, arg)
+        else:
+            super().pre_process_command(line, cmd, arg)
+
+    def _late(self, line: str, cmd: str, arg: str) -> None:
+        if not self._closed:
+            super().pre_process_command(line, cmd, arg)
 
     def ftp_STOR(self, file: str, mode: str = "w") -> Any:
         switches = self.standin.switches

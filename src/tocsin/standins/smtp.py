@@ -45,7 +45,8 @@ class MailSwitches(Struct, frozen=True):
     """How the server is set up. `tls` with `implicit`: from the first byte; else STARTTLS is offered.
 
     `require_tls` refuses mail before STARTTLS; `user` asks for a login; `clear_login` offers it unencrypted too.
-    `reads` is the station's software that the mail is for; `assumed` what its site has set.
+    `reads` is the station's software that the mail is for; `assumed` what its site has set. `delay_s` is waited before
+    each answer to a sender, a recipient and a message.
     """
 
     tls: ssl.SSLContext | None = None
@@ -57,6 +58,7 @@ class MailSwitches(Struct, frozen=True):
     size_limit: int = SIZE_LIMIT
     reads: Reads = ""
     assumed: Assumed = Assumed()
+    delay_s: float = 0.0
 
 
 OPEN = MailSwitches()
@@ -148,6 +150,8 @@ class MailStandin:
         return answer
 
     async def _fault(self, at: str, server: SMTP, recipient: str) -> str:
+        if self._switches.delay_s:
+            await asyncio.sleep(self._switches.delay_s)
         fault = self._next_fault(at, recipient)
         if fault is None:
             return ""

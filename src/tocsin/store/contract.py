@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from tocsin.model.command import Arming, Command, CommandState
+from tocsin.model.contact import Condition, Contact, ContactRecord
 from tocsin.model.delivery import Delivery, DeliveryKey, DeliveryState, Due, Exchange, Outcome, Owed
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
@@ -49,6 +50,8 @@ class Arrival(Struct, frozen=True):
     alternate_id: str = ""
     repeat_key: bytes = b""
     """What a source recognises repeats by (dc09.md 13.3); kept so that `recent_repeats` survives a restart."""
+    condition: Condition | None = None
+    """What this event tells of its device's connection or battery; unless something later was told before."""
 
 
 class Accepted(Struct, frozen=True):
@@ -195,8 +198,8 @@ class Store(InventoryStore, Protocol):
     async def reserve(self, scope: str, count: int) -> int:
         """Reserve `count` numbers of a counter for ever; returns the first. Counters start at 1."""
 
-    async def recent_repeats(self, source: str, since: datetime) -> Sequence[tuple[bytes, datetime]]:
-        """Repeat keys of events accepted from a source since then, with their instants."""
+    async def recent_repeats(self, source: str, since: datetime) -> Sequence[tuple[bytes, datetime, int]]:
+        """Repeat keys of events accepted from a source since then, with their instants and places (seq)."""
 
     async def photos(self, event_seq: int) -> Sequence[Photo]: ...
 
@@ -297,6 +300,14 @@ class Store(InventoryStore, Protocol):
 
     async def end_test(self, test_id: str) -> bool:
         """Forget it; False if it was ended before."""
+
+    async def contact_record(self) -> ContactRecord: ...
+
+    async def note_contacts(self, contacts: Sequence[Contact], gone: Sequence[str], listened_s: float | None) -> None:
+        """These devices were heard, those are gone; `listened_s` None: another node counts the listening time."""
+
+    async def put_conditions(self, conditions: Sequence[Condition]) -> None:
+        """What devices themselves have told of their connection or battery."""
 
     async def audit(self, entry: AuditEntry) -> None: ...
 

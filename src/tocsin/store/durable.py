@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from tocsin.model.command import Arming, Command, CommandState
+from tocsin.model.contact import Condition, Contact, ContactRecord
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Outcome, Owed
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
@@ -26,7 +27,7 @@ from tocsin.store.contract import (
 )
 from tocsin.store.durable_inventory import DurableInventory
 from tocsin.store.engines import Engine
-from tocsin.store.plans import accepting, amending, commanding, keeping, lists, owning, pruning, settling
+from tocsin.store.plans import accepting, amending, commanding, contacting, keeping, lists, owning, pruning, settling
 from tocsin.store.rows import kibibytes, prepare
 from tocsin.store.steps import Operation
 
@@ -80,7 +81,7 @@ class DurableStore(DurableInventory):
             raise ValueError(f"cannot reserve {count} numbers of {scope!r}")
         return int(await self._write(owning.reserve, owning.Reservation(scope, count)))
 
-    async def recent_repeats(self, source: str, since: datetime) -> Sequence[tuple[bytes, datetime]]:
+    async def recent_repeats(self, source: str, since: datetime) -> Sequence[tuple[bytes, datetime, int]]:
         return await self._engine.read(lists.recent_repeats(source, since))
 
     async def photos(self, event_seq: int) -> Sequence[Photo]:
@@ -198,6 +199,16 @@ class DurableStore(DurableInventory):
 
     async def end_test(self, test_id: str) -> bool:
         return bool(await self._write(keeping.end_test, test_id))
+
+    async def contact_record(self) -> ContactRecord:
+        return await self._engine.read(contacting.record())
+
+    async def note_contacts(self, contacts: Sequence[Contact], gone: Sequence[str], listened_s: float | None) -> None:
+        noting = contacting.Noting(contacts, gone, listened_s)
+        await self._engine.write(Operation(contacting.note, noting, 1 + len(contacts) + len(gone)))
+
+    async def put_conditions(self, conditions: Sequence[Condition]) -> None:
+        await self._engine.write(Operation(contacting.put_conditions, conditions, len(conditions)))
 
     async def audit(self, entry: AuditEntry) -> None:
         await self._write(keeping.audit, entry)

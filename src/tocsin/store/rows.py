@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.model.command import Arming, Command
+from tocsin.model.contact import Condition, Contact
 from tocsin.model.delivery import Delivery, DeliveryKey, Due, Exchange, Owed
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
@@ -231,6 +232,28 @@ def test_body(test: OnTest) -> str:
 
 def test_of(row: Row) -> OnTest:
     return _decode_test(row[0])
+
+
+def contact_row(contact: Contact) -> Row:
+    return (
+        plain(contact.device_id),
+        round(contact.heard_on * 1000),
+        optional_microseconds(contact.heard_at),
+        contact.battery,
+    )
+
+
+def contact_of(row: Row) -> Contact:
+    device_id, heard_on, heard_at, battery = row
+    return Contact(device_id, heard_on / 1000, optional_instant(heard_at), battery)
+
+
+def condition_row(condition: Condition) -> Row:
+    return (plain(condition.device_id), condition.matter, condition.state, condition.n)
+
+
+def condition_of(row: Row) -> Condition:
+    return Condition(*row)
 
 
 def audit_row(entry: AuditEntry) -> Row:

@@ -44,19 +44,7 @@ class Metrics:
         self.source_up = Gauge("tocsin_source_up", "1: heard within its interval", ["source", "subject"], registry=r)
         self.store_up = Gauge("tocsin_store_up", "1: the store can write", registry=r)
         self.store_up.set(1)
-        self.devices = Gauge("tocsin_devices", "Devices of systems by state", ["system", "status"], registry=r)
-        self.system_up = Gauge("tocsin_system_up", "1: the system can be read", ["system"], registry=r)
-        self.held = Gauge("tocsin_removals_held", "Removals that wait for somebody to accept", ["system"], registry=r)
-        self.unmapped = Gauge("tocsin_unmapped_devices", "Devices without a customer, not sent", ["system"], registry=r)
-        self.sync_seconds = Histogram(
-            "tocsin_sync_seconds", "Time of one reading", ["system"], buckets=_SECONDS, registry=r
-        )
-        self.last_sync = Gauge("tocsin_last_sync_timestamp", "Last complete reading, Unix time", ["system"], registry=r)
-        self.syncs = Counter("tocsin_syncs", "Readings by outcome", ["system", "state"], registry=r)
-        self.corrections = Counter(
-            "tocsin_reconcile_corrections", "States that had changed untold", ["system"], registry=r
-        )
-        self.states_dropped = Counter("tocsin_states_dropped", "States not used", ["system", "reason"], registry=r)
+        self._of_systems(r)
         self.restarts = Counter("tocsin_task_failures", "Supervised tasks that failed", ["task"], registry=r)
         self._labelled: dict[tuple[str, ...], Counter] = {}
         self._seconds: dict[str, Histogram] = {}
@@ -81,6 +69,21 @@ class Metrics:
             seen.HealthDropped: lambda o: self._count(self.states_dropped, o.system, o.reason, amount=o.count),
             seen.TaskFailed: lambda o: self._count(self.restarts, o.task),
         }
+
+    def _of_systems(self, r: CollectorRegistry) -> None:
+        self.devices = Gauge("tocsin_devices", "Devices of systems by state", ["system", "status"], registry=r)
+        self.system_up = Gauge("tocsin_system_up", "1: the system can be read", ["system"], registry=r)
+        self.held = Gauge("tocsin_removals_held", "Removals that wait for somebody to accept", ["system"], registry=r)
+        self.unmapped = Gauge("tocsin_unmapped_devices", "Devices without a customer, not sent", ["system"], registry=r)
+        self.sync_seconds = Histogram(
+            "tocsin_sync_seconds", "Time of one reading", ["system"], buckets=_SECONDS, registry=r
+        )
+        self.last_sync = Gauge("tocsin_last_sync_timestamp", "Last complete reading, Unix time", ["system"], registry=r)
+        self.syncs = Counter("tocsin_syncs", "Readings by outcome", ["system", "state"], registry=r)
+        self.corrections = Counter(
+            "tocsin_reconcile_corrections", "States that had changed untold", ["system"], registry=r
+        )
+        self.states_dropped = Counter("tocsin_states_dropped", "States not used", ["system", "reason"], registry=r)
 
     def move(self, occurrence: Occurrence) -> None:
         """Move what this occurrence counts; most log-only occurrences count nothing."""

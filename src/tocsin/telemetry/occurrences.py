@@ -114,6 +114,23 @@ class SupervisionLost(Occurrence, frozen=True):
     silent_s: float
 
 
+class PathLost(Occurrence, frozen=True):
+    """path lost"""
+
+    level: ClassVar[Level] = "warning"
+    destination: str
+    path: str
+    reason: str
+
+
+class PathRestored(Occurrence, frozen=True):
+    """path restored"""
+
+    level: ClassVar[Level] = "info"
+    destination: str
+    path: str
+
+
 class SupervisionRestored(Occurrence, frozen=True):
     """supervision restored"""
 

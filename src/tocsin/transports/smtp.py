@@ -17,6 +17,8 @@ Result = TypeVar("Result")
 SLOWEST_BYTES_PER_S = 65536
 CLOSE_DEADLINE_S = 2.0
 REUSE_DEADLINE_S = 5.0
+_LEAVING = 421
+"""The server closes the connection with this answer (RFC 5321 3.8)."""
 
 
 class Mail(Struct, frozen=True):
@@ -65,6 +67,8 @@ class SmtpLink:
         self._turn = asyncio.Lock()
         self._client: aiosmtplib.SMTP | None = None
         self._endpoint: Endpoint | None = None
+        self._half_told = False
+        """The last mail was refused on the way: the server may still have its sender."""
         self._idle: asyncio.Task[None] | None = None
 
     def linked(self) -> Endpoint | None:
@@ -75,17 +79,19 @@ class SmtpLink:
         """Raises Unreachable, LoginRefused (nothing was sent), MailRefused, NoAnswer, LinkBroken."""
         async with self._turn:
             self._rest()
-            client = await self._reused(endpoint, log) or await self._opened(endpoint, log)
             settled = False
             try:
-                taken = await self._within(_transaction(client, mail, log), endpoint, _seconds(self._options, mail))
+                begun = await self._begun(endpoint, mail, log)
+                client = begun or await self._opened(endpoint, log)
+                work = _transaction(client, mail, log, begun is not None)
+                taken = await self._within(work, endpoint, _seconds(self._options, mail))
                 settled = True
                 return taken
             except MailRefused:
-                settled = True
+                settled = self._half_told = True
                 raise
             finally:
-                if settled and client.is_connected:
+                if settled and self._client is not None and self._client.is_connected:
                     self._idle = asyncio.create_task(self._close_when_idle())
                 else:
                     self._drop()
@@ -104,22 +110,28 @@ class SmtpLink:
             self._rest()
             await self._leave()
 
-    async def _reused(self, endpoint: Endpoint, log: Log) -> aiosmtplib.SMTP | None:
-        """The kept connection if it leads there and still answers."""
+    async def _begun(self, endpoint: Endpoint, mail: Mail, log: Log) -> aiosmtplib.SMTP | None:
+        """The kept connection, if it leads there and the server there has taken this mail's sender; None: open a new
+        one. Nothing of a mail is lost with a connection that ends before that. Raises MailRefused.
+        """
         client = self._client
         if client is None or self.linked() != endpoint:
             await self._leave()
             return None
         try:
             async with asyncio.timeout(REUSE_DEADLINE_S):
-                heard(log, "RSET", await client.rset())
+                if self._half_told:
+                    heard(log, "RSET", await client.rset())
+                    self._half_told = False
+                await _told_sender(client, mail, log)
+                return client
         except (aiosmtplib.SMTPException, OSError):
             self._drop()
-            return None
-        except asyncio.CancelledError:
+        except MailRefused as refused:
+            if refused.refusals[0].code != _LEAVING:
+                raise
             self._drop()
-            raise
-        return client
+        return None
 
     async def _opened(self, endpoint: Endpoint, log: Log) -> aiosmtplib.SMTP:
         try:
@@ -171,18 +183,26 @@ class SmtpLink:
         if self._client is not None:
             self._client.close()
         self._client = self._endpoint = None
+        self._half_told = False
 
 
 def _seconds(options: SmtpOptions, mail: Mail) -> float:
     return options.timeout_s + len(mail.data) / SLOWEST_BYTES_PER_S
 
 
-async def _transaction(client: aiosmtplib.SMTP, mail: Mail, log: Log) -> MailTaken:
+async def _told_sender(client: aiosmtplib.SMTP, mail: Mail, log: Log) -> None:
+    """Raises MailRefused."""
     size = [f"SIZE={len(mail.data)}"] if client.supports_extension("size") else []
     command = f"MAIL FROM:<{mail.sender}>" + "".join(f" {option}" for option in size)
     refusal = await _asked(client.mail(mail.sender, options=size), command, log)
     if refusal is not None:
         raise MailRefused([refusal])
+
+
+async def _transaction(client: aiosmtplib.SMTP, mail: Mail, log: Log, begun: bool) -> MailTaken:
+    """`begun`: the server has taken the sender. Raises MailRefused."""
+    if not begun:
+        await _told_sender(client, mail, log)
     refused = await _refused_recipients(client, mail.recipients, log)
     if len(refused) == len(mail.recipients):
         raise MailRefused([each for _, each in refused])

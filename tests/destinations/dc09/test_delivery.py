@@ -444,3 +444,41 @@ async def test_tls_and_a_foreign_certificate(bench: Any, station: Any, tmp_path:
     assert [step.ok for step in steps] == [True, False]
     assert "tls.ca_file" in steps[-1].detail
     assert len([message for message in arc.messages if message.get("token") == "SIA-DCS"]) == 1
+
+
+async def test_each_host_is_a_path_that_is_proved_by_itself(bench: Any, station: Any) -> None:
+    (first, one), (second, two) = await station(), await station()
+    destination = bench.destination(one, two, supervision="DP4")
+    assert [(path.name, path.poll_s) for path in destination.paths()] == [
+        (f"127.0.0.1:{one}", 85.0),
+        (f"127.0.0.1:{two}", 295.0),
+    ]
+    assert destination.proved_at(f"127.0.0.1:{two}") is None
+    assert (await destination.prove(f"127.0.0.1:{two}", bench.attempt())).answer == '"ACK"0000L0#9280[]'
+    assert destination.proved_at(f"127.0.0.1:{two}") is not None
+    assert [message["token"] for message in second.messages] == ["NULL"]
+    await destination.deliver(bench.due(destination), bench.attempt())
+    assert destination.proved_at(f"127.0.0.1:{one}") is not None
+    assert [message["token"] for message in first.messages] == ["SIA-DCS"], "events stay with the first host"
+
+
+async def test_a_path_that_does_not_answer(bench: Any, station: Any) -> None:
+    (_, one), (second, two) = await station(), await station()
+    destination = bench.destination(one, two, supervision="60s", second_path="5m")
+    second.switches.silent = True
+    with pytest.raises(LinkDown, match="no answer"):
+        await destination.prove(f"127.0.0.1:{two}", bench.attempt())
+    await second.aclose()
+    with pytest.raises(LinkDown, match="refuses the connection"):
+        await destination.prove(f"127.0.0.1:{two}", bench.attempt())
+    assert destination.proved_at(f"127.0.0.1:{two}") is None
+    second.switches.silent = False
+    assert (await destination.supervise(bench.attempt())).answer.startswith('"ACK"')
+
+
+async def test_paths_are_only_proved_where_there_are_two_and_it_is_wanted(bench: Any, station: Any) -> None:
+    _, one = await station()
+    assert bench.destination(one, supervision="DP4").paths() == []
+    assert bench.destination(one, one + 1, supervision="SP5").paths() == []
+    assert bench.destination(one, one + 1, supervision="off", second_path="5m").paths() == []
+    assert bench.destination(one, one + 1, account=None, supervision="DP4").paths() == []

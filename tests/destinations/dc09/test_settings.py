@@ -43,8 +43,24 @@ def test_supervision(written: str, seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ({"supervision": "DP4"}, 295.0),
+        ({"supervision": "DP1"}, 179_995.0),
+        ({"supervision": "DP4", "second_path": "2m"}, 120.0),
+        ({"supervision": "60s", "second_path": "DP3"}, 89_995.0),
+        ({"supervision": "SP5"}, None),
+    ],
+)
+def test_the_second_path(written: dict[str, str], seconds: float | None) -> None:
+    assert Dc09Settings.model_validate(LEAST | written).second_path == seconds
+
+
+@pytest.mark.parametrize(
     ("changes", "expected"),
     [
+        ({"second_path": "SP5"}, "SP5 is for a single path; for two paths there are DP1, DP2, DP3, DP4"),
+        ({"second_path": "5s"}, 'between "10s" and "50h"'),
         ({"hosts": []}, "at least 1 item"),
         ({"hosts": ["arc.example.net"]}, "host:port"),
         ({"account": 9280}, "valid string"),

@@ -18,7 +18,7 @@ from tocsin.store.contract import Accepted, Arrival, CommandFilter, Lease, Store
 T = TypeVar("T")
 _READS = {
     *("due", "photos", "event", "events", "delivery", "deliveries", "deliveries_of", "trace", "backlog"),
-    *("last_delivered", "devices", "areas", "recent_repeats", "audit_entries", "link", "tests"),
+    *("last_delivered", "devices", "areas", "recent_repeats", "audit_entries", "link", "tests", "contact_record"),
 }
 
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from msgspec.structs import replace
 
 from tocsin.model.command import Arming, Command, CommandState
+from tocsin.model.contact import Condition, Contact, ContactRecord
 from tocsin.model.delivery import OPEN_STATES, Delivery, DeliveryKey, Due, Exchange, Outcome, Owed
 from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
@@ -59,6 +60,9 @@ class MemoryStore:
         self._audit: list[AuditEntry] = []
         self._revoked: dict[int, datetime] = {}
         self._tests: dict[str, OnTest] = {}
+        self._listened_s = 0.0
+        self._contacts: dict[str, Contact] = {}
+        self._conditions: dict[tuple[str, str], Condition] = {}
 
     async def open(self) -> None: ...
 
@@ -88,6 +92,7 @@ class MemoryStore:
             self._by_own_id.setdefault(own_id, []).append(seq)
         for owed in arrival.owed:
             self._put(_delivery(seq, event, owed))
+        self._told([arrival.condition] if arrival.condition else [])
         return Accepted(event, seq, owed=arrival.owed)
 
     async def settle(self, outcomes: Sequence[Outcome], lease: Lease | None = None) -> Sequence[DeliveryKey]:
@@ -124,10 +129,10 @@ class MemoryStore:
         self._counters[scope] = first + count
         return first
 
-    async def recent_repeats(self, source: str, since: datetime) -> Sequence[tuple[bytes, datetime]]:
+    async def recent_repeats(self, source: str, since: datetime) -> Sequence[tuple[bytes, datetime, int]]:
         return [
-            (kept.repeat_key, kept.event.accepted_at)
-            for kept in self._events
+            (kept.repeat_key, kept.event.accepted_at, seq)
+            for seq, kept in enumerate(self._events, 1)
             if kept.repeat_key and kept.event.source == source and kept.event.accepted_at >= since
         ]
 
@@ -282,6 +287,29 @@ class MemoryStore:
 
     async def end_test(self, test_id: str) -> bool:
         return self._tests.pop(test_id, None) is not None
+
+    async def contact_record(self) -> ContactRecord:
+        return ContactRecord(self._listened_s, tuple(self._contacts.values()), tuple(self._conditions.values()))
+
+    async def note_contacts(self, contacts: Sequence[Contact], gone: Sequence[str], listened_s: float | None) -> None:
+        for device_id in gone:
+            self._contacts.pop(device_id, None)
+        for one in contacts:
+            before = self._contacts.get(one.device_id, one)
+            if one.heard_on >= before.heard_on:
+                heard_at, battery = one.heard_at or before.heard_at, one.battery
+                battery = before.battery if battery is None else battery
+                self._contacts[one.device_id] = replace(one, heard_at=heard_at, battery=battery)
+        self._listened_s = self._listened_s if listened_s is None else listened_s
+
+    async def put_conditions(self, conditions: Sequence[Condition]) -> None:
+        self._told(conditions)
+
+    def _told(self, conditions: Sequence[Condition]) -> None:
+        for one in conditions:
+            before = self._conditions.get((one.device_id, one.matter))
+            if before is None or one.n > before.n:
+                self._conditions[one.device_id, one.matter] = one
 
     async def audit(self, entry: AuditEntry) -> None:
         self._audit.append(entry)

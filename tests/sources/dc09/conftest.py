@@ -31,6 +31,8 @@ class MemoryIntake:
         self.broken = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.delivered = asyncio.Event()
+        """Whether a station has what was kept."""
         self._seen: set[bytes] = set()
 
     async def accept(self, submission: Submission) -> Taken:
@@ -46,6 +48,13 @@ class MemoryIntake:
         self.batches.append(len(submissions))
         await self.gate.wait()
         return [self._keep(each) for each in submissions]
+
+    async def all_delivered(self, taken: Sequence[Taken], within_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self.delivered.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
 
     def _keep(self, submission: Submission) -> Taken:
         repeat = bool(submission.repeat_key) and submission.repeat_key in self._seen

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import socket
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tocsin.model.event import Address, Code
 from tocsin.protocols.dc09.frames import FrameReader, RawFrame, wrap
+from tocsin.sources.surroundings import SourceSurroundings
 from tocsin.standins.panel import Sent
 from tocsin.telemetry.occurrences import EventRefused, FrameDropped, TaskFailed
 
@@ -344,7 +346,7 @@ async def test_a_port_that_is_taken_is_an_error(receiving: Any) -> None:
     gw = await receiving()
     again = type(gw.source)(
         gw.source.settings.model_copy(update={"listen": f"127.0.0.1:{gw.port}"}),
-        type("Around", (), {"clock": gw.source.clock, "randomness": None, "record": print, "heard": print})(),
+        SourceSurroundings(gw.source.clock, random.Random(1), print, print),
     )
     with pytest.raises(OSError, match="address already in use"):
         await again.run(gw.intake)

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.engine.conftest import ScriptedStation
 
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.contracts import PhotoIn
-from tocsin.engine.gateway import Gateway, GatewayParts
+from tocsin.engine.gateway import Gateway, GatewayParts, Member
 from tocsin.model.event import Event
 from tocsin.sources.smtp.settings import SmtpSourceSettings
 from tocsin.sources.smtp.source import SmtpSource, build
@@ -110,10 +111,10 @@ Start = Callable[..., Awaitable[Mailing]]
 
 @pytest.fixture
 async def mailing(tmp_path: Path) -> AsyncIterator[Start]:
-    """`await mailing(rules=[…])` starts a source."""
-    running: list[tuple[Mailing, asyncio.Task[Any]]] = []
+    """`await mailing(rules=[…])` starts a source; with stations the gateway delivers to them."""
+    running: list[tuple[Mailing, list[asyncio.Task[Any]]]] = []
 
-    async def start(**changes: Any) -> Mailing:
+    async def start(*stations: ScriptedStation, **changes: Any) -> Mailing:
         rules = [{"to": "{device}@alarms.example.net"}]
         table = {"name": "mails", "type": "smtp", "listen": "127.0.0.1:0", "rules": rules} | changes
         occurrences: list[Occurrence] = []
@@ -121,19 +122,21 @@ async def mailing(tmp_path: Path) -> AsyncIterator[Start]:
         store = open_store(tmp_path / f"{len(running)}.db")
         await store.open()
         parts = GatewayParts(store, LoopClock(), random.Random(1), occurrences.append, any_jpeg)
-        gateway = Gateway("test", parts, [], AreaTree(), [])
+        gateway = Gateway("test", parts, [Member(each, "scripted", "scripted") for each in stations], AreaTree(), [])
         await gateway.start()
         around = SourceSurroundings(
             LoopClock(), random.Random(2), occurrences.append, lambda source, subject: heard.append((source, subject))
         )
         source = build(SmtpSourceSettings.model_validate(table), around)
-        task = asyncio.create_task(source.run(gateway.intake))
-        running.append((Mailing(source, gateway, store, occurrences, heard), task))
+        work = (source.run(gateway.intake), gateway.run(announce=False)) if stations else (source.run(gateway.intake),)
+        tasks = [asyncio.create_task(each) for each in work]
+        running.append((Mailing(source, gateway, store, occurrences, heard), tasks))
         await source.listening.wait()
         return running[-1][0]
 
     yield start
-    for each, task in running:
-        task.cancel()
-        await asyncio.wait([task])
+    for each, tasks in running:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await each.store.aclose()

@@ -264,7 +264,7 @@ async def test_a_defect_asks_the_sender_to_try_again(mailing: Start, monkeypatch
         ({"tls_mode": "required"}, "needs tls with a certificate"),
         ({"users": [{"user": "a", "password": "bcde"}]}, "passwords would travel unencrypted"),
         ({"allow": ["192.0.2.1/24"]}, "has host bits set"),
-        ({"acknowledge": "delivered"}, "acknowledge"),
+        ({"acknowledge": "delivered", "idle": "10s"}, "delivered_within must be shorter than idle"),
     ],
 )
 def test_settings_that_cannot_be_meant(changes: dict[str, Any], said: str) -> None:

@@ -30,6 +30,8 @@ class MemoryIntake:
         self.broken = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.delivered = asyncio.Event()
+        """Whether a station has what was kept."""
 
     async def accept(self, submission: Submission) -> Taken:
         return (await self.accept_many([submission]))[0]
@@ -44,7 +46,14 @@ class MemoryIntake:
             raise Refused("not this one")
         await self.gate.wait()
         self.events += [each.event for each in submissions]
-        return [Taken("id", len(self.events), False, ()) for _ in submissions]
+        return [Taken("id", len(self.events), False, ("arc",)) for _ in submissions]
+
+    async def all_delivered(self, taken: Sequence[Taken], within_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self.delivered.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
 
 
 @dataclass

@@ -252,7 +252,8 @@ async def test_connecting_again_and_telling_it_once(automation: Running, monkeyp
     [
         ({}, "needs hosts"),
         ({"mode": "listen", "listen": "0.0.0.0:1025"}, "say who may connect"),
-        ({"hosts": ["192.0.2.5:1025"], "acknowledge": "delivered"}, "not available"),
+        ({"hosts": ["192.0.2.5:1025"], "acknowledge": "delivered", "answer": "none"}, "needs an answer"),
+        ({"hosts": ["192.0.2.5:1025"], "acknowledge": "delivered", "delivered_within": "15s"}, "2.5"),
         ({"hosts": ["192.0.2.5:1025"], "accounts": [{"account": "1"}, {"account": "1"}]}, "given twice"),
         ({"hosts": ["192.0.2.5:1025"], "accounts": [{"account": "1", "line": "12"}]}, "pattern"),
         ({"hosts": ["192.0.2.5:1025"], "heartbeat": "0s"}, "1s"),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.context import WRONG_USE, stop
-from tocsin.cli.simulate.serving import Cert, CertKey, Listen, print_line, server_tls, started, until_stopped
+from tocsin.cli.simulate.serving import Cert, CertKey, Delay, Listen, print_line, server_tls, started, until_stopped
 
 
 def ftpes(
@@ -22,6 +22,7 @@ def ftpes(
     drop_after: Annotated[int, typer.Option(min=0, help="Cut the connections after so many bytes of a file.")] = 0,
     times: Annotated[int, typer.Option(min=1, help="Cut so many times.")] = 1,
     slow: Annotated[int, typer.Option(min=0, help="Take only so many bytes per second.")] = 0,
+    delay: Delay = 0.0,
 ) -> None:
     """An FTP server, with --cert also FTPES, that takes pictures.
 
@@ -39,7 +40,7 @@ def ftpes(
         stop(f"the folder {folder} is not there", WRONG_USE)
     switches = FtpSwitches(
         user, password, str(cert or ""), str(cert_key or ""), require_tls, refuse_login, disk_full,
-        drop_after=drop_after, drops=times if drop_after else 0, slow=slow,
+        drop_after=drop_after, drops=times if drop_after else 0, slow=slow, delay_s=delay,
     )  # fmt: skip
     work = serve(listen, print_line, switches, str(Path(folder).resolve()) if folder else "", started(listen))
     until_stopped(work, f"cannot listen on {listen}")

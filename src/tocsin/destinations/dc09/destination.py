@@ -13,7 +13,7 @@ from tocsin.destinations.dc09.posted import Posted
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.files import Files
 from tocsin.destinations.surroundings import Surroundings
-from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
+from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Path, Rejected, Rendered, TryLater
 from tocsin.model.delivery import DeliveryKey, Due, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Event, Photo
@@ -42,7 +42,7 @@ CHECK_HINTS = {
 
 
 class Dc09Destination:
-    """See engine.contracts.Destination and Prompt."""
+    """See engine.contracts.Destination, Prompt and ManyPaths."""
 
     def __init__(self, settings: Dc09Settings, surroundings: Surroundings) -> None:
         self.name = settings.name
@@ -63,6 +63,7 @@ class Dc09Destination:
         self._refusals: dict[DeliveryKey, set[Endpoint]] = {}
         self._begun: dict[DeliveryKey, Posted] = {}
         self._last_host = ""
+        self._proved: dict[str, float] = {}
         self._poll_refused = False
 
     def address(self, event: Event, device: Device | None) -> Addressed:
@@ -107,7 +108,7 @@ class Dc09Destination:
                 ended(due, attempt, None)
             else:
                 receipt = self._exchanges.acknowledged(posted, raw, message, attempt)
-                self._last_host = posted.line.host
+                self._answers(posted.line.host)
                 self._lines.keep_or_close(posted.line)
                 ended(due, attempt, receipt)
 
@@ -129,6 +130,38 @@ class Dc09Destination:
             self._record(Trouble(f"destination {self.name}", POLL_REFUSED.format(self._default.account)))
         self._poll_refused = receipt is None
         return receipt or Receipt(self._last_host, "DUH")
+
+    def paths(self) -> Sequence[Path]:
+        first_s, second_s = self.supervision_s, self._settings.second_path
+        hosts = list(dict.fromkeys(map(str, self._hosts)))
+        if first_s is None or second_s is None or len(hosts) < 2:
+            return []
+        return [Path(hosts[0], first_s), *(Path(host, second_s) for host in hosts[1:])]
+
+    def proved_at(self, path: str) -> float | None:
+        return self._proved.get(path)
+
+    async def prove(self, path: str, attempt: Attempt) -> Receipt:
+        """Over a connection of its own: events stay with the host they go to. A refusal proves the path too."""
+        if self._default is None:
+            raise LinkDown(NO_POLL)
+        endpoint = next(host for host in self._hosts if str(host) == path)
+        try:
+            line = await self._lines.open(endpoint)
+        except Unreachable as error:
+            raise LinkDown(str(error)) from error
+        try:
+            result = await self._exchanges.ask(line, self._link_test(self._default), attempt)
+        finally:
+            await line.aclose()
+        if result.word not in ("delivered", "refused"):
+            raise LinkDown(result.reason)
+        self._proved[path] = self._clock.monotonic()
+        return result.receipt or Receipt(path, "DUH")
+
+    def _answers(self, host: str) -> None:
+        self._last_host = host
+        self._proved[host] = self._clock.monotonic()
 
     async def check(self) -> Sequence[CheckStep]:
         """Every host, each as far as it goes; no event is sent."""
@@ -229,7 +262,7 @@ class Dc09Destination:
             await line.aclose()
             raise
         if result.word in ("delivered", "refused"):
-            self._last_host = line.host
+            self._answers(line.host)
             await self._lines.put_back(line)
         else:
             await line.aclose()

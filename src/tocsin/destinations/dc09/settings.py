@@ -1,12 +1,12 @@
 """What a `[[destinations]]` table of type dc09 may say."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from tocsin.config.fields import AesKey, Duration, Secret, Settings
 from tocsin.config.listening import split_listen
-from tocsin.config.supervision import Poll
+from tocsin.config.supervision import Poll, SecondPoll, is_dual
 from tocsin.destinations.mailing.settings import Host
 from tocsin.destinations.pictures import PictureSettings
 from tocsin.destinations.settings import DestinationSettings, TlsSettings
@@ -15,7 +15,7 @@ from tocsin.model.event import Address
 from tocsin.protocols.codes import check_override
 from tocsin.transports.contract import Endpoint
 
-SHORTEST_POLL_S, LONGEST_POLL_S = 10.0, 90000.0
+SHORTEST_POLL_S, LONGEST_POLL_S, LONGEST_SECOND_POLL_S = 10.0, 90000.0, 180000.0
 
 
 def _endpoint(text: str) -> str:
@@ -100,6 +100,11 @@ class Dc09Settings(DestinationSettings):
     supervision: Annotated[Poll | None, BeforeValidator(_off)] = Field(
         60.0, description='Interval of polls, or a category such as "SP5", or "off".'
     )
+    second_path: SecondPoll | None = Field(
+        None,
+        description="With two hosts or more: each other host is polled by itself this often, and as often as the first "
+        "while that is lost. Default: a DP category's figure; with any other supervision they are not.",
+    )
     occurred_time: Literal["utc", "device"] = Field("utc", description="Time zone of field H.")
     fields: FieldSettings = Field(FieldSettings(), description="Extended data to send.")
     encoding: Literal["utf-8", "cp1252", "ascii"] = Field("utf-8", description="Encoding of texts.")
@@ -113,6 +118,20 @@ class Dc09Settings(DestinationSettings):
         {}, description='Other codes: kind, "kind.restore", class or code = code, such as tamper = "137".'
     )
     photos: PhotoSettings | None = Field(None, description="Pictures ahead of the event, and how long it waits.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _second_of_category(cls, value: Any) -> Any:
+        if isinstance(value, dict) and is_dual(value.get("supervision")):
+            return {"second_path": value["supervision"], **value}
+        return value
+
+    @field_validator("second_path")
+    @classmethod
+    def _second_in_range(cls, value: float | None) -> float | None:
+        if value is not None and not SHORTEST_POLL_S <= value <= LONGEST_SECOND_POLL_S:
+            raise ValueError('second_path lies between "10s" and "50h"')
+        return value
 
     @field_validator("supervision")
     @classmethod

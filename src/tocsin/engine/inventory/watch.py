@@ -102,10 +102,14 @@ class HealthWatch:
             while self._source.wait_s() or not self._parts.mine():
                 await asyncio.sleep(max(min(self._source.wait_s(), 60.0), LOOK_EVERY_S))
             try:
-                await (self._poll() if self._rules.health.mode == "poll" else self._listen())
+                await (self._listen() if self._told() else self._poll())
             except SystemFault as fault:
                 self._blind()
                 self._source.failed(fault)
+
+    def _told(self) -> bool:
+        """A system that tells nothing by itself is asked, whatever the settings say."""
+        return self._rules.health.mode == "events" and "events" in self._system.capabilities
 
     # Asked regularly
 

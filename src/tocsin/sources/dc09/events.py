@@ -64,8 +64,10 @@ def _panel(account: AccountSettings, idle_s: float) -> Panel:
     return Panel(rule, place, account.device, zone, occurred_zone, max(idle_s, supervised_s))
 
 
-def submissions(source: str, take: Take, panel: Panel, now: datetime) -> list[Submission]:
-    """One submission per event of the message, in order. A repeat is recognised per event."""
+def submissions(source: str, take: Take, panel: Panel, now: datetime, unanswered: bool = False) -> list[Submission]:
+    """One submission per event of the message, in order. A repeat is recognised per event. `unanswered`: as in
+    engine.contracts.Submission.
+    """
     message = take.message
     found = panel_events(
         message.token,
@@ -79,7 +81,10 @@ def submissions(source: str, take: Take, panel: Panel, now: datetime) -> list[Su
     window_s = take.rule.repeat_window_s
     return [
         Submission(
-            _event(source, each, take, panel, now), repeat_key=take.repeat_key + n.to_bytes(2), repeat_window_s=window_s
+            _event(source, each, take, panel, now),
+            repeat_key=take.repeat_key + n.to_bytes(2),
+            repeat_window_s=window_s,
+            unanswered=unanswered,
         )
         for n, each in enumerate(found)
     ]

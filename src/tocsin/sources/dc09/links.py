@@ -34,18 +34,26 @@ class Asker(Protocol):
 
     peer: str
 
-    def answered(self, replies: Sequence[bytes]) -> None:
-        """One reply per message, empty where there is none. May be called after the link has gone."""
+    def answered(self, replies: Sequence[bytes], later: int = 0) -> None:
+        """One reply per message, empty where there is none. May be called after the link has gone. `later` replies
+        are still to come.
+        """
+
+    def late(self, reply: bytes) -> None:
+        """One that was still to come; empty: there is none after all."""
 
 
 class StreamLink(asyncio.Protocol):
-    """One panel's TCP connection. Events are acknowledged in their order, link tests at once."""
+    """One panel's TCP connection. Events are acknowledged in their order, link tests at once; those that wait for a
+    station as soon as it has them.
+    """
 
     def __init__(self, source: "Dc09Source") -> None:
         self._source = source
         self._reader = FrameReader()
         self._waiting: list[Taking] = []
         self._busy = False
+        self._later = 0
         self._paused = False
         self._blocked = False
         self._ended = False
@@ -68,13 +76,16 @@ class StreamLink(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A panel that has said all it has to say may still wait for its replies; TLS cannot half-close."""
         self._ended = True
-        return self._busy and self._transport.get_extra_info("sslcontext") is None
+        return self._owes() and self._transport.get_extra_info("sslcontext") is None
+
+    def _owes(self) -> bool:
+        return self._busy or self._later > 0
 
     def idle(self, now: float) -> bool:
         """Asked at every sweep, which is when something heard counts as heard."""
         if self._heard:
             self._heard, self._last = False, now
-        return not self._busy and now - self._last > self._idle_s
+        return not self._owes() and now - self._last > self._idle_s
 
     def abort(self) -> None:
         self._transport.abort()
@@ -98,13 +109,22 @@ class StreamLink(asyncio.Protocol):
             self._hand_over()
         self._control_reading()
 
-    def answered(self, replies: Sequence[bytes]) -> None:
+    def answered(self, replies: Sequence[bytes], later: int = 0) -> None:
         """The batch is on disk; what came meanwhile is the next one."""
+        self._later += later
         self._write(b"".join(replies))
         self._busy = bool(self._waiting)
         if self._busy:
             self._hand_over()
-        elif self._ended:
+        self._end_or_go_on()
+
+    def late(self, reply: bytes) -> None:
+        self._later -= 1
+        self._write(reply)
+        self._end_or_go_on()
+
+    def _end_or_go_on(self) -> None:
+        if self._ended and not self._owes():
             self._transport.close()
         self._control_reading()
 
@@ -126,7 +146,7 @@ class StreamLink(asyncio.Protocol):
         self._control_reading()
 
     def _control_reading(self) -> None:
-        wanted = self._blocked or len(self._waiting) >= WAITING_LIMIT
+        wanted = self._blocked or len(self._waiting) + self._later >= WAITING_LIMIT
         if wanted == self._paused or self._transport.is_closing():
             return
         self._paused = wanted
@@ -159,10 +179,9 @@ class DatagramLink(asyncio.DatagramProtocol):
             self._under_way += 1
             self._source.hand_over(_Datagram(self, addr, peer), [found])
 
-    def answered(self, replies: Sequence[bytes], addr: Any) -> None:
+    def answered(self, reply: bytes, addr: Any) -> None:
         self._under_way -= 1
-        for reply in replies:
-            self._write(reply, addr)
+        self._write(reply, addr)
 
     def _write(self, data: bytes, addr: Any) -> None:
         if data and not self._transport.is_closing():
@@ -177,5 +196,9 @@ class _Datagram:
         self._link = link
         self._addr = addr
 
-    def answered(self, replies: Sequence[bytes]) -> None:
-        self._link.answered(replies, self._addr)
+    def answered(self, replies: Sequence[bytes], later: int = 0) -> None:
+        for reply in replies:
+            self._link.answered(reply, self._addr)
+
+    def late(self, reply: bytes) -> None:
+        self._link.answered(reply, self._addr)

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec import Struct
+
 from tocsin.config.listening import split_listen
-from tocsin.engine.contracts import Intake, IntakeClosed, Refused, SourceState, Supervised
+from tocsin.engine.contracts import Intake, IntakeClosed, Refused, SourceState, Supervised, Taken
 from tocsin.model.event import Address
 from tocsin.protocols.dc09.frames import Dropped, RawFrame
 from tocsin.protocols.dc09.receiver import Answer, Receiver, Silence, Take
 from tocsin.protocols.dc09.replies import duh
+from tocsin.sources.acknowledging import may_acknowledge
 from tocsin.sources.dc09.events import Panels, submissions
 from tocsin.sources.dc09.links import Asker, DatagramLink, StreamLink, Taking
 from tocsin.sources.dc09.settings import AccountSettings, Dc09SourceSettings
@@ -28,6 +31,13 @@ BATCH_LIMIT = 1000
 """Links whose messages go to the disk together."""
 
 
+class Kept(Struct, frozen=True):
+    """A message on disk whose reply waits until a station has its events."""
+
+    reply: bytes
+    taken: Sequence[Taken]
+
+
 class Dc09Source:
     """See engine.contracts.Source. `port` is the port listened on, 0 while there is none."""
 
@@ -40,6 +50,8 @@ class Dc09Source:
         self._randomness = surroundings.randomness
         self._record = surroundings.record
         self._tell_heard = surroundings.heard
+        self._tell_contact = surroundings.contact
+        self._late = settings.acknowledge == "delivered"
         self._panels = Panels(settings)
         self._receiver = Receiver(self._panels)
         self._intake: Intake | None = None
@@ -108,7 +120,7 @@ class Dc09Source:
         return [SourceState(subject, True, at) for subject, at in heard if subject not in watched]
 
     def supervised(self) -> Sequence[Supervised]:
-        return [_supervised(account) for account in self.settings.accounts if account.supervision]
+        return [_supervised(account, self.settings) for account in self.settings.accounts if account.supervision]
 
     # What the links ask for
 
@@ -160,11 +172,38 @@ class Dc09Source:
             self._call_for_batch()
 
     async def _batch(self, batch: Sequence[tuple[Asker, Sequence[Taking]]]) -> None:
-        replies = await self._keep([taking for _, takings in batch for taking in takings])
+        answers = await self._keep([taking for _, takings in batch for taking in takings])
         place = 0
         for asker, takings in batch:
-            asker.answered(replies[place : place + len(takings)])
+            self._answer(asker, answers[place : place + len(takings)])
             place += len(takings)
+
+    def _answer(self, asker: Asker, answers: Sequence[bytes | Kept]) -> None:
+        """Replies now; those that wait for a station each in their own time, and nobody waits behind them."""
+        now = [each for each in answers if isinstance(each, bytes)]
+        if len(now) == len(answers):
+            asker.answered(now)
+            return
+        asker.answered(now, len(answers) - len(now))
+        for each in [each for each in answers if isinstance(each, Kept)]:
+            task = asyncio.get_running_loop().create_task(self._answer_late(asker, each))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer_late(self, asker: Asker, kept: Kept) -> None:
+        """Not delivered in time: no reply, the panel sends again (dc09.md 13.1)."""
+        assert self._intake is not None
+        reply = b""
+        try:
+            if await may_acknowledge(self.settings, self._intake, kept.taken):
+                reply = kept.reply
+            else:
+                why = f"no station has it within {self.settings.delivered_within:g} s; {asker.peer} is not acknowledged"
+                self._record(EventRefused(self.name, "not_delivered", why))
+        except Exception as error:  # noqa: BLE001 - the top of a task: the panel sends again
+            self._failed(error)
+        finally:
+            asker.late(reply)
 
     def dropped(self, reason: str, peer: str, detail: str = "") -> None:
         self._record(FrameDropped(self.name, reason, peer, detail))
@@ -181,9 +220,11 @@ class Dc09Source:
             if panel.known:
                 self._last_heard[verdict.rule.account] = now
                 self._tell_heard(self.name, verdict.rule.account)
+                if verdict.link_test and panel.device_id:
+                    self._tell_contact(panel.device_id)
             if verdict.link_test:
                 return verdict.reply
-            given = submissions(self.name, verdict, panel, now)
+            given = submissions(self.name, verdict, panel, now, unanswered=self._late)
             return Taking(verdict.reply, verdict.message, frame.binary_crc, given, panel.idle_s)
         if isinstance(verdict, Answer):
             self._record(EventRefused(self.name, verdict.reason, f"account {verdict.account} from {peer}"))
@@ -192,8 +233,8 @@ class Dc09Source:
             self.dropped(verdict.reason, peer, f"account {verdict.account}")
         return b""
 
-    async def _keep(self, takings: Sequence[Taking]) -> list[bytes]:
-        """The replies to send once everything is on disk; empty where the panel must send again."""
+    async def _keep(self, takings: Sequence[Taking]) -> Sequence[bytes | Kept]:
+        """The replies to send now that everything is on disk; empty where the panel must send again."""
         assert self._intake is not None
         try:
             taken = await self._intake.accept_many([each for taking in takings for each in taking.submissions])
@@ -206,7 +247,10 @@ class Dc09Source:
         for repeated in taken:
             if repeated.duplicate:
                 self.dropped("repeat", "")
-        return [taking.reply for taking in takings]
+        if not self._late:
+            return [taking.reply for taking in takings]
+        each_taken = iter(taken)
+        return [Kept(taking.reply, [next(each_taken) for _ in taking.submissions]) for taking in takings]
 
     def _not_kept(self, taking: Taking, error: Exception) -> bytes:
         """A refusal is told; after a defect the panel sends again."""
@@ -214,15 +258,22 @@ class Dc09Source:
         if isinstance(error, Refused):
             self._record(EventRefused(self.name, "refused", f"account {account}: {error}"))
             return duh(taking.message, taking.binary_crc)
-        trace = "".join(traceback.format_exception(error))
-        self._record(TaskFailed(f"source {self.name}", f"{type(error).__name__}: {error}", trace, 0.0))
+        self._failed(error)
         return b""
 
+    def _failed(self, error: Exception) -> None:
+        trace = "".join(traceback.format_exception(error))
+        self._record(TaskFailed(f"source {self.name}", f"{type(error).__name__}: {error}", trace, 0.0))
 
-def _supervised(account: AccountSettings) -> Supervised:
+
+def _supervised(account: AccountSettings, settings: Dc09SourceSettings) -> Supervised:
     address = Address(account.account, receiver=account.receiver, prefix=account.prefix)
-    interval_s = account.supervision or 0.0
-    return Supervised(account.subject, interval_s, account.supervision_allowance, address, account.area)
+    interval_s, first = account.supervision or 0.0, ""
+    alone_s = interval_s
+    if account.path == "second":
+        first, interval_s = settings.first_path(account), account.second_interval or interval_s
+    heard = (account.supervision_allowance, address, account.area)
+    return Supervised(account.subject, interval_s, *heard, path=account.path or "", first=first, alone_s=alone_s)
 
 
 def build(settings: Dc09SourceSettings, surroundings: SourceSurroundings) -> Dc09Source:

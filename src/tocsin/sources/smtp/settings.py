@@ -3,13 +3,13 @@
 import ipaddress
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.config.listening import is_loopback
 from tocsin.config.supervision import Interval
 from tocsin.model.kinds import Kind, State
-from tocsin.sources.settings import ListenTlsSettings, SourceSettings, refused
+from tocsin.sources.settings import ListenTlsSettings, SourceSettings
 from tocsin.sources.smtp.patterns import Pattern, compiled
 
 DeviceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@-]{1,200}$")]
@@ -102,13 +102,12 @@ class SmtpSourceSettings(SourceSettings):
     size: int = Field(16_000_000, ge=10_000, le=64_000_000, description="Largest mail, in bytes.")
     idle: Duration = Field(60.0, ge=5, le=600, description="Close connections that are silent for so long.")
     max_connections: int = Field(200, ge=1, le=5000, description="Connections at once.")
-    acknowledge: str = Field("stored", description="When a sender is told that its mail was taken.")
 
-    @field_validator("acknowledge")
-    @classmethod
-    def _stored_only(cls, value: str) -> str:
-        refused("acknowledge", value, "stored", "a mail is acknowledged when its event is on disk")
-        return value
+    @model_validator(mode="after")
+    def _answered_before_it_is_closed(self) -> "SmtpSourceSettings":
+        if self.acknowledge == "delivered" and self.delivered_within >= self.idle:
+            raise ValueError("delivered_within must be shorter than idle: the connection would be closed unanswered")
+        return self
 
     @model_validator(mode="after")
     def _closed_to_strangers(self) -> "SmtpSourceSettings":

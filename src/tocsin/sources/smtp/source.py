@@ -13,6 +13,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Intake, IntakeClosed, Refused, SourceState, Submission, Supervised
+from tocsin.sources.acknowledging import may_acknowledge
 from tocsin.sources.smtp.events import Mails, alarm_of, submission
 from tocsin.sources.smtp.reading import Reading, read_mail
 from tocsin.sources.smtp.settings import SmtpSourceSettings
@@ -183,7 +184,7 @@ class SmtpSource:
         self._tell_heard(self.name, subject)
 
     async def _kept(self, submissions: Sequence[Submission]) -> str:
-        """The answer to the mail, once its events are on disk."""
+        """The answer to the mail, once its events are on disk, or once a station has them."""
         assert self._intake is not None
         try:
             taken = await self._intake.accept_many(submissions)
@@ -192,6 +193,10 @@ class SmtpSource:
         except Refused as refused:
             self._record(EventRefused(self.name, "refused", str(refused)))
             return f"554 5.6.0 {str(refused)[:200]}"
+        if not await may_acknowledge(self.settings, self._intake, taken):
+            why = f"no station has it within {self.settings.delivered_within:g} s"
+            self._record(EventRefused(self.name, "not_delivered", f"{why}; the mail is to be sent again"))
+            return f"451 4.4.7 kept, but {why}: send it again"
         return f"250 2.0.0 kept as {' '.join(each.id for each in taken)}"
 
 

@@ -10,7 +10,7 @@ from tocsin.config.listening import ListenOrNot, split_listen
 from tocsin.config.supervision import Interval
 from tocsin.config.zones import TimeZone
 from tocsin.model.event import Address
-from tocsin.sources.settings import Listening, SourceSettings, refused
+from tocsin.sources.settings import Listening, SourceSettings
 from tocsin.transports.contract import Endpoint, TlsOptions
 
 Receiver = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{2}$")]
@@ -57,7 +57,9 @@ class SurgardSourceSettings(SourceSettings):
     unknown_accounts: Literal["accept", "refuse"] = Field(
         "accept", description="accept: kept and marked; refuse: acknowledged, counted and not kept."
     )
-    acknowledge: str = Field("stored", description="When the receiver is told that its record was taken.")
+    delivered_within: Duration = Field(
+        2.0, ge=0.5, le=2.5, description="With delivered: the longest wait for a station; then no answer is given."
+    )
     answer: Literal["byte", "letters", "none"] = Field(
         "byte", description="ACK as one byte; letters: ACK and CR LF in letters; none: listen along only."
     )
@@ -69,12 +71,6 @@ class SurgardSourceSettings(SourceSettings):
     device: DeviceId = Field("", description="The device that the receiver's own events belong to.")
     connect_timeout: Duration = Field(5.0, ge=1, le=30, description="Wait for the connection.")
     max_connections: int = Field(64, ge=1, le=10_000, description="Connections at once.")
-
-    @field_validator("acknowledge")
-    @classmethod
-    def _stored_only(cls, value: str) -> str:
-        refused("acknowledge", value, "stored", "receivers are acknowledged when their event is on disk")
-        return value
 
     @field_validator("heartbeat")
     @classmethod
@@ -88,6 +84,12 @@ class SurgardSourceSettings(SourceSettings):
         problem = link_problem(self.mode, self.hosts, self.listen, self.allowed, self.tls)
         if problem:
             raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
+    def _answers_what_is_delivered(self) -> "SurgardSourceSettings":
+        if self.acknowledge == "delivered" and self.answer == "none":
+            raise ValueError('acknowledge = "delivered" needs an answer: answer = "none" never gives one')
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from tocsin.store.contract import Accepted
 from tocsin.store.duplicates import Known, judge
+from tocsin.store.plans.contacting import write_conditions
 from tocsin.store.plans.names import destination_ids
 from tocsin.store.rows import Prepared, link_row, owed_row, photo_row, renamed, stored_event_of
 from tocsin.store.steps import Bulk, Query, Row, Steps
@@ -87,6 +88,7 @@ def _write(sorting: Sorting) -> Steps[None]:
     yield Bulk("add_photos", photos)
     yield Bulk("add_aliases", sorting.aliases)
     yield Bulk("add_links", [link_row(seq, arrival.event.link) for seq, arrival in new if arrival.event.link])
+    yield write_conditions(arrival.condition for _, arrival in new if arrival.condition is not None)
 
 
 def _earlier(answers: Sequence[Sequence[Accepted]]) -> Steps[dict[int, Accepted]]:

@@ -60,9 +60,9 @@ def due(
     return [due_of(row) for row in (yield _query("due", conditions, limit))]
 
 
-def recent_repeats(source: str, since: datetime) -> Steps[list[tuple[bytes, datetime]]]:
+def recent_repeats(source: str, since: datetime) -> Steps[list[tuple[bytes, datetime, int]]]:
     rows = yield Query("recent_repeats", (plain(source), microseconds(since)))
-    return [(bytes(key), instant(accepted_at)) for key, accepted_at in rows]
+    return [(bytes(key), instant(accepted_at), seq) for key, accepted_at, seq in rows]
 
 
 def photos(event_seq: int) -> Steps[list[Photo]]:

@@ -70,7 +70,7 @@ SELECT o.lane, o.pending, e.accepted_at FROM (
 ) o JOIN events e ON e.seq = o.oldest;
 
 -- recent_repeats: what a source recognises repeats by
-SELECT repeat_key, accepted_at FROM events
+SELECT repeat_key, accepted_at, seq FROM events
 WHERE source = ? AND accepted_at >= ? AND repeat_key IS NOT NULL ORDER BY accepted_at;
 
 -- devices: all devices
@@ -223,3 +223,15 @@ SELECT body FROM runs WHERE id = ?;
 
 -- runs [1]: the last runs of a system
 SELECT body FROM runs WHERE system = ? ORDER BY id DESC LIMIT ?;
+
+-- listened: how long the gateway has listened in all, in milliseconds
+SELECT value FROM meta WHERE name = 'listened_ms';
+
+-- contacts [4]: when each device was last heard
+SELECT device_id, heard_on, heard_at, battery FROM contacts ORDER BY device_id;
+
+-- drop_contact: the device is gone
+DELETE FROM contacts WHERE device_id = ?;
+
+-- conditions [4]: what was told last of each device
+SELECT device_id, matter, state, n FROM conditions ORDER BY device_id, matter;

@@ -139,3 +139,15 @@ ON CONFLICT (id) DO UPDATE SET body = excluded.body;
 -- put_healths: what is known of their state
 UPDATE inventory SET health = given.health FROM unnest(?::text[], ?::text[]) AS given (id, health)
 WHERE inventory.id = given.id;
+
+-- note_contacts: devices were heard, never earlier than known before
+INSERT INTO contacts (device_id, heard_on, heard_at, battery)
+SELECT * FROM unnest(?::text[], ?::bigint[], ?::bigint[], ?::bigint[])
+ON CONFLICT (device_id) DO UPDATE SET heard_on = excluded.heard_on,
+  heard_at = coalesce(excluded.heard_at, contacts.heard_at), battery = coalesce(excluded.battery, contacts.battery)
+WHERE excluded.heard_on >= contacts.heard_on;
+
+-- put_conditions: what was told last; something later stays
+INSERT INTO conditions (device_id, matter, state, n)
+SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::bigint[])
+ON CONFLICT (device_id, matter) DO UPDATE SET state = excluded.state, n = excluded.n WHERE excluded.n > conditions.n;

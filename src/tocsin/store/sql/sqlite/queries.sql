@@ -123,3 +123,13 @@ INSERT INTO inventory (id, system, body) VALUES {rows} ON CONFLICT (id) DO UPDAT
 -- put_healths: what is known of their state
 WITH given (id, health) AS (VALUES {rows})
 UPDATE inventory SET health = given.health FROM given WHERE inventory.id = given.id;
+
+-- note_contacts: devices were heard, never earlier than known before
+INSERT INTO contacts (device_id, heard_on, heard_at, battery) VALUES {rows}
+ON CONFLICT (device_id) DO UPDATE SET heard_on = excluded.heard_on,
+  heard_at = coalesce(excluded.heard_at, contacts.heard_at), battery = coalesce(excluded.battery, contacts.battery)
+WHERE excluded.heard_on >= contacts.heard_on;
+
+-- put_conditions: what was told last; something later stays
+INSERT INTO conditions (device_id, matter, state, n) VALUES {rows}
+ON CONFLICT (device_id, matter) DO UPDATE SET state = excluded.state, n = excluded.n WHERE excluded.n > conditions.n;

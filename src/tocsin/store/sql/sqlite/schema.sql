@@ -187,3 +187,20 @@ CREATE TABLE runs (
   body TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX runs_systems ON runs (system, id);
+
+-- When each device was last heard, written in batches. heard_on: the gateway's listening time then, in milliseconds.
+CREATE TABLE contacts (
+  device_id TEXT PRIMARY KEY,
+  heard_on INTEGER NOT NULL,
+  heard_at INTEGER,
+  battery INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What stations were told last of a device's connection and battery; written with the event that tells it.
+CREATE TABLE conditions (
+  device_id TEXT NOT NULL,
+  matter TEXT NOT NULL,
+  state TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  PRIMARY KEY (device_id, matter)
+) STRICT, WITHOUT ROWID;
