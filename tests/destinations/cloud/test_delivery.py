@@ -9,20 +9,26 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.destinations.cloud.conftest import CAMERA, LOST, data
+from tests.destinations.cloud.conftest import AT, CAMERA, LOST, NOTICE, kept
 
 from tocsin.destinations.cloud.destination import CloudDestination
 from tocsin.destinations.registry import DESTINATION_TYPES
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.contracts import Attempt, LinkDown, Rejected, TryLater
+from tocsin.engine.inventory.book import InventoryBook
+from tocsin.model.canonical import KeptDevice, Removal, Run, SystemStanding
 from tocsin.model.delivery import DeliveryKey, Due
+from tocsin.model.event import InventoryNotice
 from tocsin.model.kinds import Lane
 from tocsin.standins.cloud import CloudStandin, Demands
 from tocsin.standins.web_service import Misbehaviour, Reply
+from tocsin.store.contract import Store
+from tocsin.store.inventory import InventoryChange
+from tocsin.store.open import open_inline_store
 
 TOKEN = "sesame-of-the-gateway"
 KNOWN = Demands(token=TOKEN)
-RUN = "0195753e-7a11-7c3e-9d43-1f0c5f1d2b90"
+KEY = CAMERA.rpartition(":")[2]
 MakeAttempt = Callable[..., Attempt]
 
 
@@ -32,12 +38,26 @@ def due(id_: str = LOST.id, minutes: int = 0, **changes: Any) -> Due:
     return Due(DeliveryKey(7, "cloud"), Lane.STATUS, event.device_id, event.device_id, 0, event)
 
 
+def inventory(run: str, customer: str = "acct-4410") -> Due:
+    told = InventoryNotice("xp-hq", customer, run)
+    return due(f"notice of {run}", kind="info", device_id="", notice=told)
+
+
 class Bench:
-    def __init__(self, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
+    def __init__(self, surroundings: Surroundings, store: Store) -> None:
+        self.store = store
+        self.surroundings = msgspec.structs.replace(surroundings, book=InventoryBook(store, surroundings.clock))
         self.received: list[dict[str, Any]] = []
         self.closing = contextlib.AsyncExitStack()
         self.cloud: CloudStandin
+
+    async def read(self, run_id: str, *devices: KeptDevice) -> None:
+        """What a run of the system xp-hq leaves behind."""
+        run = Run(run_id, "xp-hq", "manual", "succeeded", AT, AT)
+        standing = SystemStanding("xp-hq", AT, last_run=run_id)
+        await self.store.keep_inventory(InventoryChange("xp-hq", standing, run, devices))
+        healths = {one.record.id: one.health for one in devices if one.health and one.removal is None}
+        await self.store.put_healths(healths)
 
     async def started(self, demands: Demands = KNOWN, *scripted: Misbehaviour) -> int:
         self.cloud = CloudStandin("127.0.0.1:0", self.received.append, self.surroundings.clock, demands)
@@ -61,19 +81,22 @@ PATHS = (("inventory", "inventory"), ("events", "health"))
 
 @pytest.fixture
 async def bench(surroundings: Surroundings) -> AsyncIterator[Bench]:
-    made = Bench(surroundings)
+    store = open_inline_store()
+    await store.open()
+    made = Bench(surroundings, store)
     yield made
     await made.closing.aclose()
+    await store.aclose()
 
 
 async def test_an_inventory_and_then_a_device_goes_offline(bench: Bench, make_attempt: MakeAttempt) -> None:
     destination, attempt = bench.destination(await bench.started()), make_attempt()
-    whole = msgspec.json.encode(data("brief-inventory.json"))
-    assert (await destination.deliver_inventory(whole, RUN, make_attempt())).answer == "HTTP 200 OK"
+    await bench.read("R1", kept(KEY))
+    assert (await destination.deliver(inventory("R1"), make_attempt())).answer == "HTTP 200 OK"
     assert bench.cloud.records.devices[CAMERA].status == "online"
     assert (await destination.deliver(due(), attempt)).answer == "HTTP 200 OK"
     assert bench.cloud.records.devices[CAMERA].status == "offline"
-    assert [one["key"] for one in bench.received] == [f"inv:{RUN}:1", f"evt:{LOST.id}"]
+    assert [one["key"][:9] for one in bench.received] == ["inv:R1:1:", f"evt:{LOST.id}"[:9]]
     assert [one.result for one in attempt.exchanges] == ["delivered"]
 
 
@@ -142,38 +165,66 @@ async def test_a_wrong_token_says_so_and_a_closed_port_too(bench: Bench, make_at
 async def test_extended_comes_in_packed_parts_and_removes(bench: Bench, make_attempt: MakeAttempt) -> None:
     port = await bench.started(Demands("extended", TOKEN))
     destination = bench.destination(port, profile="extended", gzip=True, max_devices=100)
-    whole = data("extended-inventory.json")
-    removed = whole["removed"][0]["id"]
-    ids = [removed, *(f"xp-hq:camera:{n}" for n in range(150))]
-    whole["devices"] = [{**whole["devices"][0], "id": id_} for id_ in ids]
-    first = {**whole, "removed": []}
-    await destination.deliver_inventory(msgspec.json.encode(first), RUN, make_attempt())
+    devices = [kept(f"{n:03}") for n in range(151)]
+    await bench.read("R1", *devices)
+    await destination.deliver(inventory("R1"), make_attempt())
     assert len(bench.cloud.records.devices) == 151
-    assert [(one["key"], one["packing"]) for one in bench.received] == [(f"inv:{RUN}:{n}", "gzip") for n in (1, 2)]
-    later = {**whole, "devices": whole["devices"][1:]}
-    await destination.deliver_inventory(msgspec.json.encode(later), "later", make_attempt())
-    assert (len(bench.cloud.records.devices), removed in bench.cloud.records.devices) == (150, False)
+    packings = [(one["key"][:9], one["packing"]) for one in bench.received]
+    assert packings == [("inv:R1:1:", "gzip"), ("inv:R1:2:", "")], "only what is large is packed"
+    gone = Removal(devices[0].record.id, "acct-4410", AT, "absent_from_source")
+    await bench.read("R2", msgspec.structs.replace(devices[0], removal=gone))
+    await destination.deliver(inventory("R2"), make_attempt())
+    assert (len(bench.cloud.records.devices), gone.id in bench.cloud.records.devices) == (150, False)
 
 
-async def test_brief_removes_by_absence_within_customer_and_system(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_brief_is_whole_and_removes_by_absence(bench: Bench, make_attempt: MakeAttempt) -> None:
+    destination = bench.destination(await bench.started(), max_devices=1)
+    await bench.read("R1", kept("1"), kept("2"), kept("3", "acct-9"))
+    for customer in ("acct-4410", "acct-9"):
+        await destination.deliver(inventory("R1", customer), make_attempt())
+    assert [len(one["said"]["devices"]) for one in bench.received] == [2, 1]
+    gone = Removal("xp-hq:camera:1", "acct-4410", AT, "absent_from_source")
+    await bench.read("R2", msgspec.structs.replace(kept("1"), removal=gone))
+    await destination.deliver(inventory("R2"), make_attempt())
+    assert sorted(bench.cloud.records.devices) == ["xp-hq:camera:2", "xp-hq:camera:3"]
+
+
+async def test_an_older_inventory_is_superseded(bench: Bench, make_attempt: MakeAttempt) -> None:
     destination = bench.destination(await bench.started())
-    whole = data("brief-inventory.json")
-    await destination.deliver_inventory(msgspec.json.encode(whole), "1", make_attempt())
-    other = {**whole["devices"][0], "id": "xp-hq:camera:new"}
-    await destination.deliver_inventory(msgspec.json.encode({"devices": [other]}), "2", make_attempt())
-    assert sorted(bench.cloud.records.devices) == ["og-main:reader:3-4", "xp-hq:camera:new"]
+    await bench.read("R2", kept("1"))
+    assert "superseded: run R2" in (await destination.deliver(inventory("R1"), make_attempt())).answer
+    assert bench.received == []
+    assert (await destination.deliver(inventory("R2"), make_attempt())).answer == "HTTP 200 OK"
+
+
+async def test_what_brief_cannot_say_is_not_sent(bench: Bench, make_attempt: MakeAttempt) -> None:
+    destination = bench.destination(await bench.started())
+    dim = msgspec.structs.replace(NOTICE, status="degraded", turned=False)
+    assert "it is degraded" in (await destination.deliver(due(notice=dim), make_attempt())).answer
+    await bench.read("R1")
+    assert "no device there" in (await destination.deliver(inventory("R1"), make_attempt())).answer
+    with pytest.raises(Rejected, match="of nothing else"):
+        await destination.deliver(due(notice=None), make_attempt())
+    assert bench.received == []
 
 
 async def test_a_part_that_fails_is_sent_again_with_all_others(bench: Bench, make_attempt: MakeAttempt) -> None:
     port = await bench.started(Demands("extended", TOKEN), Misbehaviour(), Misbehaviour(Reply(503)))
     destination = bench.destination(port, profile="extended", max_devices=1)
-    whole = data("extended-inventory.json")
-    whole["devices"] = [{**whole["devices"][0], "id": f"xp-hq:camera:{n}"} for n in range(2)]
+    await bench.read("R1", kept("1"), kept("2"))
     with pytest.raises(TryLater):
-        await destination.deliver_inventory(msgspec.json.encode(whole), RUN, make_attempt())
-    await destination.deliver_inventory(msgspec.json.encode(whole), RUN, make_attempt())
-    assert [one["key"][-1] for one in bench.received] == ["1", "2", "1", "2"]
-    assert sorted(bench.cloud.records.devices) == ["xp-hq:camera:0", "xp-hq:camera:1"]
+        await destination.deliver(inventory("R1"), make_attempt())
+    await destination.deliver(inventory("R1"), make_attempt())
+    first, second, again, rest = [one["key"] for one in bench.received]
+    assert ((first, second), bench.received[2]["repeat"]) == ((again, rest), True)
+    assert sorted(bench.cloud.records.devices) == ["xp-hq:camera:1", "xp-hq:camera:2"]
+
+
+async def test_a_store_that_cannot_be_read_is_asked_later(bench: Bench, make_attempt: MakeAttempt) -> None:
+    destination = bench.destination(await bench.started())
+    await bench.store.aclose()
+    with pytest.raises(TryLater, match="cannot be read"):
+        await destination.deliver(inventory("R1"), make_attempt())
 
 
 async def test_a_cancelled_delivery_can_be_sent_again(bench: Bench, make_attempt: MakeAttempt) -> None:
@@ -190,8 +241,10 @@ async def test_a_cancelled_delivery_can_be_sent_again(bench: Bench, make_attempt
 
 async def test_what_comes_late_does_not_overwrite_what_is_newer(bench: Bench, make_attempt: MakeAttempt) -> None:
     destination = bench.destination(await bench.started())
-    await destination.deliver_inventory(msgspec.json.encode(data("brief-inventory.json")), RUN, make_attempt())
-    await destination.deliver(due("b", minutes=2, kind="connection_restored"), make_attempt())
+    await bench.read("R1", kept(KEY))
+    await destination.deliver(inventory("R1"), make_attempt())
+    restored = msgspec.structs.replace(NOTICE, status="online")
+    await destination.deliver(due("b", minutes=2, notice=restored), make_attempt())
     await destination.deliver(due("a"), make_attempt())
     assert bench.cloud.records.devices[CAMERA].status == "online"
     assert "older than what is known" in bench.received[-1]["note"]

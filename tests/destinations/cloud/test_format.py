@@ -10,17 +10,16 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.destinations.cloud.conftest import CAMERA, LOST, data
+from tests.destinations.cloud.conftest import CAMERA, LOST, NOTICE, SCHEMAS, data
 
 from tocsin.config.fields import Secret
 from tocsin.destinations.cloud.addressing import address_of
 from tocsin.destinations.cloud.answers import judged
-from tocsin.destinations.cloud.format import event_key, health_body, inventory_key, inventory_parts, packed
+from tocsin.destinations.cloud.format import event_key, inventory_key, inventory_parts, packed
 from tocsin.destinations.cloud.settings import CloudSettings
-from tocsin.engine.contracts import Rejected
-from tocsin.model.delivery import DeliveryKey, Due
-from tocsin.model.event import Place
-from tocsin.model.kinds import KINDS, Lane
+from tocsin.engine.inventory.telling import health_body
+from tocsin.model.event import Event, HealthNotice, InventoryNotice
+from tocsin.model.inventory import HealthState
 from tocsin.standins.cloud import Invalid, Profile, read_health, read_inventory
 from tocsin.transports.http import HttpAnswer
 
@@ -29,7 +28,7 @@ NOW = datetime(2025, 3, 8, tzinfo=UTC)
 
 def schema(name: str, strict: bool = False) -> jsonschema_rs.Draft202012Validator:
     """`strict`: as the profile brief restricts it."""
-    found = data(f"{name}.schema.json")
+    found = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
     if strict:
         for one in (found, *found.get("$defs", {}).values()):
             one.update({"additionalProperties": False} if one["type"] == "object" else {})
@@ -41,104 +40,34 @@ def settings(**changes: Any) -> CloudSettings:
     return CloudSettings.model_validate({"name": "cloud", **urls, **changes})
 
 
-def due(**changes: Any) -> Due:
-    event = msgspec.structs.replace(LOST, **changes)
-    return Due(DeliveryKey(7, "cloud"), Lane.STATUS, CAMERA, CAMERA, 0, event)
-
-
-def body(given_due: Due, **changes: Any) -> bytes:
-    return health_body(settings(**changes), given_due, "north-depot")
+def told(notice: HealthNotice | InventoryNotice | None, **changes: Any) -> Event:
+    return msgspec.structs.replace(LOST, notice=notice, **changes)
 
 
 def test_a_brief_health_event_is_the_agreed_one_byte_for_byte() -> None:
     agreed = data("brief-health.json")
-    assert body(due()) == json.dumps(agreed, separators=(",", ":")).encode()
+    assert health_body(LOST, "brief") == json.dumps(agreed, separators=(",", ":")).encode()
     del agreed["customer_id"]
-    assert body(due(), customer_in_events=False) == json.dumps(agreed, separators=(",", ":")).encode()
-
-
-def test_an_extended_health_event_is_the_brief_one_and_more() -> None:
-    brief, extended = json.loads(body(due())), json.loads(body(due(), profile="extended"))
-    assert list(extended)[: len(brief)] == list(brief)
-    assert {key: extended[key] for key in brief} == brief
-    assert {key: extended[key] for key in extended if key not in (*brief, "event_id")} == {
-        "received_at": "2025-03-08T06:14:02.091Z",
-        "reason": "communication_lost",
-        "previous": "online",
-        "system_id": "xp-hq",
-        "seq": 7,
-    }
+    assert health_body(LOST, "brief", customer_in_events=False) == json.dumps(agreed, separators=(",", ":")).encode()
 
 
 @pytest.mark.parametrize("profile", ["brief", "extended"])
-@pytest.mark.parametrize(
-    ("kind", "state", "status"),
-    [
-        ("connection_lost", "new", "offline"),
-        ("connection_lost", "restore", "online"),
-        ("connection_restored", "new", "online"),
-    ],
-)
-def test_health_events_are_valid(profile: Profile, kind: str, state: str, status: str) -> None:
-    made = body(due(kind=kind, state=state), profile=profile)
+@pytest.mark.parametrize("status", ["online", "offline", "degraded"])
+def test_health_events_are_valid_for_schema_and_stand_in(profile: Profile, status: HealthState) -> None:
+    made = health_body(told(msgspec.structs.replace(NOTICE, status=status)), profile)
     schema("health-event", strict=profile == "brief").validate(json.loads(made))
-    assert read_health(made, profile).status == status
+    assert read_health(made, profile).status == ("online" if (profile, status) == ("brief", "degraded") else status)
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS - {"connection_lost", "connection_restored"}))
-def test_every_other_kind_is_filtered_with_its_reason(kind: str) -> None:
-    other = due(kind=kind)
-    assert f"not of {kind}" in address_of(settings(), other.event).unsupported
-    with pytest.raises(Rejected, match=f"not of {kind}"):
-        body(other)
+def test_what_a_cloud_is_told_of_and_in_which_line() -> None:
+    inventory = told(InventoryNotice("xp-hq", "acct-4410", "R1"), device_id="")
+    assert (address_of(LOST).queue, address_of(inventory).queue) == (CAMERA, "xp-hq acct-4410")
+    assert "of nothing else" in address_of(told(None)).unsupported
+    assert "no customer's" in address_of(told(msgspec.structs.replace(NOTICE, customer_id=""))).unsupported
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"device_id": ""}, "without a device"),
-        ({"state": "still"}, "is no change"),
-        ({"kind": "connection_restored", "state": "restore"}, "is no change"),
-    ],
-)
-def test_what_is_no_change_of_a_device_is_filtered(changes: dict[str, Any], said: str) -> None:
-    assert said in address_of(settings(), due(**changes).event).unsupported
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"device_id": "cam 1"}, "cannot be told"),
-        ({"device_id": "cam\r\nX: y"}, "cannot be told"),
-        ({"device_id": "c" * 201}, "cannot be told"),
-        ({"place": Place()}, "customer_in_events = false"),
-        ({"place": Place(customer_id="c" * 129)}, "no customer_id"),
-    ],
-)
-def test_what_cannot_be_told_is_set_aside_with_its_remedy(changes: dict[str, Any], said: str) -> None:
-    assert said in address_of(settings(), due(**changes).event).problem
-    with pytest.raises(Rejected, match=said):
-        body(due(**changes))
-
-
-def test_a_device_is_its_own_line_and_needs_no_customer_where_none_is_told() -> None:
-    found = address_of(settings(customer_in_events=False), due(place=Place()).event)
-    assert (found.address, found.queue, found.problem, found.unsupported) == (CAMERA, CAMERA, "", "")
-
-
-def test_a_test_never_becomes_a_real_state() -> None:
-    with pytest.raises(Rejected, match="real state"):
-        body(due(flags=("test",)))
-
-
-@given(st.text(), st.text(), st.text())
-def test_whatever_stands_in_an_event_it_is_valid_or_set_aside(device: str, customer: str, source: str) -> None:
-    told = due(device_id=device, place=Place(customer_id=customer), source=source)
-    addressed = address_of(settings(profile="extended"), told.event)
-    if addressed.address:
-        schema("health-event").validate(json.loads(body(told, profile="extended")))
-    else:
-        assert addressed.problem or addressed.unsupported
+def test_a_state_is_told_while_on_test_unless_it_is_to_be_held() -> None:
+    assert (settings().says_test(), settings(on_test="hold").says_test(), settings().is_cloud()) == (True, False, True)
 
 
 def test_the_agreed_inventories_are_valid_for_schema_and_stand_in() -> None:
@@ -196,7 +125,10 @@ def test_a_brief_inventory_stays_whole_and_an_extended_one_comes_in_parts() -> N
 
 
 def test_keys_and_packing_are_the_same_on_every_attempt() -> None:
-    assert (event_key(LOST), inventory_key("R", 2)) == ("evt:01J8ZQ5C7Q0000000000000001", "inv:R:2")
+    assert event_key("E") == "evt:E"
+    assert inventory_key("R", 2, b"x") == inventory_key("R", 2, b"x")
+    assert inventory_key("R", 2, b"x").startswith("inv:R:2:")
+    assert inventory_key("R", 2, b"x") != inventory_key("R", 2, b"y"), "states may have changed since the run"
     assert packed(b"x" * 20_000) == packed(b"x" * 20_000)
     assert gzip.decompress(packed(b"x" * 20_000)) == b"x" * 20_000
 

@@ -57,5 +57,12 @@ class CloudSettings(DestinationSettings):
         """Nothing of a health event comes late."""
         return 0.0
 
+    def is_cloud(self) -> bool:
+        return True
+
+    def says_test(self) -> bool:
+        """A device's state is no alarm: nobody is sent out for it, so it is told unless hold is said."""
+        return self.on_test != "hold"
+
     def carries_links(self) -> bool:
         return False
