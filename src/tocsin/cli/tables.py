@@ -162,7 +162,7 @@ def devices(
         return print_json(items)
     names = ("id", "name", "type", "area", "description", "origin", "status")
     columns = (*names, "last contact", "battery")
-    rows = [(*(str(item[name]) for name in names), _time(item["last_contact"]), _battery(item)) for item in items]
+    rows = [(*(str(item[name]) for name in names), local_time(item["last_contact"]), _battery(item)) for item in items]
     print_table(columns, rows, "no devices: [[devices]] in the configuration, or PUT /api/v1/devices/ID")
     for item in items:
         for warning in item["warnings"]:
