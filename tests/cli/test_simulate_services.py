@@ -98,7 +98,7 @@ def test_a_cloud_asks_for_its_token_and_is_patient_as_told(tocsin: Tocsin, tmp_p
         explained = tocsin("explain", "--event", "event.json")
         posted = [post(f"http://{place}/health"), told(station)["status"]]
     assert (checked.code, "fail" in checked.out) == (0, False), checked
-    assert "told of inventories and health only" in explained.out
+    assert "and of nothing else" in explained.out
     assert posted == [429, 429]
 
 
