@@ -81,12 +81,35 @@ def test_the_program_checks_and_renders_for_its_stand_in(
     assert re.search("4711", rendered.out)
 
 
+CLOUD = """type = "cloud"
+inventory_url = "http://{0}/inventory"
+events_url = "http://{0}/health"
+token = "sesame"
+"""
+
+
+def test_a_cloud_asks_for_its_token_and_is_patient_as_told(tocsin: Tocsin, tmp_path: Path) -> None:
+    switches = ("--token", "sesame", "--status", "429", "--retry-after", "5", "--times", "1")
+    with started(tmp_path, "simulate", "cloud", "--listen", "127.0.0.1:0", *switches) as station:
+        place = where(station)
+        (tmp_path / "tocsin.toml").write_text(SETTINGS.format(CLOUD.format(place)))
+        (tmp_path / "event.json").write_text(EVENT)
+        checked = tocsin("check", "--connect")
+        explained = tocsin("explain", "--event", "event.json")
+        posted = [post(f"http://{place}/health"), told(station)["status"]]
+    assert (checked.code, "fail" in checked.out) == (0, False), checked
+    assert "and of nothing else" in explained.out
+    assert posted == [429, 429]
+
+
 def test_what_cannot_be_used_is_said_plainly(tocsin: Tocsin) -> None:
     for arguments, said in (
         (("stages", "--fault", "Both"), "expected Sender or Receiver"),
         (("stages", "--status", "100"), "--status is 200 to 599"),
         (("manitou", "--framing", "x"), "expected one of crlf, stx-etx, null, length4, close"),
         (("osap", "--client-ca", "ca.pem"), "--client-ca needs --cert"),
+        (("cloud", "--profile", "long"), "expected brief or extended"),
+        (("cloud", "--retry-after", "5"), "--retry-after goes with --status"),
         (("osap", "--listen", "nowhere"), 'expected "host:port"'),
     ):
         ended = tocsin("simulate", *arguments)

@@ -5,6 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from tocsin.destinations.cloud.destination import build as build_cloud
+from tocsin.destinations.cloud.settings import CloudSettings
 from tocsin.destinations.dc09.destination import build as build_dc09
 from tocsin.destinations.dc09.settings import Dc09Settings
 from tocsin.destinations.ebus.destination import build as build_ebus
@@ -175,6 +177,13 @@ _TYPES = (
         "Nothing is published: Sur-Gard Contact ID records, for its receiver drivers of that family, are our choice.",
         MicrokeySettings,
         build_microkey,
+    ),
+    DestinationType(
+        "cloud",
+        "Service cloud (inventory and health, JSON over HTTPS)",
+        "Names of fields and workflows are a published brief; transport, customer_id in events and extended are ours.",
+        CloudSettings,
+        build_cloud,
     ),
 )
 DESTINATION_TYPES: dict[str, DestinationType] = {one.name: one for one in _TYPES}

@@ -3,6 +3,7 @@
 import typer
 
 from tocsin.cli.simulate import mail, posted, senders, stations, uploads
+from tocsin.cli.simulate.cloud import cloud
 from tocsin.cli.simulate.manitou import manitou
 from tocsin.cli.simulate.milestone import milestone
 from tocsin.cli.simulate.onguard import onguard
@@ -27,6 +28,7 @@ for _command in (
     posted.sureview_http,
     posted.sentinel_xml,
     onvif,
+    cloud,
     senders.panel,
     senders.detector,
 ):

@@ -68,7 +68,7 @@ def health_body(event: Event, profile: Profile, customer_in_events: bool = True)
         raise ValueError(f"event {event.id} says nothing of a device's health")
     body: dict[str, Any] = {
         "device_id": event.device_id,
-        "status": notice.status,
+        "status": notice.status if profile == "extended" else _ON_THE_WIRE.get(notice.status, notice.status),
         "timestamp": instant_text(event.occurred_at),
     }
     if customer_in_events:

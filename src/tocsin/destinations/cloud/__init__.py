@@ -1,0 +1,1 @@
+"""A service cloud that keeps the inventory and the health of devices."""

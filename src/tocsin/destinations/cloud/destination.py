@@ -1,0 +1,123 @@
+"""A service cloud: joins its documents with the HTTP transport."""
+
+from collections.abc import Sequence
+
+from tocsin.destinations.cloud.addressing import NO_NOTICE, address_of
+from tocsin.destinations.cloud.answers import judged
+from tocsin.destinations.cloud.format import GZIP_ABOVE, event_key, inventory_key, inventory_parts, packed
+from tocsin.destinations.cloud.settings import CloudSettings
+from tocsin.destinations.posting import Headers, Request, Service, Services, Verdict, shown_head
+from tocsin.destinations.surroundings import Surroundings
+from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
+from tocsin.engine.inventory.telling import Inventory, health_body, inventory_body
+from tocsin.model.delivery import Due, Receipt
+from tocsin.model.device import Device
+from tocsin.model.event import Event, HealthNotice, InventoryNotice, Photo
+from tocsin.store.contract import StoreError
+from tocsin.transports.http import HttpAnswer
+
+UNTRIED = "the token is not tried: there is no message that is none; its first answer tells"
+
+
+class CloudDestination:
+    """See engine.contracts.Destination."""
+
+    supervision_s: float | None = None
+
+    def __init__(self, settings: CloudSettings, surroundings: Surroundings) -> None:
+        self.name = settings.name
+        self.concurrency = settings.concurrency
+        self._settings = settings
+        self._around = surroundings
+        self._token = settings.token.reveal() if settings.token else ""
+        self._health = self._services(settings.events_url)
+        self._inventories = self._services(settings.inventory_url)
+
+    def address(self, event: Event, device: Device | None) -> Addressed:
+        return address_of(event)
+
+    def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
+        if isinstance(due.event.notice, InventoryNotice):
+            return [Rendered("inventory.json", b"", "read from the store when it is sent: whole, and the newest")]
+        request = self._request(self._health_body(due.event), event_key(due.event.id))
+        head = shown_head(self._settings.events_url, request, [self._token])
+        return [Rendered("request-head.txt", head, "secrets masked"), Rendered("health.json", request.shown)]
+
+    async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
+        notice = due.event.notice
+        if isinstance(notice, InventoryNotice):
+            return await self._deliver_inventory(notice, attempt)
+        if isinstance(notice, HealthNotice) and self._settings.profile == "brief" and not notice.turned:
+            return self._nothing_sent(f"profile brief knows online and offline only, and it is {notice.status}")
+        request = self._request(self._health_body(due.event), event_key(due.event.id))
+        return await self._health.post(request, self._judged, attempt)
+
+    async def _deliver_inventory(self, notice: InventoryNotice, attempt: Attempt) -> Receipt:
+        """Whole and as of now; what a later run has read is told by that run's own notice (connectors.md 2.7)."""
+        inventory = await self._read(notice)
+        if inventory.run is not None and inventory.run.id > notice.run:
+            return self._nothing_sent(f"superseded: run {inventory.run.id} has read the system since")
+        if self._settings.profile == "brief" and not inventory.devices:
+            return self._nothing_sent(f"profile brief cannot say that {notice.customer_id} has no device there")
+        return await self._post_parts(inventory_body(inventory, self._settings.profile), notice.run, attempt)
+
+    async def _read(self, notice: InventoryNotice) -> Inventory:
+        book = self._around.book
+        if book is None:
+            raise Rejected("there is no store that inventories could be read from")
+        try:
+            return await book.inventory(notice.system, notice.customer_id)
+        except StoreError as error:
+            raise TryLater(f"the inventory of {notice.system} cannot be read: {error}") from error
+
+    async def _post_parts(self, body: bytes, run_id: str, attempt: Attempt) -> Receipt:
+        """In one request or, extended, in parts; the last one's receipt. When one fails all are sent again."""
+        parts = inventory_parts(body, self._settings.max_devices)
+        for number, part in enumerate(parts, start=1):
+            request = self._request(part, inventory_key(run_id, number, part))
+            receipt = await self._inventories.post(request, self._judged, attempt)
+        return receipt
+
+    def _health_body(self, event: Event) -> bytes:
+        if not isinstance(event.notice, HealthNotice):
+            raise Rejected(NO_NOTICE)
+        return health_body(event, self._settings.profile, self._settings.customer_in_events)
+
+    def _nothing_sent(self, why: str) -> Receipt:
+        return Receipt(self.hosts_in_use(), f"nothing sent: {why}")
+
+    async def supervise(self, attempt: Attempt) -> Receipt:
+        raise LinkDown("a service cloud has no supervision")
+
+    async def check(self) -> Sequence[CheckStep]:
+        """Both addresses: name, TCP, TLS; nothing is sent."""
+        steps = await self._inventories.check(self._around.network)
+        if self._inventories.in_use != self._health.in_use:
+            steps += await self._health.check(self._around.network)
+        return [*steps, CheckStep("login", True, UNTRIED)] if all(step.ok for step in steps) else steps
+
+    def hosts_in_use(self) -> str:
+        return self._health.in_use
+
+    async def aclose(self) -> None:
+        await self._health.aclose()
+        await self._inventories.aclose()
+
+    def _services(self, url: str) -> Services:
+        settings = self._settings
+        service = Service(url, settings.tls.options(), settings.timeout, [self._token], settings.concurrency)
+        return Services([service], self._around.clock)
+
+    def _judged(self, answer: HttpAnswer, host: str) -> Verdict:
+        return judged(answer, host, self._around.clock.now())
+
+    def _request(self, body: bytes, key: str) -> Request:
+        headers: Headers = [("Content-Type", "application/json"), ("Idempotency-Key", key)]
+        headers += [("Authorization", f"Bearer {self._token}")] if self._token else []
+        if self._settings.gzip and len(body) > GZIP_ABOVE:
+            return Request([*headers, ("Content-Encoding", "gzip")], packed(body), body, "sent with gzip")
+        return Request(headers, body, body)
+
+
+def build(settings: CloudSettings, surroundings: Surroundings) -> CloudDestination:
+    return CloudDestination(settings, surroundings)
