@@ -242,3 +242,16 @@ def test_a_broken_destination_stops_check_also_where_run_would_leave_it_out(tocs
     ended = tocsin("check")
     assert ended.code == 2
     assert ended.out.endswith("tocsin.toml: usable in part, 1 error, 0 warnings\n")
+
+
+def test_connect_tries_systems_too(tocsin: Tocsin, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    system = f'[[systems]]\nname = "xp"\ntype = "milestone"\nurl = "{url}"\nusername = "u"\npassword = "p"\n'
+    file = tmp_path / "systems.toml"
+    file.write_text(f'[gateway]\nname = "x"\ndata_dir = "data"\n[api]\nlisten = "127.0.0.1:0"\n{system}')
+    ended = tocsin("-c", str(file), "check", "--connect")
+    assert ended.code == 1
+    assert "\nxp:\n" in ended.out
+    assert "FAILED" in ended.out

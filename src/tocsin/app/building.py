@@ -23,7 +23,7 @@ from tocsin.store.contract import Store
 from tocsin.systems.registry import SYSTEM_TYPES
 from tocsin.systems.settings import SystemSettings
 from tocsin.systems.surroundings import SystemSurroundings
-from tocsin.telemetry.record import Recorder
+from tocsin.telemetry.record import Occurrence, Recorder
 from tocsin.transports.sockets import SocketNetwork
 
 SHARED_LEASE_S = 2.0
@@ -83,6 +83,16 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
 def _system(entry: SystemSettings, around: Surroundings) -> System:
     surroundings = SystemSurroundings(around.clock, around.randomness, around.record, around.network)
     return SYSTEM_TYPES[entry.type].build(entry, surroundings)
+
+
+def system_alone(entry: SystemSettings) -> System:
+    """A system without a gateway around it, to be checked; nothing it records is kept."""
+    surroundings = SystemSurroundings(LoopClock(), random.SystemRandom(), _unrecorded, SocketNetwork())
+    return SYSTEM_TYPES[entry.type].build(entry, surroundings)
+
+
+def _unrecorded(occurrence: Occurrence, /) -> None:
+    """What is only checked is not counted."""
 
 
 def _ages(settings: Configuration) -> RetentionAges:

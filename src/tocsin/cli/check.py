@@ -1,6 +1,7 @@
-"""`tocsin check`: is the configuration right, and with --connect: does each station answer."""
+"""`tocsin check`: is the configuration right, and with --connect: does each station and each system answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from tocsin.engine.contracts import CheckStep
 if TYPE_CHECKING:
     from tocsin.app.offline import Offline
     from tocsin.app.settings import Loaded
+    from tocsin.systems.settings import SystemSettings
 
 _DEADLINE_S = 120.0
 _MOST_WARNINGS = 50
@@ -21,12 +23,12 @@ _Tried = Iterator[tuple[str, Sequence[CheckStep]]]
 
 def check(
     context: typer.Context,
-    connect: Annotated[bool, typer.Option("--connect", help="Also try to listen, and to reach each station.")] = False,
+    connect: Annotated[bool, typer.Option("--connect", help="Also listen, and reach stations and systems.")] = False,
 ) -> None:
-    """Check the configuration; --connect tries the stations too.
+    """Check the configuration; --connect tries what it names.
 
     Touches no network without --connect; sends no event with it. Exit code 2: the configuration is wrong;
-    1: an address cannot be listened on, or a station cannot be used.
+    1: an address cannot be listened on, or a station or system cannot be used.
 
     Example: tocsin check --connect
     """
@@ -65,7 +67,7 @@ def _warnings(loaded: "Loaded", offline: "Offline | None") -> list[Problem]:
 
 
 def _try_all(loaded: "Loaded", offline: "Offline | None") -> _Tried:
-    """The addresses listened on, then every destination in turn."""
+    """The addresses listened on, then every destination and every system in turn."""
     import asyncio
     from pathlib import Path
 
@@ -75,15 +77,27 @@ def _try_all(loaded: "Loaded", offline: "Offline | None") -> _Tried:
         return
     yield from listening_steps(Path(loaded.file), loaded.settings)
     for name in offline.destinations:
-        yield name, asyncio.run(_try_one(offline, name))
+        yield name, asyncio.run(_within(partial(offline.check, name)))
+    for entry in loaded.settings.systems:
+        yield entry.name, asyncio.run(_within(partial(_try_system, entry)))
 
 
-async def _try_one(offline: "Offline", name: str) -> Sequence[CheckStep]:
+async def _try_system(entry: "SystemSettings") -> Sequence[CheckStep]:
+    from tocsin.app.building import system_alone
+
+    system = system_alone(entry)
+    try:
+        return await system.check()
+    finally:
+        await system.aclose()
+
+
+async def _within(work: Callable[[], Awaitable[Sequence[CheckStep]]]) -> Sequence[CheckStep]:
     import asyncio
 
     try:
         async with asyncio.timeout(_DEADLINE_S):
-            return await offline.check(name)
+            return await work()
     except TimeoutError:
         return [CheckStep("check", False, f"not finished within {_DEADLINE_S:.0f} s")]
 
