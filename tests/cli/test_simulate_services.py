@@ -89,7 +89,7 @@ token = "sesame"
 
 
 def test_a_cloud_asks_for_its_token_and_is_patient_as_told(tocsin: Tocsin, tmp_path: Path) -> None:
-    switches = ("--token", "sesame", "--status", "429", "--retry-after", "5", "--times", "1")
+    switches = ("--bearer", "sesame", "--status", "429", "--retry-after", "5", "--times", "1")
     with started(tmp_path, "simulate", "cloud", "--listen", "127.0.0.1:0", *switches) as station:
         place = where(station)
         (tmp_path / "tocsin.toml").write_text(SETTINGS.format(CLOUD.format(place)))

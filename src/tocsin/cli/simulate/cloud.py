@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def cloud(
     listen: Listen = "127.0.0.1:4130",
     profile: Annotated[str, typer.Option(help="Take this profile: brief or extended.")] = "brief",
-    token: Annotated[str, typer.Option(help="Demand this Bearer token.")] = "",
+    bearer: Annotated[str, typer.Option(help="Demand this bearer token.")] = "",
     refuse: Annotated[list[str], typer.Option(help="Answer 400 for this device; may be repeated.")] = [],  # noqa: B006
     cert: Cert = None,
     cert_key: CertKey = None,
@@ -40,11 +40,12 @@ def cloud(
     cut: Cut = False,
     times: Times = 0,
 ) -> None:
-    """A service cloud: inventories at /inventory, health events at /health, what it knows at GET /state.
+    """A service cloud for inventories and health events.
 
-    Bodies are checked strictly; what is wrong is answered 400 with its reasons.
+    Inventories at /inventory, health events at /health, what it knows at GET /state. Bodies are checked strictly;
+    what is wrong is answered 400 with its reasons.
 
-    Example: tocsin simulate cloud --token sesame --status 429 --retry-after 5 --times 2
+    Example: tocsin simulate cloud --bearer sesame --status 429 --retry-after 5 --times 2
     """
     from tocsin.engine.clock import LoopClock
     from tocsin.standins.cloud import CloudStandin, Demands
@@ -57,7 +58,7 @@ def cloud(
     if retry_after and not status:
         stop("--retry-after goes with --status, such as 429", WRONG_USE)
     patience = (("Retry-After", str(retry_after)),) if retry_after else ()
-    demands = Demands(cast("Profile", profile), token, tuple(refuse))
+    demands = Demands(cast("Profile", profile), bearer, tuple(refuse))
     standin = CloudStandin(listen, print_line, LoopClock(), demands, server_tls(cert, cert_key))
     misbehave(standin.web, Reply(status, headers=patience) if status else None, delay, silent, close, cut, times)
     until_stopped(standin.web.serve(started(listen)), f"cannot listen on {listen}")

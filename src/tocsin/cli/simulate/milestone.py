@@ -35,10 +35,11 @@ def milestone(
     cert: Cert = None,
     cert_key: CertKey = None,
 ) -> None:
-    """A Milestone XProtect site: API Gateway, Events and State service, recording server.
+    """A Milestone XProtect site with its recording server.
 
-    Strict: what it does not know is refused. POST /standin/unplug/3 takes camera 3 away, /standin/plug/3 puts it back;
-    also unplug-box, plug-box, unplug-recorder, plug-recorder, remove, drop, forget, revoke.
+    API Gateway, Events and State service, ImageServer. Strict: what it does not know is refused. POST
+    /standin/unplug/3 takes camera 3 away, /standin/plug/3 puts it back; also unplug-box, plug-box, unplug-recorder,
+    plug-recorder, remove, drop, forget, revoke.
 
     Example: tocsin simulate milestone --listen 127.0.0.1:4200 --cameras 2500 --boxes 800 --delay 0.05
     """

@@ -47,9 +47,10 @@ def onguard(
     cut: Cut = False,
     times: Times = 0,
 ) -> None:
-    """A small Lenel OnGuard with OpenAccess: two panels, readers, an alarm panel, a recorder with cameras.
+    """A small Lenel OnGuard with OpenAccess.
 
-    Each request is checked strictly; what is wrong is answered with an error and printed. The password is not printed.
+    It has two panels, readers, an alarm panel, and a recorder with cameras. Each request is checked strictly; what
+    is wrong is answered with an error and printed. The password is not printed.
 
     Example: tocsin simulate onguard --listen 127.0.0.1:8081 --flip 10
     """

@@ -1,6 +1,5 @@
 """`tocsin simulate onvif`."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,6 +76,8 @@ def _picture(path: Path | None) -> bytes:
 
 
 async def _serve(standin: "OnvifCameras", first: "OnvifCamera", every_s: float, listen: str) -> None:
+    import asyncio
+
     async with asyncio.TaskGroup() as group:
         group.create_task(standin.serve(started(listen)))
         if every_s:
@@ -84,6 +85,8 @@ async def _serve(standin: "OnvifCameras", first: "OnvifCamera", every_s: float, 
 
 
 async def _move(camera: "OnvifCamera", every_s: float) -> None:
+    import asyncio
+
     moving = False
     while True:
         await asyncio.sleep(every_s)
