@@ -281,7 +281,7 @@ class World:
             await self._judge_event(seq)
         if ledger.violations:
             worst_first = sorted(ledger.violations, key=lambda broken: "more urgent" in broken)
-            shown = "\n".join(worst_first[:10])
+            shown = "\n".join([*worst_first[:9], *worst_first[9:][-1:]])
             raise Violation(f"{len(ledger.violations)} promises broken\n{shown}")
 
     async def _judge_event(self, seq: int) -> None:
