@@ -70,7 +70,7 @@ def _dc09(record: Record) -> bool:
 
 def _surgard(record: Record) -> bool:
     """Two alarms of one zone are the same record (surgard.md 2): what the stand-in takes for a repeat counts too."""
-    return record["answer"] == "ACK" and record["kind"] != "heartbeat"
+    return bool(record["answer"] == "ACK" and record["kind"] != "heartbeat")
 
 
 def _manitou(record: Record) -> bool:
