@@ -1,6 +1,8 @@
 """From a system's facts to what a customer has: the scenarios of connectors.md 10.2 that are the engine's."""
 
 import asyncio
+import random
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -19,9 +21,12 @@ from tests.inventory.conftest import (
 )
 
 from tocsin.engine.inventory.rules import CustomerRule, Schedule
+from tocsin.engine.inventory.runs import RunParts, SystemRuns
+from tocsin.engine.inventory.source import SourceWatch
 from tocsin.engine.inventory.systems import TooSoon, Wish
 from tocsin.engine.inventory.telling import inventory_body
 from tocsin.engine.systems import LoginRefused, Unreachable
+from tocsin.model.canonical import KeptDevice, Run
 from tocsin.model.inventory import FoundDevice, Note
 
 MANY = [camera(n) for n in range(2500)]
@@ -396,5 +401,33 @@ def test_a_connectors_defect_ends_the_run_and_the_next_one_comes() -> None:
             last, first = await s.store.runs("xp", 2)
             assert (first.state, first.error) == ("failed", "internal error: RuntimeError: a defect")
             assert last.state == "succeeded"
+
+    virtually(main)
+
+
+def test_a_run_whose_outcome_is_kept_has_ended_for_whoever_asks_while_it_is_being_told() -> None:
+    async def main(clock):
+        telling, told = asyncio.Event(), asyncio.Event()
+
+        async def kept(run: Run, devices: Sequence[KeptDevice]) -> None:
+            telling.set()
+            await told.wait()
+
+        store = await opened()
+        ids = (f"run-{n}" for n in range(9))
+        parts = RunParts(
+            store, clock, random.Random(1), lambda _: None, lambda: next(ids), kept, lambda _: None, lambda: True
+        )
+        watch = SourceWatch("xp", clock, lambda _: None, lambda _: None)
+        runs = SystemRuns(ScriptedSystem(camera(1)), RULES, parts, watch)
+        work = asyncio.create_task(runs.run())
+        try:
+            await telling.wait()
+            asked, joined = await runs.request(Wish())
+            assert (asked.state, joined, runs.current()) == ("queued", False, None)
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+            await store.aclose()
 
     virtually(main)

@@ -1,6 +1,6 @@
-"""Runs one fuzz target with atheris: `python -m harness.fuzz TARGET CORPUS SECONDS`, tests/proof on the path.
+"""Runs one fuzz target with atheris: `python -m harness.fuzz TARGET CORPUS SECONDS SEED`, tests/proof on the path.
 
-`fuzz(target, folder, seconds)` does that in a child process and raises with the input that broke the promise.
+`fuzz(target, folder, seconds, seed)` does that in a child process and raises with the input that broke the promise.
 """
 
 import importlib
@@ -12,11 +12,13 @@ from pathlib import Path
 TARGETS = tuple(sorted(path.stem for path in Path(__file__).with_name("targets").glob("[a-z]*.py")))
 
 
-def fuzz(target: str, folder: Path, seconds: int) -> str:
-    """What the fuzzer printed. Raises AssertionError when the promise was broken."""
+def fuzz(target: str, folder: Path, seconds: int, seed: int = 0) -> str:
+    """What the fuzzer printed. The same seed makes the same inputs, 0 new ones. Raises AssertionError when the promise
+    was broken.
+    """
     path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        [sys.executable, "-m", "harness.fuzz", target, str(folder), str(seconds)],
+        [sys.executable, "-m", "harness.fuzz", target, str(folder), str(seconds), str(seed)],
         env={**os.environ, "PYTHONPATH": path},
         check=False,
         capture_output=True,
@@ -28,14 +30,15 @@ def fuzz(target: str, folder: Path, seconds: int) -> str:
     return done.stderr
 
 
-def main(target: str, folder: str, seconds: str) -> None:
+def main(target: str, folder: str, seconds: str, seed: str) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["tocsin"]):
         module = importlib.import_module(f"harness.targets.{target}")
     for number, seed in enumerate(module.SEEDS):
         Path(folder, f"seed-{number}").write_bytes(seed)
-    options = [f"-max_total_time={seconds}", "-max_len=6000", f"-artifact_prefix={folder}/", "-print_final_stats=1"]
+    options = [f"-max_total_time={seconds}", f"-seed={seed}", "-max_len=6000"]
+    options += [f"-artifact_prefix={folder}/", "-print_final_stats=1"]
     atheris.Setup(["fuzz", *options, folder], lambda data: module.one(bytes(data)))
     atheris.Fuzz()
 

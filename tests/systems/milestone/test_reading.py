@@ -28,7 +28,7 @@ from tocsin.systems.milestone.resources import (
     read_item,
 )
 from tocsin.systems.milestone.settings import MilestoneSettings
-from tocsin.systems.milestone.states import meanings_with, read_frame, settled, states_of
+from tocsin.systems.milestone.states import Occurred, meanings_with, read_frame, settled, states_of
 
 GOLDEN = Path(__file__).parent / "golden"
 CAMERA = "98ec38b9-66b3-48a5-b477-79aeb9e3331c"
@@ -221,6 +221,12 @@ def test_any_json_is_read_or_refused(body: Any) -> None:
             read()
         except ProtocolFault:
             continue
+
+
+@pytest.mark.parametrize("source", ["cameras/", "cameras/{}", "cameras/ ", "/{b}/", "", "users/b"])
+def test_a_state_of_nothing_that_is_named_is_left_out(source: str) -> None:
+    changed = Occurred("a", "6baad64b-c395-4f52-b6a3-dd1b64aa2f0f", source, "2025-03-08T06:14:02Z")
+    assert list(states_of(changed, meanings_with(()), Topology(), "UTC", "event")) == []
 
 
 @given(st.binary() | JSON.map(lambda body: json.dumps(body).encode()))

@@ -216,6 +216,7 @@ class SystemRuns:
             {identity: id_ for identity, id_ in read.identities.items() if identity not in issued},
         )
         await store.keep_inventory(change)
+        self._under_way = None  # it has ended for whoever asks from now on: what they changed it has not seen
         self.known.set()
         await self._tell(ended)
         return ended

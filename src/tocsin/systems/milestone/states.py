@@ -174,7 +174,8 @@ def _rank(state: FoundState) -> tuple[float, bool]:
 def _identity(source: str) -> Identity | None:
     resource, _, key = source.strip("/").rpartition("/")
     kind = KINDS.get(resource.rpartition("/")[2].lower())
-    return None if kind is None or not key else (kind, guid(key))
+    identity = guid(key)
+    return None if kind is None or not identity else (kind, identity)
 
 
 def _state(identity: Identity, state: HealthState, reason: Reason, topology: Topology, like: FoundState) -> FoundState:
