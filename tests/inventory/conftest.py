@@ -15,7 +15,7 @@ from tocsin.engine.contracts import CheckStep, Intake
 from tocsin.engine.gateway import Gateway, GatewayParts, Member
 from tocsin.engine.inventory.rules import HealthRules, SystemRules
 from tocsin.engine.inventory.systems import Wish
-from tocsin.engine.systems import NotSupported, SystemFault
+from tocsin.engine.systems import Frame, NotSupported, Span, SystemFault
 from tocsin.model.canonical import KeptDevice, Run
 from tocsin.model.event import HealthNotice, InventoryNotice
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note
@@ -86,6 +86,12 @@ class ScriptedSystem:
 
     async def photo(self, native_key: str, at: datetime | None = None) -> bytes:
         raise NotSupported("no pictures")
+
+    async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
+        raise NotSupported("no recordings")
+
+    def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
+        raise NotSupported("no recordings")
 
     async def command(self, kind: str, native_key: str, order: str) -> str:
         raise NotSupported("no orders")

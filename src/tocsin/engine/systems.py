@@ -53,6 +53,12 @@ class NotSupported(SystemFault):
     status: SourceStatus = "ok"
 
 
+class UnknownDevice(SystemFault):
+    """The system has no device under this key."""
+
+    status: SourceStatus = "ok"
+
+
 class Span(Struct, frozen=True):
     """From and to, aware UTC."""
 
@@ -62,6 +68,20 @@ class Span(Struct, frozen=True):
     @property
     def length(self) -> timedelta:
         return self.end - self.start
+
+
+Codec = Literal["h264", "h265", "jpeg", "aac"]
+
+
+class Frame(Struct, frozen=True):
+    """One access unit as the recorder holds it, untouched: H.264 and H.265 with Annex B start codes, SEI units and
+    NAL order as recorded; AAC with its ADTS header. In decoding order. `at` is the recorder's time, aware UTC.
+    """
+
+    at: datetime
+    codec: Codec
+    key: bool
+    data: bytes
 
 
 class System(Protocol):
@@ -94,6 +114,16 @@ class System(Protocol):
 
     async def photo(self, native_key: str, at: datetime | None = None) -> bytes:
         """A JPEG of a camera, now or from its recording. Raises SystemFault."""
+
+    async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
+        """The unbroken stretches that are held of a camera within the span, clipped to it, oldest first. Raises
+        SystemFault; UnknownDevice when the system has no such camera.
+        """
+
+    def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
+        """What was recorded, from the key frame at or before the start to the first frame after the end. The caller
+        closes it; a silence longer than the connector's deadline raises Unreachable.
+        """
 
     async def command(self, kind: str, native_key: str, order: str) -> str:
         """Carry out an order (`siren`, `stop_siren`, `arm`, `disarm`, `trigger`); what the system answered."""

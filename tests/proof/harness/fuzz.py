@@ -35,8 +35,8 @@ def main(target: str, folder: str, seconds: str, seed: str) -> None:
 
     with atheris.instrument_imports(include=["tocsin"]):
         module = importlib.import_module(f"harness.targets.{target}")
-    for number, seed in enumerate(module.SEEDS):
-        Path(folder, f"seed-{number}").write_bytes(seed)
+    for number, start in enumerate(module.SEEDS):
+        Path(folder, f"seed-{number}").write_bytes(start)
     options = [f"-max_total_time={seconds}", f"-seed={seed}", "-max_len=6000"]
     options += [f"-artifact_prefix={folder}/", "-print_final_stats=1"]
     atheris.Setup(["fuzz", *options, folder], lambda data: module.one(bytes(data)))

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from tocsin.engine.contracts import CheckStep, Intake
-from tocsin.engine.systems import Capability, NotSupported
+from tocsin.engine.systems import Capability, Frame, NotSupported, Span
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note
 from tocsin.systems.milestone.checking import Checks
 from tocsin.systems.milestone.driver_settings import DriverSettingsCache
@@ -104,6 +104,12 @@ class MilestoneSystem:
 
     async def photo(self, native_key: str, at: datetime | None = None) -> bytes:
         return await self._photos.photo(native_key, at, self._stream.topology.recorder_of.get(native_key))
+
+    async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
+        raise NotSupported("recordings of XProtect are not read yet")
+
+    def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
+        raise NotSupported("recordings of XProtect are not read yet")
 
     async def command(self, kind: str, native_key: str, order: str) -> str:
         raise NotSupported("orders to XProtect are not supported: it is only read")

@@ -5,7 +5,16 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from tocsin.engine.contracts import CheckStep, Intake
-from tocsin.engine.systems import Capability, LicenceRefused, LoginRefused, Misconfigured, NotSupported, SystemFault
+from tocsin.engine.systems import (
+    Capability,
+    Frame,
+    LicenceRefused,
+    LoginRefused,
+    Misconfigured,
+    NotSupported,
+    Span,
+    SystemFault,
+)
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note
 from tocsin.systems.onguard.alarms import Alarms
 from tocsin.systems.onguard.checking import check
@@ -84,6 +93,12 @@ class OnGuardSystem:
 
     async def photo(self, native_key: str, at: datetime | None = None) -> bytes:
         raise NotSupported("OpenAccess gives no pictures; take them from the recorder")
+
+    async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
+        raise NotSupported("OnGuard holds no video")
+
+    def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
+        raise NotSupported("OnGuard holds no video")
 
     async def command(self, kind: str, native_key: str, order: str) -> str:
         if not self._settings.commands:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from tocsin.engine.contracts import CheckStep, Intake
-from tocsin.engine.systems import Capability, NotSupported, ProtocolFault
+from tocsin.engine.systems import Capability, Frame, NotSupported, ProtocolFault, Span
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note
 from tocsin.systems.onvif.checking import steps
 from tocsin.systems.onvif.fleet import Fleet, Listed
@@ -62,6 +62,12 @@ class OnvifSystem:
             return await one.device.stream_uri(camera.profile)
         except SoapFault as fault:
             raise ProtocolFault(f"{one.endpoint} gives no address for a stream: {fault}") from None
+
+    async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
+        raise NotSupported("recordings of cameras are not read yet")
+
+    def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
+        raise NotSupported("recordings of cameras are not read yet")
 
     async def command(self, kind: str, native_key: str, order: str) -> str:
         if order not in _ORDERS:
