@@ -280,6 +280,10 @@ class CloudStandin:
         self.records = Records()
         self.web = WebService(listen, out, self._examined, tls)
 
+    def demand(self, demands: Demands) -> None:
+        """From now on."""
+        self._demands = demands
+
     def _examined(self, request: web.Request, body: bytes) -> Examined:
         key = request.headers.get("Idempotency-Key", "")
         told: dict[str, Any] = {
