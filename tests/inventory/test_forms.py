@@ -15,7 +15,7 @@ from tests.inventory.conftest import RULES, camera
 
 from tocsin.engine.inventory.cron import Cron, jittered
 from tocsin.engine.inventory.health import event_id
-from tocsin.engine.inventory.normal import clean, hostname, instant_text, ip, mac, moment, place_on_network
+from tocsin.engine.inventory.normal import clean, host_of, hostname, instant_text, ip, mac, moment, place_on_network
 from tocsin.engine.inventory.reading import content_hash, device_id, snapshot
 from tocsin.engine.inventory.telling import Inventory, customers_of, health_body, inventory_body, inventory_of
 from tocsin.model.canonical import DeviceRecord, Health, KeptDevice, Removal, Run
@@ -110,6 +110,7 @@ def test_what_is_no_time(text: str) -> None:
 def test_texts_are_trimmed_composed_and_cut() -> None:
     assert clean("  a\u0000b\r\n\u0085c ", 200) == "abc"
     assert clean("e\u0301" * 300, 200) == "é" * 200
+    assert clean("  gate north  ", 5) == "gate"
 
 
 @given(some.text(max_size=60))
@@ -328,3 +329,12 @@ def test_what_is_no_cron(text: str) -> None:
 
 def test_the_interval_is_a_tenth_early_or_late() -> None:
     assert (jittered(100.0, 0.0), jittered(100.0, 0.5), jittered(100.0, 1.0)) == (90.0, 100.0, pytest.approx(110.0))
+
+
+@given(some.text(alphabet="0123456789.:/htps[]-a ", max_size=30))
+def test_the_short_way_reads_an_address_as_the_parser_does(text: str) -> None:
+    """What needs no parser is read the same by one that is asked all the same."""
+    short, long = host_of(text), host_of(f" {text}")
+    assert ip(short) == ip(long)
+    assert ip(text) == ip(f" {text}")
+
