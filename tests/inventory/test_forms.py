@@ -337,4 +337,3 @@ def test_the_short_way_reads_an_address_as_the_parser_does(text: str) -> None:
     short, long = host_of(text), host_of(f" {text}")
     assert ip(short) == ip(long)
     assert ip(text) == ip(f" {text}")
-

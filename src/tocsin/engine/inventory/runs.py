@@ -217,8 +217,8 @@ class SystemRuns:
         )
         await store.keep_inventory(change)
         self._under_way = None  # it has ended for whoever asks from now on: what they changed it has not seen
-        self.known.set()
         await self._tell(ended)
+        self.known.set()
         return ended
 
     async def _tell(self, run: Run) -> None:
