@@ -1,7 +1,6 @@
 """Recordings as one MP4 with its index in front, copied in a bounded child process (clearance.md 8.1)."""
 
 import asyncio
-import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -127,14 +126,22 @@ async def _conversed(
 
 async def _fed(child: Child, line: bytes, records: AsyncIterator[bytes] | None) -> None:
     assert child.stdin is not None
-    with contextlib.suppress(ConnectionError):  # it ended early; its exit code tells why
-        child.stdin.write(line)
-        if records is not None:
-            async for one in records:
-                child.stdin.write(one)
-                await child.stdin.drain()
-        await child.stdin.drain()
+    taken = await _taken(child.stdin, line)
+    if records is not None and taken:
+        async for one in records:
+            if not await _taken(child.stdin, one):
+                break
     child.stdin.close()
+
+
+async def _taken(stream: asyncio.StreamWriter, data: bytes) -> bool:
+    """False when the child has ended early; its exit code tells why."""
+    try:
+        stream.write(data)
+        await stream.drain()
+    except ConnectionError:
+        return False
+    return True
 
 
 async def _said(child: Child, last: type[Last], told: Callable[[float], None]) -> Last | None:
