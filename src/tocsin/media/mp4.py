@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tocsin.media.child import NotMade, bare_environment, ended, printable, reason_of
 from tocsin.media.in_child import GAVE_UP
-from tocsin.media.video_plan import CutPlan, FramesPlan, Probed, Progress, Written
+from tocsin.media.video_plan import CutPlan, FramesPlan, PlayPlan, Probed, Progress, Written
 
 MEMORY_BYTES = 2 * 1024**3
 LEAST_S = 30.0
@@ -50,6 +50,11 @@ async def muxed(
     return await _written(plan, records, limits, told)
 
 
+async def played(plan: PlayPlan, limits: Limits, told: Callable[[float], None]) -> Written | NotMade:
+    """What an RTSP server plays."""
+    return await _written(plan, None, limits, told)
+
+
 async def probed(path: Path) -> Probed | NotMade:
     """What a file contains."""
     line = os.fsencode(path) + b"\n"
@@ -57,7 +62,7 @@ async def probed(path: Path) -> Probed | NotMade:
 
 
 async def _written(
-    plan: CutPlan | FramesPlan,
+    plan: CutPlan | FramesPlan | PlayPlan,
     records: AsyncIterator[bytes] | None,
     limits: Limits,
     told: Callable[[float], None],

@@ -23,6 +23,17 @@ class FramesPlan(Struct, frozen=True, tag="frames", tag_field="mode"):
     audio: bool = True
 
 
+class PlayPlan(Struct, frozen=True, tag="play", tag_field="mode"):
+    """An RTSP server plays what was recorded from `at_us` on. `url` is a secret: it holds the password."""
+
+    into: str
+    url: str
+    at_us: int
+    length_us: int
+    timeout_s: float
+    audio: bool = True
+
+
 class Progress(Struct, frozen=True, tag="progress", tag_field="what"):
     seconds: float
 
