@@ -1,7 +1,8 @@
 """A fleet of ONVIF devices as one system."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 
 from tocsin.engine.contracts import CheckStep, Intake
@@ -9,6 +10,7 @@ from tocsin.engine.systems import Capability, Frame, NotSupported, ProtocolFault
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note
 from tocsin.systems.onvif.archive import Archive
 from tocsin.systems.onvif.checking import steps
+from tocsin.systems.onvif.discovery import look_around, unlisted
 from tocsin.systems.onvif.fleet import Fleet, Listed
 from tocsin.systems.onvif.found import Camera, output_key
 from tocsin.systems.onvif.listening import Listening
@@ -31,15 +33,41 @@ class OnvifSystem:
         self.name = settings.name
         self.capabilities: frozenset[Capability] = _capabilities(settings)
         self._settings = settings
+        self._randomness = surroundings.randomness
         self._fleet = Fleet(settings, surroundings)
         self._polling = Polling(settings, self._fleet, surroundings)
         self.listening = Listening(settings, self._fleet, surroundings)
 
     async def check(self) -> Sequence[CheckStep]:
-        return await steps(self._fleet)
+        async with self._looking() as proposed:
+            made = await steps(self._fleet)
+            return [*made, *(CheckStep("discovery", True, line) for line in await proposed)]
 
-    def devices(self) -> AsyncIterator[FoundDevice | Note]:
-        return self._fleet.read()
+    @asynccontextmanager
+    async def _looking(self) -> AsyncIterator[asyncio.Task[list[str]]]:
+        """Lines about devices in the network that are not listed, while the listed ones are read."""
+        task = asyncio.create_task(self._proposed())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _proposed(self) -> list[str]:
+        if not self._settings.discovery:
+            return []
+        hosts = {one.device.line.endpoint.host for one in self._fleet.listed}
+        try:
+            return unlisted(await look_around(self._randomness), hosts)
+        except OSError as error:
+            return [f"devices could not be looked for in the network: {error.strerror}"]
+
+    async def devices(self) -> AsyncIterator[FoundDevice | Note]:
+        async with self._looking() as proposed:
+            async for one in self._fleet.read():
+                yield one
+            for line in await proposed:
+                yield Note(line)
 
     def baseline(self) -> AsyncIterator[FoundState]:
         return self._polling.baseline()
