@@ -19,7 +19,7 @@ from tocsin.api.schema import described, json_of
 from tocsin.api.written import DEVICE_ID, DeviceIn, addresses_as_written, meant_device
 from tocsin.engine.contacts import DeviceState
 from tocsin.engine.sheet import Entry, Sheet
-from tocsin.model.command import Arming
+from tocsin.model.command import Arming, Order
 from tocsin.model.contact import Status
 from tocsin.model.device import Device, Thresholds
 from tocsin.telemetry.occurrences import Trouble
@@ -37,7 +37,8 @@ class DeviceView(Struct, frozen=True):
 
     `status`: online, offline (silent for too long), or unknown (no routine, or not heard yet); `battery_state`: good,
     low or critical. `armed` is what it confirmed last; `disarmed_until`: null while it is armed or disarmed without
-    end. `destinations`: the address each of them uses and where it came from; `warnings`: what is wrong with them.
+    end. `orders`: what its system can be told to do with it. `destinations`: the address each of them uses and where it
+    came from; `warnings`: what is wrong with them.
     """
 
     id: str
@@ -60,6 +61,7 @@ class DeviceView(Struct, frozen=True):
     schedule: str
     armed: bool
     disarmed_until: datetime | None
+    orders: Sequence[Order]
     destinations: Sequence[Entry]
     warnings: Sequence[str]
 
@@ -97,6 +99,7 @@ def device_view(device: Device, sheet: Sheet, arming: Arming | None, contact: De
         schedule=device.schedule,
         armed=arming is None or arming.armed,
         disarmed_until=None if arming is None or arming.armed else arming.until,
+        orders=device.orders,
         destinations=entries,
         warnings=sheet.warnings(device, entries),
     )
