@@ -20,6 +20,7 @@ REST = "/api/rest/v1/"
 SOAP = "/ManagementServer/ServerCommandServiceOAuth.svc"
 SOAP_ACTION = '"http://videoos.net/2/XProtectCSServerCommand/IServerCommandService/Login"'
 LARGEST_PAGE = 2000
+CONNECTION_LIFE_S = 14_400.0
 _LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form></form></body></html>"
 _TIME = re.compile(r"gt:'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z'")
 
@@ -46,10 +47,12 @@ class Gateway:
         self.stored: list[dict[str, Any]] = []
         self.recorder = ("http", "127.0.0.1", 7563)
         self.connection_token = ""
+        """What opens a recording server: the last one that was given."""
         self.redirect_to = "https://elsewhere.example.net/"
         self._clock = clock
         self._out = out
         self._tokens: dict[str, float] = {}
+        self._connection_tokens: dict[str, float] = {}
         self._windows = WindowsDoor(login)
 
     def revoke(self) -> None:
@@ -59,6 +62,14 @@ class Gateway:
     def admits(self, request: web.Request) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return scheme == "Bearer" and self._tokens.get(token, -1.0) > self._clock.monotonic()
+
+    def opens(self, token: str) -> bool:
+        """Whether a connection token opens a recording server."""
+        return bool(token) and token == self.connection_token
+
+    def lasts(self, token: str) -> bool:
+        """Whether one that did is good still."""
+        return self._connection_tokens.get(token, -1.0) > self._clock.monotonic()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -156,6 +167,7 @@ class Gateway:
         if login is None or not text_of(first(login, "instanceId")) or first(login, "currentToken") is None:
             raise Refusal(500, "Login needs instanceId and currentToken")
         self.connection_token = f"TOKEN#{secrets.token_hex(8)}"
+        self._connection_tokens[self.connection_token] = self._clock.monotonic() + CONNECTION_LIFE_S
         answer = (
             '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
             '<LoginResponse xmlns="http://videoos.net/2/XProtectCSServerCommand"><LoginResult>'

@@ -53,7 +53,7 @@ class MilestoneStandin:
         self.site = Site(plan)
         self.gateway = Gateway(self.site, login, assumptions, clock, out)
         self.events = Events(self.site, assumptions, clock, out)
-        self.recorder = Recorder(lambda: self.gateway.connection_token, assumptions, out)
+        self.recorder = Recorder(self.gateway.opens, self.gateway.lasts, assumptions, out)
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:

@@ -50,6 +50,9 @@ class MilestoneSettings(SystemSettings):
     timeout: Duration = Field(30.0, ge=0.1, le=600, description="One request.")
     list_timeout: Duration = Field(180.0, ge=0.1, le=1800, description="One page of a listing; all states at once.")
     photo_timeout: Duration = Field(20.0, ge=0.1, le=120, description="One photo from a recording server.")
+    export_timeout: Duration = Field(
+        60.0, ge=0.1, le=600, description="One answer of a recording server during an export: a few seconds of video."
+    )
     recorder_ca_file: str = Field(
         "", description="PEM file with the authority of the recording servers' certificates; absent: as tls.ca_file."
     )

@@ -12,11 +12,15 @@ from tocsin.engine.systems import Capability, Frame, NotSupported, Span
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note
 from tocsin.systems.milestone.checking import Checks
 from tocsin.systems.milestone.driver_settings import DriverSettingsCache
+from tocsin.systems.milestone.exports import Exports
 from tocsin.systems.milestone.joining import joined, kinds_of, topology_of
 from tocsin.systems.milestone.ntlm import WindowsLogin
 from tocsin.systems.milestone.photos import Photos
 from tocsin.systems.milestone.reading import read_configuration
+from tocsin.systems.milestone.recorders import Recorders
+from tocsin.systems.milestone.resources import RecordingServer
 from tocsin.systems.milestone.rest import Rest
+from tocsin.systems.milestone.sequences import Recordings
 from tocsin.systems.milestone.session import FORM, Asking, Session
 from tocsin.systems.milestone.settings import MilestoneSettings
 from tocsin.systems.milestone.stored_events import StoredEvents
@@ -35,7 +39,9 @@ class MilestoneSystem:
     """See engine.systems.System."""
 
     type = "milestone"
-    capabilities: frozenset[Capability] = frozenset({"inventory", "baseline", "events", "photo"})
+    capabilities: frozenset[Capability] = frozenset(
+        {"inventory", "baseline", "events", "photo", "recordings", "export"}
+    )
 
     def __init__(self, settings: MilestoneSettings, surroundings: SystemSurroundings) -> None:
         self.name = settings.name
@@ -52,7 +58,10 @@ class MilestoneSystem:
         self._stored = StoredEvents(self._rest, surroundings.clock, zone, settings.health.every, kinds)
         self._following_stored = False
         self._drivers = DriverSettingsCache(self._rest, surroundings.clock)
-        self._photos = Photos(settings, surroundings, self._management, self._session, self._rest)
+        recorders = Recorders(settings, surroundings, self._management, self._session, self._rest)
+        self._photos = Photos(recorders, settings.photo_timeout)
+        self._recordings = Recordings(recorders, settings.timeout)
+        self._exports = Exports(recorders, surroundings.clock, settings.export_timeout)
 
     async def check(self) -> Sequence[CheckStep]:
         checks = Checks(
@@ -103,13 +112,17 @@ class MilestoneSystem:
         raise NotSupported("events of XProtect are not taken as alarms")
 
     async def photo(self, native_key: str, at: datetime | None = None) -> bytes:
-        return await self._photos.photo(native_key, at, self._stream.topology.recorder_of.get(native_key))
+        return await self._photos.photo(native_key, at, self._recorder_of(native_key))
 
     async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
-        raise NotSupported("recordings of XProtect are not read yet")
+        return await self._recordings.of(native_key, span, self._recorder_of(native_key))
 
     def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
-        raise NotSupported("recordings of XProtect are not read yet")
+        return self._exports.frames(native_key, span, self._recorder_of(native_key))
+
+    def _recorder_of(self, camera: str) -> RecordingServer | None:
+        """As the last inventory found it."""
+        return self._stream.topology.recorder_of.get(camera)
 
     async def command(self, kind: str, native_key: str, order: str) -> str:
         raise NotSupported("orders to XProtect are not supported: it is only read")
