@@ -49,7 +49,7 @@ def milestone(
 
     API Gateway, Events and State service, ImageServer with a recording of each camera. Strict: what it does not know is
     refused. POST /standin/unplug/3 takes camera 3 away, /standin/plug/3 puts it back; also unplug-box, plug-box,
-    unplug-recorder, plug-recorder, remove, drop, forget, revoke.
+    unplug-recorder, plug-recorder, motion, still, input, input-off, remove, drop, forget, revoke.
 
     Example: tocsin simulate milestone --listen 127.0.0.1:4200 --cameras 2500 --boxes 800 --delay 0.05
     """

@@ -34,7 +34,7 @@ class Refusal(Exception):
 
 
 class Gateway:
-    """Answers requests. `stored` are the events that Events REST gives."""
+    """Answers requests. `stored` are the events that Events REST gives, `triggered` those that users have triggered."""
 
     def __init__(
         self, site: Site, login: Login, assumptions: Assumptions, clock: Clock, out: Callable[[dict[str, Any]], None]
@@ -45,6 +45,7 @@ class Gateway:
         self.faults: list[Fault] = []
         self.delay_s = 0.0
         self.stored: list[dict[str, Any]] = []
+        self.triggered: list[str] = []
         self.recorder = ("http", "127.0.0.1", 7563)
         self.connection_token = ""
         """What opens a recording server: the last one that was given."""
@@ -112,6 +113,8 @@ class Gateway:
             raise Refusal(401, "no token, or one that is not good")
         if path == SOAP:
             return self._soap(request, body)
+        if request.method == "POST" and path == f"{REST}events":
+            return self._triggered(body)
         if request.method != "GET" or not path.startswith(REST):
             raise Refusal(404, "no such resource")
         return self._resource(path.removeprefix(REST), parse_qsl(request.query_string, keep_blank_values=True))
@@ -156,6 +159,20 @@ class Gateway:
         self._tokens[token] = self._clock.monotonic() + self.login.life_s
         told = {"access_token": token, "expires_in": 3600, "token_type": "Bearer", "scope": "managementserver"}
         return web.json_response(told)
+
+    def _triggered(self, body: bytes) -> web.Response:
+        """Users may trigger user-defined events (4.7)."""
+        try:
+            event = msgspec.json.decode(body, type=dict[str, str])
+        except msgspec.DecodeError:
+            raise Refusal(400, "an event is expected") from None
+        known = self.site.collection("userDefinedEvents", self.recorder) or []
+        name = next((one["name"] for one in known if {"type": one["id"]} == event), None)
+        if name is None or not self.assumptions.administrator:
+            raise Refusal(403 if name else 400, "no event type that this user may trigger")
+        self.triggered.append(name)
+        told = {"id": secrets.token_hex(8), "type": event["type"], "source": f"userDefinedEvents/{event['type']}"}
+        return web.json_response({"data": told}, status=202)
 
     def _soap(self, request: web.Request, body: bytes) -> web.Response:
         if request.headers.get("SOAPAction") != SOAP_ACTION:

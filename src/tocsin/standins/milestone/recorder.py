@@ -154,7 +154,8 @@ class Recorder:
             return status + END + self._still(number, link.camera, _now_ms())
         at = int(text_of(first(root, "time"))) if method == "goto" else None
         if link.jpeg and at is not None:
-            return self._still(number, link.camera, self._picture_at(link.camera, at))
+            taken = self._picture_at(link.camera, at)
+            return _image(number, 0, "image/jpeg", b"") if taken is None else self._still(number, link.camera, taken)
         return await self._recorded(number, link, at)
 
     def _connect(self, root: "etree._Element", number: str, link: _Link) -> bytes:
@@ -169,13 +170,13 @@ class Recorder:
         link.token = _token(root) if granted else link.token
         return _connected("connectupdate", number, granted)
 
-    def _picture_at(self, camera: str, at: int) -> int:
-        """When the picture that is to be had for this moment was taken."""
+    def _picture_at(self, camera: str, at: int) -> int | None:
+        """When the picture that is to be had for this moment was taken; None: there is none."""
         archive = self.archive(camera)
         if archive.recorded(at // GOP_MS):
             return at
         number = archive.at_or_before(at)
-        return at if number is None else archive.gop(number).at_ms + GOP_MS - 1
+        return None if number is None else archive.gop(number).at_ms + GOP_MS - 1
 
     def _still(self, number: str, camera: str, at: int) -> bytes:
         moment = datetime.fromtimestamp(at / 1000, UTC)
