@@ -87,7 +87,7 @@ async def listening(bench: Any) -> AsyncIterator[Listening]:
 
 async def subscribed(one: Any, times: int) -> None:
     async with asyncio.timeout(10):
-        while sum(session.filters != [] for session in one.site.events._sessions.values()) < times:
+        while len(one.site.events.subscribed("cameras")) < times:
             await asyncio.sleep(0.01)
 
 

@@ -179,6 +179,13 @@ async def test_a_recorder_that_falls_silent(bench: Any) -> None:
         await taken_over(frames, [])
 
 
+async def test_a_recorder_that_never_answers_is_given_up(bench: Any) -> None:
+    one = await bench(export_timeout="300ms")
+    one.site.recorder.delay_s = 30.0
+    with pytest.raises(Unreachable, match=r"has not answered for 0\.3 s"):
+        await exported(one, 0.0, 1.0)
+
+
 async def test_closing_it_closes_the_connection(bench: Any) -> None:
     one = await bench()
     async with aclosing(one.system.export(CAMERA, Span(at(0), at(86_400)))) as frames:

@@ -79,7 +79,8 @@ class Exports:
 
     async def _renewed(self, link: ImageLink) -> None:
         """While a new token cannot be had, the old one may still be good."""
-        with suppress(SystemFault):
+        with suppress(SystemFault, TimeoutError):
             token = await self._recorders.token.value(self._timeout_s)
             if token != link.token:
-                await link.renew(token)
+                async with asyncio.timeout(self._timeout_s):
+                    await link.renew(token)

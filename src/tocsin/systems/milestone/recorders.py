@@ -2,6 +2,7 @@
 (connectors.md 4.9).
 """
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -101,8 +102,8 @@ class Recorders:
             link = await self._network.connect(endpoint, tls, timeout_s)
             try:
                 answers = Answers()
-                await link.send(connect_call(camera, token, jpeg))
-                self._admitted(await next_answer(link, answers), endpoint)
+                call = connect_call(camera, token, jpeg)
+                self._admitted(await _within(timeout_s, link, call, answers), endpoint)
                 yield ImageLink(link, answers, camera, token)
             finally:
                 await link.aclose()
@@ -121,6 +122,15 @@ class Recorders:
         if item is None:
             raise ProtocolFault(f"{path} cannot be read")
         return item
+
+
+async def _within(timeout_s: float, link: Connection, call: bytes, answers: Answers) -> Picture | Said:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await link.send(call)
+            return await next_answer(link, answers)
+    except TimeoutError:
+        raise Unreachable(f"the recording server has not answered for {timeout_s:g} s") from None
 
 
 async def next_answer(link: Connection, answers: Answers) -> Picture | Said:
