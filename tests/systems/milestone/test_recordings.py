@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.engine.systems import ProtocolFault, Span, SystemFault, UnknownDevice, Unreachable
+from tocsin.protocols.xml import local_name, read
+from tocsin.standins.milestone import recorder_soap
 from tocsin.standins.milestone.site import identity
 from tocsin.standins.milestone.switches import Assumptions
 from tocsin.systems.milestone import sequences
@@ -85,6 +88,14 @@ async def test_a_silent_recorder_ends_by_the_deadline(bench: Any) -> None:
     one.site.recorder.delay_s = 30.0
     with pytest.raises(Unreachable, match=r"0\.2 s"):
         await one.system.recordings(CAMERA, span(0, 1))
+
+
+def test_the_published_answer_is_read_and_the_stand_in_gives_the_same() -> None:
+    golden = (Path(__file__).parent / "golden/sequences.xml").read_bytes()
+    begin, end = NINE + timedelta(milliseconds=59), at(5) + timedelta(milliseconds=992)
+    assert read_sequences(HttpAnswer(200, "OK", (), golden)) == [Span(begin, end)]
+    own = recorder_soap._envelope([(ms(0), ms(5))])
+    assert [local_name(one) for one in read(own.encode()).iter()] == [local_name(one) for one in read(golden).iter()]
 
 
 def entries(*times: tuple[str, str]) -> bytes:
