@@ -19,18 +19,29 @@ from tocsin.engine.on_test import problem_with
 from tocsin.model.on_test import OnTest
 
 router = APIRouter(tags=["on test"])
+Included = Literal[
+    "panic",
+    "duress",
+    "fire",
+    "medical",
+    "gas",
+    "connection_lost",
+    "connection_restored",
+    "supervision_lost",
+    "supervision_restored",
+]
 Names = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=100)]
 
 
 class OnTestIn(Struct, frozen=True, forbid_unknown_fields=True, rename={"lasts": "for"}):
-    """`until`, or `for` such as `2h`; one of the two. `include` are life-safety kinds that are on test too."""
+    """`until`, or `for` such as `2h`; one of the two. `include` are kinds that stay real otherwise."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
     until: Annotated[datetime, Meta(tz=True)] | None = None
     lasts: Annotated[str, Meta(max_length=30)] = ""
     devices: Names = msgspec.field(default_factory=list)
     destinations: Names = msgspec.field(default_factory=list)
-    include: list[Literal["panic", "duress", "fire", "medical", "gas"]] = msgspec.field(default_factory=list)
+    include: list[Included] = msgspec.field(default_factory=list)
 
 
 class OnTestView(Struct, frozen=True):
