@@ -23,6 +23,10 @@ class Connections:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def standing(self) -> int:
+        return len(self._writers)
+
     async def listen(self, host: str, port: int) -> int:
         """Returns the port. Raises OSError."""
         self._server = await asyncio.start_server(self._accepted, host, port, ssl=self._tls, limit=self._limit)
