@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from tocsin.api.access import Rights
-from tocsin.api.bodies import decode, require_json
 from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import Operator, Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
@@ -72,9 +71,7 @@ async def list_tests(room: TheRoom, rights: Reader) -> Response:
 
 @router.post("/areas/{name:path}/test", **described("Put on test", OnTestView, 201, json_of(OnTestIn)))
 async def begin(name: str, request: Request, room: TheRoom, rights: Operator) -> Response:
-    require_json(request)
-    async with room.buffers.body(request, room.limits.small) as body:
-        given = decode(_bodies, body)
+    given = await room.buffers.small_json(request, _bodies)
     test = await room.gateway.tests.begin(_meant(room, rights, name, given))
     return answer(_view(test), 201)
 
