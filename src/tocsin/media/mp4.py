@@ -23,14 +23,17 @@ Child = asyncio.subprocess.Process
 
 
 class Limits(Struct, frozen=True):
-    """`seconds`: of wall clock and of computing; `most_bytes`: of the file."""
+    """`seconds`: of wall clock; `computing_s`: of processor time; `most_bytes`: of the file."""
 
     seconds: float
+    computing_s: float = LEAST_S
     most_bytes: int = 64 * 1024**3
 
 
-def limits_for(video_s: float) -> Limits:
-    return Limits(video_s * PER_SECOND_OF_VIDEO + LEAST_S)
+def limits_for(video_s: float, seconds: float | None = None) -> Limits:
+    """For so much video. `seconds`: for a source that has deadlines of its own."""
+    computing_s = video_s * PER_SECOND_OF_VIDEO + LEAST_S
+    return Limits(computing_s if seconds is None else seconds, computing_s)
 
 
 async def cut(plan: CutPlan, limits: Limits, told: Callable[[float], None]) -> Written | NotMade:
@@ -91,7 +94,7 @@ async def _talked(
 ) -> Last | NotMade:
     try:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-m", module, str(MEMORY_BYTES), str(max(1, round(limits.seconds))),
+            sys.executable, "-I", "-m", module, str(MEMORY_BYTES), str(max(1, round(limits.computing_s))),
             str(limits.most_bytes),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env=bare_environment(), limit=LONGEST_LINE,

@@ -41,3 +41,13 @@ class Probed(Struct, frozen=True, tag="probed", tag_field="what"):
     seconds: float
     codec: str
     sort: str
+
+
+class StillPlan(Struct, frozen=True):
+    """`path` empty: the JPEG that follows. `at_us` counts from the file's first picture."""
+
+    path: str
+    at_us: int = 0
+    side: int = 640
+    most_bytes: int = 262_144
+    pixels: int = 50_000_000
