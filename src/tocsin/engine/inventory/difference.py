@@ -3,7 +3,7 @@
 connectors.md 2.3.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -54,11 +54,12 @@ def compare(
     excluded = [
         _removed(one, now, "excluded_by_rule") for one in _alive(known.values()) if one.record.id in found.excluded
     ]
-    absent = [one for one in _alive(known.values()) if one.record.id not in found.records.keys() | found.excluded]
+    seen = found.records.keys() | found.excluded
+    absent = [one for one in _alive(known.values()) if one.record.id not in seen]
     missing = [replace(one, missing_count=one.missing_count + 1) for one in absent] if found.complete else []
     gone = [one.record.id for one in missing if one.missing_count >= rules.remove_after]
     guarded = _guarded(rules, known, found, gone, standing) and not accept_removals
-    removed = [] if guarded else gone
+    removed = frozenset(() if guarded else gone)
     after = _standing(standing, found, tuple(gone), guarded, now)
     written = [
         *(one for one in present if one != known.get(one.record.id)),
@@ -154,7 +155,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _missing_line(one: KeptDevice, removed: Sequence[str], after: int, guarded: bool) -> Difference:
+def _missing_line(one: KeptDevice, removed: Collection[str], after: int, guarded: bool) -> Difference:
     if one.record.id in removed:
         return _line("-", one, "no longer in the system")
     if guarded and one.missing_count >= after:
