@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
 from tests.inventory.conftest import RULES
 
 from tocsin.engine.inventory.difference import compare
@@ -43,3 +44,33 @@ def test_the_work_grows_with_the_devices_not_with_their_square() -> None:
         assert compared.counts.removed == count
         costs.append(Counted.looks)
     assert costs[1] < 6 * costs[0]
+
+
+def test_a_reading_that_is_not_complete_moves_no_device_and_leaves_none_out_by_rule() -> None:
+    """What a rule looks at, such as the location, may be just what could not be read."""
+    before = known(record("xp:camera:1", "acct-1"), record("xp:camera:2", "acct-1"), record("xp:camera:3", "acct-1"))
+    records = {id_: record(id_, "acct-2") for id_ in ("xp:camera:1", "xp:camera:4")}
+    for doubts in ((), ("camera groups could not be read",)):
+        found = Snapshot(records, excluded=frozenset({"xp:camera:2"}), doubts=doubts, seen=3)
+        compared = compare(RULES, before, found, SystemStanding("xp"), NOW)
+        lost = [(one.record.id, one.record.customer_id, one.removal is not None) for one in compared.changed]
+        added = ("xp:camera:4", "acct-2", False)
+        if doubts:
+            assert lost == [added]
+            assert [(line.what, line.id) for line in compared.differences] == [
+                ("+", "xp:camera:4"),
+                ("?", "xp:camera:1"),
+                ("?", "xp:camera:2"),
+                ("?", "xp:camera:3"),
+            ]
+        else:
+            assert lost[:3] == [("xp:camera:1", "acct-2", False), added, ("xp:camera:2", "acct-1", True)]
+            assert compared.changed[0].left[0].customer_id == "acct-1"
+
+
+def test_a_type_that_is_no_longer_wanted_goes_even_if_the_reading_was_not_complete() -> None:
+    microphone = DeviceRecord("xp:microphone:9", "Mic", "audio", "xp", "microphone", "9", "acct-4410")
+    rules = replace(RULES, include_types=frozenset({"camera"}))
+    found = Snapshot({}, excluded=frozenset({"xp:microphone:9"}), doubts=("page 7 failed",), seen=1)
+    compared = compare(rules, known(microphone), found, SystemStanding("xp"), NOW)
+    assert [one.removal is not None for one in compared.changed] == [True]

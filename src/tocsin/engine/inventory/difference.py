@@ -50,10 +50,12 @@ def compare(
     accept_removals: bool = False,
 ) -> Compared:
     """`known`: every device of the system, tombstones too, by id."""
-    present = [_present(known.get(id_), record, now) for id_, record in found.records.items()]
-    excluded = [
-        _removed(one, now, "excluded_by_rule") for one in _alive(known.values()) if one.record.id in found.excluded
-    ]
+    unmoved = [] if found.complete else _unmoved(known, found.records)
+    kept = {one.record.id for one in unmoved}
+    present = [_present(known.get(id_), record, now) for id_, record in found.records.items() if id_ not in kept]
+    left_out = [one for one in _alive(known.values()) if one.record.id in found.excluded]
+    unwanted = [one for one in left_out if found.complete or one.record.type not in rules.include_types]
+    excluded = [_removed(one, now, "excluded_by_rule") for one in unwanted]
     seen = found.records.keys() | found.excluded
     absent = [one for one in _alive(known.values()) if one.record.id not in seen]
     missing = [replace(one, missing_count=one.missing_count + 1) for one in absent] if found.complete else []
@@ -69,7 +71,7 @@ def compare(
     shown = [*_changes(known, present), *(_line("-", one, "excluded by rule or type") for one in excluded)]
     shown += [_missing_line(one, removed, rules.remove_after, guarded) for one in missing]
     if not found.complete:
-        shown += [_line("?", one, "not seen, but the reading was not complete") for one in absent]
+        shown += _doubtful(unmoved, [one for one in left_out if one.record.type in rules.include_types], absent)
     return Compared(
         state="held" if guarded else "succeeded" if found.complete else "partial",
         changed=written,
@@ -79,6 +81,18 @@ def compare(
         differences=shown[:MOST_SHOWN],
         notes=_notes(rules, found, gone, guarded, after),
     )
+
+
+def _unmoved(known: Mapping[str, KeptDevice], found: Mapping[str, DeviceRecord]) -> list[KeptDevice]:
+    """Devices that would go to another customer. What the rules look at, such as the location, may be just what was
+    not read: one customer's devices must not be told to another because of that.
+    """
+    pairs = ((known.get(id_), record) for id_, record in found.items())
+    return [
+        one
+        for one, record in pairs
+        if one and one.removal is None and one.record.customer_id not in ("", record.customer_id)
+    ]
 
 
 def _present(known: KeptDevice | None, record: DeviceRecord, now: datetime) -> KeptDevice:
@@ -165,6 +179,17 @@ def _missing_line(one: KeptDevice, removed: Collection[str], after: int, guarded
 
 def _line(what: str, one: KeptDevice, detail: str) -> Difference:
     return Difference(what, one.record.id, one.record.name, detail)  # type: ignore[arg-type]
+
+
+def _doubtful(
+    unmoved: Sequence[KeptDevice], left_out: Sequence[KeptDevice], absent: Sequence[KeptDevice]
+) -> list[Difference]:
+    """What would happen to devices if the reading were believed."""
+    return [
+        *(_line("?", one, "would be another customer's, but the reading was not complete") for one in unmoved),
+        *(_line("?", one, "a rule leaves it out, but the reading was not complete") for one in left_out),
+        *(_line("?", one, "not seen, but the reading was not complete") for one in absent),
+    ]
 
 
 def _counts(found: Snapshot, shown: Sequence[Difference], absent: int) -> Counts:
