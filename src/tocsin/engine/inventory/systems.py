@@ -1,7 +1,6 @@
 """All systems of a gateway: their runs, the watch of their states, and what is told of both."""
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin.engine.contracts import Clock, Intake, IntakeClosed, Randomness, Submission
+from tocsin.engine.contracts import Clock, Intake, Randomness, Submission
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.hub import Change, Hub
 from tocsin.engine.inventory.book import InventoryBook
@@ -187,13 +186,19 @@ class _Member:
         await self.runs.known.wait()
         await self._system.alarms(self._parts.intake)
 
-    async def _unknown(self) -> None:
-        """States of devices that are not listed: the inventory has changed. One run at most every five minutes."""
+    async def _unknown(self) -> bool:
+        """States of devices that are not listed: the inventory has changed. One run at most every five minutes; whether
+        it was asked for.
+        """
         now = self._parts.clock.monotonic()
-        if now - self._last_event_run >= EVENT_RUNS_EVERY_S:
-            self._last_event_run = now
-            with contextlib.suppress(Elsewhere, StoreUnavailable):
-                await self.runs.request(Wish("event", fresh=True, why="a state of a device that is not listed"))
+        if now - self._last_event_run < EVENT_RUNS_EVERY_S:
+            return False
+        try:
+            await self.runs.request(Wish("event", fresh=True, why="a state of a device that is not listed"))
+        except (Elsewhere, StoreUnavailable):
+            return False
+        self._last_event_run = now
+        return True
 
     async def _kept(self, run: Run, kept: Sequence[KeptDevice]) -> None:
         await self._take_over(kept)
@@ -204,11 +209,10 @@ class _Member:
         self.watch.take_over(kept, await self._parts.store.identities(self.rules.name))
 
     async def _tell_again(self) -> None:
-        """Who cannot be told now is told by the next run."""
-        with contextlib.suppress(IntakeClosed, StoreUnavailable):
-            standing = await self._parts.store.standing(self.rules.name)
-            if standing is not None:
-                await self._tell(standing.last_run, await self._parts.store.inventory(self.rules.name))
+        """Raises IntakeClosed, StoreUnavailable."""
+        standing = await self._parts.store.standing(self.rules.name)
+        if standing is not None:
+            await self._tell(standing.last_run, await self._parts.store.inventory(self.rules.name))
 
     async def _tell(self, run_id: str, kept: Sequence[KeptDevice]) -> None:
         """Every customer's inventory is owed to the clouds, whole; those who lost devices come first."""

@@ -77,7 +77,7 @@ async def _memberships(rest: Rest, listing: Listing) -> tuple[tuple[Membership, 
     groups = _items(listing, CameraGroup)
     members = await _together(rest, [f"cameraGroups/{quote(group.id, safe='')}/cameras" for group in groups])
     unread = sum(one.fault is not None for one in members)
-    text = f"{unread} of {len(groups)} camera groups could not be read; location = \"site\" does without them"
+    text = f'{unread} of {len(groups)} camera groups could not be read; location = "site" does without them'
     notes = [Note(text, partial=True)]
     found = tuple(
         Membership(group, frozenset(guid(str(item.get("id", ""))) for item in one.items))
