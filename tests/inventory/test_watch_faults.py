@@ -1,10 +1,9 @@
 """Faults in the middle of watching: nothing told is lost, nothing is asked for ever, and who is blind knows nothing."""
 
 import asyncio
-from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
-from msgspec.structs import replace
 from tests.inventory.conftest import ScriptedSystem, camera, health, opened, site, state, virtually
 from tests.inventory.test_watching import watched
 
@@ -182,7 +181,7 @@ def test_states_of_very_many_devices_leave_the_loop_and_the_disk_to_others_in_be
             while known[-1] < 3000:
                 await asyncio.sleep(0)
                 known.append(len(watch.healths()))
-            assert max(after - before for before, after in zip(known, known[1:], strict=False)) <= 500
+            assert max(after - before for before, after in pairwise(known)) <= 500
             await s.passes(5)
             assert store.largest == 500
         await store.aclose()
@@ -203,3 +202,36 @@ def test_a_baseline_may_take_as_long_as_there_are_devices() -> None:
             assert (status.source.status, status.devices) == ("ok", {"online": 2000})
 
     virtually(main)
+
+
+def silent_together(*devices: FoundDevice, itself: bool = False) -> list[tuple[str, str]]:
+    """What is told when all of them fall silent at once. `itself`: the system judges silence."""
+    told: list[tuple[str, str]] = []
+
+    async def main(clock):
+        system = ScriptedSystem(*devices)
+        system.capabilities |= {"blindness"} if itself else frozenset()
+        system.now = [state(one.native_key, "online", basis="poll") for one in devices]
+        async with site(clock, system, health(mode="poll", every_s=60.0)) as s:
+            await s.until(lambda: system.baselines == 2, 600)
+            system.now = [state(one.native_key, "offline", basis="poll") for one in devices]
+            await s.passes(600)
+            told.extend(s.told())
+
+    virtually(main)
+    return told
+
+
+def test_the_lenses_of_two_boxes_are_no_fleet() -> None:
+    """That two boxes are off at once is nothing unusual, however many lenses they have."""
+    lenses = [camera(f"a{n}", parent=("hardware", "a")) for n in range(4)]
+    assert len(silent_together(*lenses, camera("b"))) == 5
+
+
+def test_the_lenses_of_three_boxes_are_one() -> None:
+    lenses = [camera(f"{box}{n}", parent=("hardware", box)) for box in "abc" for n in range(2)]
+    assert silent_together(*lenses) == []
+
+
+def test_a_system_that_judges_silence_itself_is_believed() -> None:
+    assert len(silent_together(*[camera(n) for n in range(5)], itself=True)) == 5

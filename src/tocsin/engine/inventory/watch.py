@@ -39,7 +39,7 @@ CONFIRMED_EVERY_S = 10.0
 KEEP_EVERY = timedelta(minutes=5)
 """How old a confirmation may be on disk."""
 LEAST_FLEET = 3
-"""So many devices that all fall silent at once say more about the way there than about themselves."""
+"""So many boxes that all fall silent at once say more about the way there than about themselves."""
 Came = tuple[datetime, FoundState | Marker]
 
 
@@ -263,9 +263,16 @@ class HealthWatch:
             raise Unreachable(f"its states were not told within {limit_s / 60:.0f} minutes") from None
 
     def _all_silent(self, found: Sequence[FoundState]) -> bool:
-        if len(found) < LEAST_FLEET:
+        """Whether a whole fleet does not answer all at once. Many lenses of one box are one that does not."""
+        if "blindness" in self._system.capabilities:
             return False
-        return all(one.basis == "poll" and one.state == "offline" for one in found)
+        silent = all(one.basis == "poll" and one.state == "offline" for one in found)
+        return silent and len({self._box((one.kind, one.native_key)) for one in found}) >= LEAST_FLEET
+
+    def _box(self, identity: Identity) -> str | Identity:
+        id_ = self._ids.get(identity)
+        record = self._records.get(id_) if id_ else None
+        return (record.parent_id or record.id) if record else (id_ or identity)
 
     def _found(self, found: FoundState, state: Reported) -> bool:
         """Whether a state changed that was known before."""

@@ -112,7 +112,7 @@ class OnvifSystem:
 def _capabilities(settings: OnvifSettings) -> frozenset[Capability]:
     able: set[Capability] = {"inventory", "photo", "commands"}
     if settings.health.mode == "poll":
-        able |= {"baseline", "events"}
+        able |= {"baseline", "events", "blindness"}
     if not set(EVENT_KINDS).isdisjoint(settings.alarms):
         able.add("alarms")
     return frozenset(able)
