@@ -3,17 +3,19 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tocsin.engine.apart import Apart, at_once
 from tocsin.engine.contracts import Clock, IntakeClosed, Randomness
 from tocsin.engine.inventory.cron import Cron, jittered
 from tocsin.engine.inventory.difference import compare
-from tocsin.engine.inventory.reading import snapshot
+from tocsin.engine.inventory.reading import Identity, snapshot
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.source import SourceWatch
 from tocsin.engine.systems import ProtocolFault, System, SystemFault, Unreachable
@@ -65,6 +67,7 @@ class RunParts(NamedTuple):
     kept: Callable[[Run, Sequence[KeptDevice]], Awaitable[None]]
     changed: Callable[[Run], None]
     mine: Callable[[], bool]
+    apart: Apart = at_once
 
 
 class SystemRuns:
@@ -191,35 +194,17 @@ class SystemRuns:
 
     async def _take_over(self, run: Run, found: Sequence[FoundDevice | Note]) -> Run:
         name, store, now = self._rules.name, self._parts.store, self._parts.clock.now()
-        kept = {one.record.id: one for one in await store.inventory(name)}
-        issued = await store.identities(name)
-        read = snapshot(self._rules, found, issued)
+        kept, issued = await store.inventory(name), await store.identities(name)
         standing = await store.standing(name) or SystemStanding(name)
-        result = compare(self._rules, kept, read, standing, now, run.accept_removals)
-        ended = replace(
-            run,
-            state=result.state,
-            finished_at=now,
-            counts=result.counts,
-            notes=tuple(result.notes),
-            differences=tuple(result.differences),
-        )
+        change = await self._parts.apart(lambda: _change(self._rules, run, found, kept, issued, standing, now))
         if run.dry_run:
-            await self._put(ended)
-            return ended
-        change = InventoryChange(
-            name,
-            replace(result.standing, last_run=run.id),
-            ended,
-            result.changed,
-            result.forgotten,
-            {identity: id_ for identity, id_ in read.identities.items() if identity not in issued},
-        )
+            await self._put(change.run)
+            return change.run
         await store.keep_inventory(change)
         self._under_way = None  # it has ended for whoever asks from now on: what they changed it has not seen
         self.known.set()
-        await self._tell(ended)
-        return ended
+        await self._tell(change.run)
+        return change.run
 
     async def _tell(self, run: Run) -> None:
         """Whoever cannot be told now is told by the next run, which comes soon."""
@@ -245,3 +230,33 @@ class SystemRuns:
             return jittered(schedule.every_s, self._parts.randomness.random())
         now = self._parts.clock.now()
         return (Cron.parse(schedule.cron).after(now, ZoneInfo(schedule.time_zone)) - now).total_seconds()
+
+
+def _change(
+    rules: SystemRules,
+    run: Run,
+    found: Sequence[FoundDevice | Note],
+    kept: Sequence[KeptDevice],
+    issued: Mapping[Identity, str],
+    standing: SystemStanding,
+    now: datetime,
+) -> InventoryChange:
+    """What the run leaves behind. Pure, and long where there are many devices."""
+    read = snapshot(rules, found, issued)
+    result = compare(rules, {one.record.id: one for one in kept}, read, standing, now, run.accept_removals)
+    ended = replace(
+        run,
+        state=result.state,
+        finished_at=now,
+        counts=result.counts,
+        notes=tuple(result.notes),
+        differences=tuple(result.differences),
+    )
+    return InventoryChange(
+        rules.name,
+        replace(result.standing, last_run=run.id),
+        ended,
+        result.changed,
+        result.forgotten,
+        {identity: id_ for identity, id_ in read.identities.items() if identity not in issued},
+    )

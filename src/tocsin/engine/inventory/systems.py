@@ -9,6 +9,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tocsin.engine.apart import Apart, at_once
 from tocsin.engine.contracts import Clock, Intake, Randomness, Submission
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.hub import Change, Hub
@@ -27,6 +28,8 @@ from tocsin.store.contract import Store, StoreUnavailable
 from tocsin.telemetry.record import Recorder
 
 EVENT_RUNS_EVERY_S = 300.0
+AT_A_STRETCH = 500
+"""Devices that are entered in one transaction, so that an alarm's turn comes in between."""
 Work = tuple[str, str, Callable[[], Awaitable[None]]]
 __all__ = ["Elsewhere", "SystemStatus", "Systems", "SystemsParts", "TooSoon", "Wish"]
 
@@ -45,6 +48,7 @@ class SystemsParts(NamedTuple):
     book: InventoryBook
     node: str
     lease_ttl_s: float
+    apart: Apart = at_once
 
 
 class SystemStatus(Struct, frozen=True):
@@ -121,7 +125,16 @@ class _Member:
         self.runs = SystemRuns(
             system,
             rules,
-            RunParts(*shared, parts.randomness, parts.record, parts.new_id, self._kept, self._changed, self._mine),
+            RunParts(
+                *shared,
+                parts.randomness,
+                parts.record,
+                parts.new_id,
+                self._kept,
+                self._changed,
+                self._mine,
+                parts.apart,
+            ),
             self.source,
         )
         accept = parts.intake.accept_many
@@ -223,7 +236,7 @@ class _Member:
                     "", "info", now, now, name, text=f"inventory of {name}", notice=InventoryNotice(name, one, run_id)
                 )
             )
-            for one in customers_of(kept)
+            for one in await self._parts.apart(lambda: customers_of(kept))
             if one
         ]
         if told:
@@ -231,22 +244,25 @@ class _Member:
 
     async def _enter_devices(self, kept: Sequence[KeptDevice]) -> None:
         """So that alarms and health events find name and place; what people wrote about a device stays."""
-        book = self._parts.devices
-        now = self._parts.clock.now()
-        wanted = [found for one in kept if (found := self._entry(one))]
-        await book.keep([], [one for one in wanted if book.get(one.id) != one], now)
+        book, now = self._parts.devices, self._parts.clock.now()
+        news = await self._parts.apart(lambda: [one for one in kept if self._entry(one)])
+        for place in range(0, len(news), AT_A_STRETCH):
+            stretch = news[place : place + AT_A_STRETCH]  # looked at again: somebody may have written meanwhile
+            await book.keep([], [found for one in stretch if (found := self._entry(one))], now)
         for one in kept:
-            known = book.get(one.record.id)
-            if one.removal is not None and known is not None and known.origin == self.rules.name:
-                await book.delete(one.record.id)
+            known = book.get(one.record.id) if one.removal is not None else None
+            if known is not None and known.origin == self.rules.name:
+                await book.delete(known.id)
 
     def _entry(self, one: KeptDevice) -> Device | None:
+        """What is to be entered; None where it stands there already, or is somebody else's."""
         known = self._parts.devices.get(one.record.id)
         if one.removal is not None or (known is not None and known.origin != self.rules.name):
             return None
         before = known or Device(one.record.id, origin=self.rules.name)
         facts = {"name": one.record.name, "type": one.record.type, "customer_id": one.record.customer_id}
-        return replace(before, area=before.area or self.rules.area, **facts)
+        entered = replace(before, area=before.area or self.rules.area, **facts)
+        return entered if entered != known else None
 
     def _changed(self, run: Run) -> None:
         self._parts.hub.publish(Change("run", run.id, {"system": run.system, "state": run.state}))
