@@ -23,7 +23,7 @@ LONGEST_DETAIL = 200
 MOST_CHANGES = 50
 
 
-class Reported(Struct, frozen=True):
+class Reported(Struct, frozen=True, gc=False):
     """A state as it came in. `source_at`: by the source's own clock, if it said so; `known_at`: by ours, for a baseline
     when it was begun. The two clocks are never compared with each other.
     """
@@ -70,6 +70,10 @@ def event_id(system: str, device_id: str, status: str, at: datetime) -> str:
 
 class DeviceHealth:
     """What is known of one device, and what was told of it."""
+
+    __slots__ = (
+        "_changes", "_failures", "_last_told", "_newest", "_waits_until", "_wire", "device_id", "health", "told",
+    )  # fmt: skip
 
     def __init__(self, device_id: str, health: Health | None) -> None:
         self.device_id = device_id
