@@ -52,3 +52,17 @@ def test_an_inventory_is_put_together_apart() -> None:
             assert slow.works > before
 
     virtually(main)
+
+
+def test_devices_nobody_expects_to_hear_from_cost_nothing_until_they_are_heard() -> None:
+    async def main(clock):
+        async with site(clock, ScriptedSystem(*[camera(n) for n in range(3)])) as s:
+            await s.first_run()
+            await s.passes(60)
+            assert list((await s.store.contact_record()).contacts) == []
+            motion = Event("", "motion", clock.now(), clock.now(), "xp", device_id="xp:camera:1")
+            await s.gateway.intake.accept(Submission(motion))
+            await s.passes(60)
+            assert [one.device_id for one in (await s.store.contact_record()).contacts] == ["xp:camera:1"]
+
+    virtually(main)
