@@ -1,6 +1,6 @@
 """What a reading changes, as a pure function: its cost, and what a reading that is not complete may not change."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 from tests.inventory.conftest import RULES
@@ -74,3 +74,11 @@ def test_a_type_that_is_no_longer_wanted_goes_even_if_the_reading_was_not_comple
     found = Snapshot({}, excluded=frozenset({"xp:microphone:9"}), doubts=("page 7 failed",), seen=1)
     compared = compare(rules, known(microphone), found, SystemStanding("xp"), NOW)
     assert [one.removal is not None for one in compared.changed] == [True]
+
+
+def test_what_is_as_it_was_is_not_written_again() -> None:
+    """A hundred thousand rows in one transaction would hold up every alarm behind them."""
+    found = Snapshot({"xp:camera:1": record("xp:camera:1")}, seen=1)
+    first = compare(RULES, {}, found, SystemStanding("xp"), NOW)
+    (kept,) = first.changed
+    assert compare(RULES, {"xp:camera:1": kept}, found, first.standing, NOW + timedelta(hours=6)).changed == []

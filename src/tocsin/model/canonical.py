@@ -60,7 +60,9 @@ class Removal(Struct, frozen=True, gc=False):
 
 
 class KeptDevice(Struct, frozen=True, omit_defaults=True, gc=False):
-    """A record with its bookkeeping. `removal` is set on a tombstone; `left` are customers it was taken from."""
+    """A record with its bookkeeping. `updated_at`: when anything of it changed last. `removal` is set on a tombstone;
+    `left` are customers it was taken from.
+    """
 
     record: DeviceRecord
     content_hash: str

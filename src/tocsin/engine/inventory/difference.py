@@ -103,7 +103,8 @@ def _present(known: KeptDevice | None, record: DeviceRecord, now: datetime) -> K
     before = known.record.customer_id
     if before and before != record.customer_id and known.removal is None:
         left = (*left, Removal(record.id, before, now, "customer_changed"))
-    return replace(known, record=record, content_hash=digest, updated_at=now, missing_count=0, removal=None, left=left)
+    same = replace(known, record=record, content_hash=digest, missing_count=0, removal=None, left=left)
+    return known if same == known else replace(same, updated_at=now)
 
 
 def _removed(one: KeptDevice, now: datetime, reason: RemovalReason) -> KeptDevice:
