@@ -15,6 +15,7 @@ from tocsin.engine.apart import Apart, at_once
 from tocsin.engine.contracts import Clock, IntakeClosed, Randomness
 from tocsin.engine.inventory.cron import Cron, jittered
 from tocsin.engine.inventory.difference import compare
+from tocsin.engine.inventory.ending import ending
 from tocsin.engine.inventory.reading import Identity, snapshot
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.source import SourceWatch
@@ -32,6 +33,7 @@ RPC_EVERY_S = 60.0
 AGAIN_S = 60.0
 """After a run of which nobody could be told, because the store could not write."""
 LOOK_EVERY_S = 1.0
+MOST_UNWRITTEN = 20
 
 
 class TooSoon(Exception):
@@ -80,6 +82,7 @@ class SystemRuns:
         self._source = source
         self._queue: deque[Run] = deque()
         self._under_way: Run | None = None
+        self._unwritten: deque[Run] = deque(maxlen=MOST_UNWRITTEN)
         self._seen = 0
         self._woken = asyncio.Event()
         self._due = 0.0
@@ -115,8 +118,13 @@ class SystemRuns:
         if wish.trigger == "rpc":
             self._limit()
         run = self._new(wish)
-        await self._parts.store.put_run(run)
-        self._queue.append(run)
+        self._queue.append(run)  # at once: who asks while it is being written shall join it
+        try:
+            await self._parts.store.put_run(run)
+        except StoreUnavailable:
+            with contextlib.suppress(ValueError):
+                self._queue.remove(run)
+            raise
         self._woken.set()
         return run, False
 
@@ -133,15 +141,26 @@ class SystemRuns:
 
     async def _next(self) -> Run:
         """What is asked for goes first and at once; the schedule leaves a system in trouble alone for a while."""
+        await self._settle()
         while not self._queue:
             wait_s = max(self._due - self._parts.clock.monotonic(), self._source.wait_s())
             if wait_s <= 0 and self._parts.mine():
                 return self._new(Wish("schedule"))
             self._woken.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s if wait_s > 0 else LOOK_EVERY_S):
+                async with asyncio.timeout(LOOK_EVERY_S if self._unwritten or wait_s <= 0 else wait_s):
                     await self._woken.wait()
+            await self._settle()
         return self._queue.popleft()
+
+    async def _settle(self) -> None:
+        """The ends of runs that could not be written; one whose writing was in doubt may have its own already."""
+        with contextlib.suppress(StoreUnavailable):
+            while self._unwritten:
+                kept = await self._parts.store.run(self._unwritten[0].id)
+                if kept is None or not kept.ended:
+                    await self._put(self._unwritten[0])
+                self._unwritten.popleft()
 
     async def _perform(self, run: Run) -> None:
         began = self._parts.clock.monotonic()
@@ -152,9 +171,10 @@ class SystemRuns:
             ended = await self._ended(run)
         except StoreUnavailable as error:
             self._due = self._parts.clock.monotonic() + AGAIN_S
-            ended = replace(run, state="failed", finished_at=self._parts.clock.now(), error=str(error))
+            ended = self._failed(run, str(error))
+            self._unwritten.append(ended)
         except Exception as error:
-            await self._end(run, f"internal error: {type(error).__name__}: {error}")
+            self._unwritten.append(self._failed(run, f"internal error: {type(error).__name__}: {error}"))
             raise
         finally:
             self._under_way = None
@@ -165,7 +185,8 @@ class SystemRuns:
 
     async def _ended(self, run: Run) -> Run:
         found, fault = await self._read()
-        self._due = self._parts.clock.monotonic() + self._interval_s()
+        if not run.dry_run:
+            self._due = self._parts.clock.monotonic() + self._interval_s()
         if fault is not None:
             self._source.failed(fault)
             self._due = min(self._due, self._parts.clock.monotonic() + self._source.wait_s())
@@ -180,8 +201,8 @@ class SystemRuns:
         """All that the system told, and why it told no more."""
         found: list[FoundDevice | Note] = []
         try:
-            async with asyncio.timeout(RUN_LIMIT_S):
-                async for one in self._system.devices():
+            async with asyncio.timeout(RUN_LIMIT_S), ending(self._system.devices()) as devices:
+                async for one in devices:
                     found.append(one)
                     self._seen += isinstance(one, FoundDevice)
                     if self._seen > MOST_DEVICES:
@@ -214,11 +235,14 @@ class SystemRuns:
             self._due = self._parts.clock.monotonic() + AGAIN_S
 
     async def _end(self, run: Run, why: str, error_class: str = "") -> Run:
-        ended = replace(
-            run, state="failed", finished_at=self._parts.clock.now(), error=why[:1000], error_class=error_class
-        )
-        await self._put(replace(ended, counts=Counts(seen=self._seen)))
+        ended = self._failed(run, why, error_class)
+        await self._put(ended)
         return ended
+
+    def _failed(self, run: Run, why: str, error_class: str = "") -> Run:
+        counts = Counts(seen=self._seen)
+        now, error = self._parts.clock.now(), why[:1000]
+        return replace(run, state="failed", finished_at=now, counts=counts, error=error, error_class=error_class)
 
     async def _put(self, run: Run) -> None:
         await self._parts.store.put_run(run)
