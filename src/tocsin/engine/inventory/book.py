@@ -21,6 +21,8 @@ class Healths(Protocol):
 
     def confirmed_at(self) -> datetime | None: ...
 
+    def owned(self) -> bool: ...
+
 
 NOTHING: Mapping[str, Health] = {}
 
@@ -44,7 +46,9 @@ class InventoryBook:
         now, stale_s, known, confirmed = self._clock.now(), 0.0, NOTHING, None
         if system in self._watched:
             rules, healths = self._watched[system]
-            stale_s, known, confirmed = rules.health.stale_s, healths.healths(), healths.confirmed_at()
+            stale_s = rules.health.stale_s
+            if healths.owned():
+                known, confirmed = healths.healths(), healths.confirmed_at()
         return await self._apart(lambda: [_newest(one, known, now, stale_s, confirmed) for one in kept])
 
     async def of_customer(self, customer_id: str = "") -> list[KeptDevice]:

@@ -59,7 +59,9 @@ class Wish(Struct, frozen=True):
 
 
 class RunParts(NamedTuple):
-    """`kept` is told of each run that was taken over, with all that is kept now. `mine`: this node owns the system."""
+    """`kept` is told of each run that was taken over, with all that is kept now. `mine`: this node owns the system;
+    `elsewhere`: another one does.
+    """
 
     store: Store
     clock: Clock
@@ -69,11 +71,12 @@ class RunParts(NamedTuple):
     kept: Callable[[Run, Sequence[KeptDevice]], Awaitable[None]]
     changed: Callable[[Run], None]
     mine: Callable[[], bool]
+    elsewhere: Callable[[], bool] = lambda: False
     apart: Apart = at_once
 
 
 class SystemRuns:
-    """`load`, then `run` until cancelled."""
+    """`load`, then `run` until cancelled; `begin` when the system becomes this node's."""
 
     def __init__(self, system: System, rules: SystemRules, parts: RunParts, source: SourceWatch) -> None:
         self._system = system
@@ -91,12 +94,17 @@ class SystemRuns:
         """Set as soon as something is known of the system's devices."""
 
     async def load(self) -> None:
-        """A run that an earlier process left unfinished has failed. Raises StoreUnavailable."""
-        for run in await self._parts.store.runs(self._rules.name, 10):
-            if not run.ended:
-                await self._end(run, "the gateway was stopped")
+        """Raises StoreUnavailable."""
         if await self._parts.store.standing(self._rules.name) is not None:
             self.known.set()
+
+    async def begin(self) -> None:
+        """A run that an earlier process or another node left unfinished has failed. Raises StoreUnavailable."""
+        await self.load()
+        own = {run.id for run in (*self._queue, *([self._under_way] if self._under_way else []))}
+        for run in await self._parts.store.runs(self._rules.name, 10):
+            if not run.ended and run.id not in own:
+                await self._end(run, "the gateway was stopped")
 
     async def run(self) -> None:
         while True:
@@ -195,6 +203,8 @@ class SystemRuns:
             found.append(Note(f"the reading broke off: {fault}", partial=True))
         else:
             self._source.worked()
+        if self._parts.elsewhere():
+            return await self._end(run, "another node reads this system now")
         return await self._take_over(run, found)
 
     async def _read(self) -> tuple[list[FoundDevice | Note], SystemFault | None]:

@@ -28,6 +28,8 @@ from tocsin.store.contract import Store, StoreUnavailable
 from tocsin.telemetry.record import Recorder
 
 EVENT_RUNS_EVERY_S = 300.0
+LOOK_EVERY_S = 1.0
+END_LIMIT_S = 10.0
 AT_A_STRETCH = 500
 """Devices that are entered in one transaction, so that an alarm's turn comes in between."""
 Work = tuple[str, str, Callable[[], Awaitable[None]]]
@@ -118,8 +120,11 @@ class _Member:
         self._parts = parts
         name = rules.name
         self._keeper = LeaseKeeper(
-            parts.store, parts.clock, f"system/{name}", parts.node, parts.lease_ttl_s, lambda: None
+            parts.store, parts.clock, f"system/{name}", parts.node, parts.lease_ttl_s, self._taken
         )
+        self._epoch: int | None = None
+        self._begun, self._new_here = asyncio.Event(), asyncio.Event()
+        self._begun.set()
         self.source = SourceWatch(name, parts.clock, parts.record, self._source_changed)
         shared = (parts.store, parts.clock)
         self.runs = SystemRuns(
@@ -132,7 +137,8 @@ class _Member:
                 parts.new_id,
                 self._kept,
                 self._changed,
-                self._mine,
+                self.owned,
+                self._elsewhere,
                 parts.apart,
             ),
             self.source,
@@ -141,7 +147,7 @@ class _Member:
         self.watch = HealthWatch(
             system,
             rules,
-            WatchParts(*shared, parts.record, accept, self._unknown, self._tell_again, self._mine),
+            WatchParts(*shared, parts.record, accept, self._unknown, self._tell_again, self.owned, self._elsewhere),
             self.source,
         )
         self._last_event_run = -EVENT_RUNS_EVERY_S
@@ -155,7 +161,7 @@ class _Member:
         name = self.rules.name
         watched = self.rules.health.mode != "off" and self._system.capabilities & {"events", "baseline"}
         return [
-            (f"{name} lease", "system", self._keeper.run),
+            (f"{name} lease", "system", self._own),
             (f"{name} inventory", "system", self.runs.run),
             *([(f"{name} health", "system", self._watch)] if watched else []),
             *([(f"{name} alarms", "system", self._alarms)] if self._heeds_alarms() else []),
@@ -174,7 +180,7 @@ class _Member:
             name=name,
             type=self.rules.type,
             source=self.source.state,
-            owned=self._mine(),
+            owned=self.owned(),
             devices=Counter(one.health.state if one.health else "unknown" for one in kept),
             unmapped=sum(not one.record.customer_id for one in kept),
             last_complete_sync=standing.last_complete_sync if standing else None,
@@ -185,8 +191,40 @@ class _Member:
             last_run=runs[0] if runs else None,
         )
 
-    def _mine(self) -> bool:
-        return self._keeper.lease is not None
+    def owned(self) -> bool:
+        """Whether this node has the system, and knows what was left of it."""
+        return self._keeper.lease is not None and self._begun.is_set()
+
+    def _elsewhere(self) -> bool:
+        return self._keeper.elsewhere
+
+    def _taken(self) -> None:
+        """The lease is had anew. If nobody else had it since, everything is known."""
+        epoch = self._keeper.newest.epoch if self._keeper.newest else 0
+        if self._epoch is None or epoch > self._epoch + 1:
+            self._begun.clear()
+            self._new_here.set()
+        self._epoch = epoch
+
+    async def _own(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keeper.run())
+            group.create_task(self._begin())
+
+    async def _begin(self) -> None:
+        """What others have told of the system, and what they left unfinished, is read before anything is done."""
+        store, name = self._parts.store, self.rules.name
+        while True:
+            await self._new_here.wait()
+            try:
+                await self.runs.begin()
+                kept, ids = await store.inventory(name), await store.identities(name)
+            except StoreUnavailable:
+                await asyncio.sleep(LOOK_EVERY_S)
+                continue
+            self._new_here.clear()
+            self.watch.begin(kept, ids)
+            self._begun.set()
 
     def _heeds_alarms(self) -> bool:
         return bool(self.rules.alarms) and "alarms" in self._system.capabilities
@@ -196,8 +234,20 @@ class _Member:
         await self.watch.run()
 
     async def _alarms(self) -> None:
+        """By one node. What it has heard is not given up because the store is away: only when another node listens."""
         await self.runs.known.wait()
-        await self._system.alarms(self._parts.intake)
+        while True:
+            while not self.owned():
+                await asyncio.sleep(LOOK_EVERY_S)
+            hearing = asyncio.create_task(self._system.alarms(self._parts.intake))
+            try:
+                while not self._elsewhere():
+                    await asyncio.wait([hearing], timeout=LOOK_EVERY_S)
+                    if hearing.done():
+                        return await hearing
+            finally:
+                hearing.cancel()
+                await asyncio.wait([hearing], timeout=END_LIMIT_S)
 
     async def _unknown(self) -> bool:
         """States of devices that are not listed: the inventory has changed. One run at most every five minutes; whether

@@ -46,7 +46,7 @@ Came = tuple[datetime, FoundState | Marker]
 class WatchParts(NamedTuple):
     """`accept` is the intake. `unknown` asks for a run because of states of devices nobody has listed: whether there
     will be one. `first_known` tells the inventory again, with which first states go; raises IntakeClosed,
-    StoreUnavailable.
+    StoreUnavailable. `mine`: this node owns the system; `elsewhere`: another one does.
     """
 
     store: Store
@@ -56,6 +56,7 @@ class WatchParts(NamedTuple):
     unknown: Callable[[], Awaitable[bool]]
     first_known: Callable[[], Awaitable[None]]
     mine: Callable[[], bool]
+    elsewhere: Callable[[], bool]
 
 
 class HealthWatch:
@@ -111,6 +112,18 @@ class HealthWatch:
                 self._take(ids[identity], state)
         self._first = first
 
+    def begin(self, kept: Sequence[KeptDevice], ids: Mapping[Identity, str]) -> None:
+        """The system becomes this node's: what is kept was told, whatever this node knew before."""
+        self._devices = {}
+        for left in (self._parked, self._waiting, self._unkept, self._touched):
+            left.clear()
+        self._strange = self._first = False
+        self.take_over(kept, ids)
+
+    def owned(self) -> bool:
+        """Whether it is this node that knows the states."""
+        return not self._parts.elsewhere()
+
     def healths(self) -> Mapping[str, Health]:
         """As of now, by device."""
         return {id_: one.health for id_, one in self._devices.items() if one.health is not None}
@@ -137,7 +150,7 @@ class HealthWatch:
     # Asked regularly
 
     async def _poll(self) -> None:
-        while True:
+        while not self._parts.elsewhere():
             await self._baseline()
             await self._flush()
             await self._pass(self._rules.health.every_s)
@@ -182,7 +195,7 @@ class HealthWatch:
 
     async def _handle(self, came: "asyncio.Queue[Came | SystemFault]") -> None:
         reconcile_at = self._parts.clock.monotonic() + self._rules.health.reconcile_s
-        while True:
+        while not self._parts.elsewhere():
             self._unread = await _some(came)
             while self._unread:
                 one = self._unread.popleft()
