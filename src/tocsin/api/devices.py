@@ -19,23 +19,26 @@ from tocsin.api.schema import described, json_of
 from tocsin.api.written import DEVICE_ID, DeviceIn, addresses_as_written, meant_device
 from tocsin.engine.contacts import DeviceState
 from tocsin.engine.sheet import Entry, Sheet
-from tocsin.model.command import Arming
+from tocsin.model.command import Arming, Order
 from tocsin.model.contact import Status
 from tocsin.model.device import Device, Thresholds
 from tocsin.telemetry.occurrences import Trouble
 
 router = APIRouter(tags=["devices"])
+INHERITED = ("customer_id", "time_zone")
 DeviceId = Annotated[str, Path(pattern=DEVICE_ID)]
 AT_A_STRETCH = 50
 """Devices whose addresses are looked up before others have a turn."""
 
 
 class DeviceView(Struct, frozen=True):
-    """A device. `origin`: config, api or the name of a system; `addresses` is its list, as written.
+    """A device. `origin`: config, api or the name of a system; `addresses` is its list, as written. `inherited`
+    names what it has from its area: `customer_id`, `time_zone`.
 
     `status`: online, offline (silent for too long), or unknown (no routine, or not heard yet); `battery_state`: good,
     low or critical. `armed` is what it confirmed last; `disarmed_until`: null while it is armed or disarmed without
-    end. `destinations`: the address each of them uses and where it came from; `warnings`: what is wrong with them.
+    end. `orders`: what its system can be told to do with it. `destinations`: the address each of them uses and where it
+    came from; `warnings`: what is wrong with them.
     """
 
     id: str
@@ -45,6 +48,7 @@ class DeviceView(Struct, frozen=True):
     description: str
     customer_id: str
     time_zone: str
+    inherited: Sequence[str]
     routine_s: float | None
     thresholds: Thresholds | None
     addresses: dict[str, str]
@@ -57,6 +61,7 @@ class DeviceView(Struct, frozen=True):
     schedule: str
     armed: bool
     disarmed_until: datetime | None
+    orders: Sequence[Order]
     destinations: Sequence[Entry]
     warnings: Sequence[str]
 
@@ -72,14 +77,16 @@ _devices = msgspec.json.Decoder(DeviceIn)
 def device_view(device: Device, sheet: Sheet, arming: Arming | None, contact: DeviceState) -> DeviceView:
     """`arming`: None for a device that was never armed or disarmed."""
     entries = sheet.entries(device)
+    place = sheet.place(device)
     return DeviceView(
         id=device.id,
         name=device.name,
         type=device.type,
         area=device.area,
         description=device.description,
-        customer_id=device.customer_id,
-        time_zone=device.time_zone,
+        customer_id=place.customer_id,
+        time_zone=place.time_zone,
+        inherited=[name for name in INHERITED if not getattr(device, name)],
         routine_s=device.routine_s,
         thresholds=device.thresholds,
         addresses=addresses_as_written(device.addresses),
@@ -92,6 +99,7 @@ def device_view(device: Device, sheet: Sheet, arming: Arming | None, contact: De
         schedule=device.schedule,
         armed=arming is None or arming.armed,
         disarmed_until=None if arming is None or arming.armed else arming.until,
+        orders=device.orders,
         destinations=entries,
         warnings=sheet.warnings(device, entries),
     )
@@ -113,13 +121,16 @@ async def list_devices(
     system: Word = "",
     status: Literal["", "online", "offline", "unknown"] = "",
 ) -> Response:
-    wanted = {"customer_id": customer_id, "type": type, "area": area, "origin": system}
+    wanted = {"type": type, "origin": system}
     asked = [(name, value) for name, value in wanted.items() if value]
+    areas = room.gateway.devices.areas.within(frozenset({area})) if area else frozenset()
     found = [
         device
         for device in room.gateway.devices.all()
         if device.id > cursor
         and all(getattr(device, name) == value for name, value in asked)
+        and (not area or device.area in areas)
+        and (not customer_id or room.gateway.devices.place(device.id).customer_id == customer_id)
         and _reach(room, rights, device)
         and (not status or room.gateway.contacts.state(device).status == status)
     ]

@@ -10,10 +10,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.engine.apart import Apart, at_once
+from tocsin.engine.commands import Commands
 from tocsin.engine.contracts import Clock, Intake, Randomness, Submission
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.hub import Change, Hub
 from tocsin.engine.inventory.book import InventoryBook
+from tocsin.engine.inventory.carrying import Carrying, CarryParts
+from tocsin.engine.inventory.reading import identity_of
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.runs import Elsewhere, RunParts, SystemRuns, TooSoon, Wish
 from tocsin.engine.inventory.source import SourceState, SourceWatch
@@ -50,6 +53,7 @@ class SystemsParts(NamedTuple):
     book: InventoryBook
     node: str
     lease_ttl_s: float
+    commands: Commands
     apart: Apart = at_once
 
 
@@ -150,6 +154,9 @@ class _Member:
             WatchParts(*shared, parts.record, accept, self._unknown, self._tell_again, self.owned, self._elsewhere),
             self.source,
         )
+        told = (parts.commands, *shared, parts.record, self._identity_of, self.owned)
+        self._carrying = Carrying(system, CarryParts(*told))
+        self._identities: Mapping[str, tuple[str, str]] = {}
         self._last_event_run = -EVENT_RUNS_EVERY_S
         parts.book.watch(rules, self.watch)
 
@@ -165,6 +172,7 @@ class _Member:
             (f"{name} inventory", "system", self.runs.run),
             *([(f"{name} health", "system", self._watch)] if watched else []),
             *([(f"{name} alarms", "system", self._alarms)] if self._heeds_alarms() else []),
+            *([(f"{name} orders", "system", self._carrying.run)] if self._takes_orders() else []),
         ]
 
     async def aclose(self) -> None:
@@ -223,11 +231,18 @@ class _Member:
                 await asyncio.sleep(LOOK_EVERY_S)
                 continue
             self._new_here.clear()
+            self._identities = {id_: identity for identity, id_ in ids.items()}
             self.watch.begin(kept, ids)
             self._begun.set()
 
     def _heeds_alarms(self) -> bool:
         return bool(self.rules.alarms) and "alarms" in self._system.capabilities
+
+    def _takes_orders(self) -> bool:
+        return "commands" in self._system.capabilities
+
+    def _identity_of(self, device_id: str) -> tuple[str, str] | None:
+        return identity_of(self.rules.name, device_id, self._identities)
 
     async def _watch(self) -> None:
         await self.runs.known.wait()
@@ -269,7 +284,9 @@ class _Member:
         await self._tell(run.id, kept)
 
     async def _take_over(self, kept: Sequence[KeptDevice]) -> None:
-        self.watch.take_over(kept, await self._parts.store.identities(self.rules.name))
+        ids = await self._parts.store.identities(self.rules.name)
+        self._identities = {id_: identity for identity, id_ in ids.items()}
+        self.watch.take_over(kept, ids)
 
     async def _tell_again(self) -> None:
         """Raises IntakeClosed, StoreUnavailable."""
@@ -310,8 +327,9 @@ class _Member:
         if one.removal is not None or (known is not None and known.origin != self.rules.name):
             return None
         before = known or Device(one.record.id, origin=self.rules.name)
+        orders = one.record.orders if self._takes_orders() else ()
         facts = {"name": one.record.name, "type": one.record.type, "customer_id": one.record.customer_id}
-        entered = replace(before, area=before.area or self.rules.area, **facts)
+        entered = replace(before, area=before.area or self.rules.area, orders=orders, **facts)
         return entered if entered != known else None
 
     def _changed(self, run: Run) -> None:

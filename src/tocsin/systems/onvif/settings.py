@@ -68,7 +68,9 @@ class OnvifSettings(SystemSettings):
 
     type: Literal["onvif"] = Field("onvif", description="Type of system.")
     devices: list[OnvifDeviceSettings] = Field(min_length=1, max_length=5000, description="The devices.")
-    discovery: bool = Field(False, description="Looking for devices in the network; not available yet.")
+    discovery: bool = Field(
+        False, description="true looks for devices in the network; those not listed are named, and never asked."
+    )
     username: str = Field("", description="User of all devices that name none; a viewer's rights are enough.")
     password: Secret = Field(Secret(""), description="Password of that user.")
     tls: SystemTlsSettings = Field(SystemTlsSettings(), description="For addresses that begin with https.")
@@ -81,13 +83,6 @@ class OnvifSettings(SystemSettings):
     )
     clear_login: bool = Field(False, description="true sends passwords readable (HTTP Basic) over http, for pictures.")
     health: OnvifHealthSettings = Field(OnvifHealthSettings(), description="How online and offline are noticed.")
-
-    @field_validator("discovery")
-    @classmethod
-    def _no_discovery(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("discovery is not available yet: list the devices, and leave discovery out")
-        return value
 
     @field_validator("alarms")
     @classmethod
