@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from tests.engine.conftest import ScriptedStation, any_picture
@@ -162,13 +163,14 @@ async def site(
     rules: SystemRules = RULES,
     store: Store | None = None,
     stations: Sequence[ScriptedStation] = (),
+    **parts: Any,
 ) -> AsyncIterator[Site]:
     kept = store or await opened()
     cloud = ScriptedStation("cloud", concurrency=100)
     occurrences: list[Occurrence] = []
     members = [Member(cloud, "cloud", "", cloud=True), *(Member(one, "scripted", "") for one in stations)]
-    parts = GatewayParts(kept, clock, random.Random(1), occurrences.append, any_picture)
-    gateway = Gateway("test", parts, members)
+    given = GatewayParts(kept, clock, random.Random(1), occurrences.append, any_picture, **parts)
+    gateway = Gateway("test", given, members)
     gateway.systems.add(system, rules)
     await gateway.start()
     work = asyncio.create_task(gateway.run(announce=False))
