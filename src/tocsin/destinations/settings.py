@@ -140,6 +140,10 @@ class DestinationSettings(Settings):
         """Whether it is told of inventories and health, and of nothing else."""
         return False
 
+    def most_waiting(self) -> int:
+        """How many deliveries may wait before a cloud's outbox is compacted; 0: any number."""
+        return 0
+
     def carries_links(self) -> bool:
         return self._encrypted() if self.links is None else self.links
 

@@ -108,6 +108,10 @@ class MemoryStore:
                 written.append(outcome.key)
         return written
 
+    async def supersede(self, outcomes: Sequence[Outcome], lease: Lease | None = None) -> Sequence[DeliveryKey]:
+        """Events stay: what is simulated is younger than any retention."""
+        return await self.settle(outcomes, lease)
+
     async def due(
         self,
         destination: str,

@@ -20,6 +20,7 @@ from tocsin.engine.inventory.reading import identity_of
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.runs import Elsewhere, RunParts, SystemRuns, TooSoon, Wish
 from tocsin.engine.inventory.source import SourceState, SourceWatch
+from tocsin.engine.inventory.source_telling import SourceTelling, TellingParts
 from tocsin.engine.inventory.telling import customers_of
 from tocsin.engine.inventory.watch import HealthWatch, WatchParts
 from tocsin.engine.lease import LeaseKeeper
@@ -148,6 +149,7 @@ class _Member:
             self.source,
         )
         accept = parts.intake.accept_many
+        self._telling = SourceTelling(rules, self.source, TellingParts(*shared, accept))
         self.watch = HealthWatch(
             system,
             rules,
@@ -170,6 +172,7 @@ class _Member:
         return [
             (f"{name} lease", "system", self._own),
             (f"{name} inventory", "system", self.runs.run),
+            (f"{name} state", "system", self._telling.run),
             *([(f"{name} health", "system", self._watch)] if watched else []),
             *([(f"{name} alarms", "system", self._alarms)] if self._heeds_alarms() else []),
             *([(f"{name} orders", "system", self._carrying.run)] if self._takes_orders() else []),
@@ -337,3 +340,4 @@ class _Member:
 
     def _source_changed(self, state: SourceState) -> None:
         self._parts.hub.publish(Change("system", self.rules.name, {"status": state.status, "error": state.error}))
+        self._telling.changed()
