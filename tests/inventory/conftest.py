@@ -162,11 +162,15 @@ async def site(
     rules: SystemRules = RULES,
     store: Store | None = None,
     stations: Sequence[ScriptedStation] = (),
+    wants_photos: bool = False,
 ) -> AsyncIterator[Site]:
     kept = store or await opened()
     cloud = ScriptedStation("cloud", concurrency=100)
     occurrences: list[Occurrence] = []
-    members = [Member(cloud, "cloud", "", cloud=True), *(Member(one, "scripted", "") for one in stations)]
+    members = [
+        Member(cloud, "cloud", "", cloud=True),
+        *(Member(one, "scripted", "", wants_photos=wants_photos) for one in stations),
+    ]
     parts = GatewayParts(kept, clock, random.Random(1), occurrences.append, any_picture)
     gateway = Gateway("test", parts, members)
     gateway.systems.add(system, rules)

@@ -55,7 +55,7 @@ class Amendments:
             return StoredEvent(stored.seq, event)
 
     async def add_photos(self, event_id: str, photos: Sequence[PhotoIn]) -> list[PhotoRefused] | None:
-        """Late photos; None if the event is not there."""
+        """Late photos; without any: none will come, nobody waits for them. None if the event is not there."""
         if await self._store.event(event_id) is None:
             return None
         good, refused = await self._door.vet(photos, 1)
@@ -67,6 +67,8 @@ class Amendments:
                 before = stored.event.photos
                 numbered = [replace(photo, n=before + photo.n) for photo in good]
                 await self._amend(stored.seq, replace(stored.event, photos=before + len(good)), numbered)
+            elif not photos:
+                await self._amend(stored.seq, replace(stored.event, photos_expected=stored.event.photos))
         return refused
 
     def _alone(self, event_id: str) -> asyncio.Lock:

@@ -14,6 +14,7 @@ from tocsin.engine.contracts import Clock, Intake, IntakeClosed, Randomness, Sub
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.hub import Change, Hub
 from tocsin.engine.inventory.book import InventoryBook
+from tocsin.engine.inventory.pictures import AddPhotos, PicturedIntake
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.runs import Elsewhere, RunParts, SystemRuns, TooSoon, Wish
 from tocsin.engine.inventory.source import SourceState, SourceWatch
@@ -28,6 +29,8 @@ from tocsin.store.contract import Store, StoreUnavailable
 from tocsin.telemetry.record import Recorder
 
 EVENT_RUNS_EVERY_S = 300.0
+LOOKED_BACK = 10
+"""So many runs, for the last that was no dry run."""
 Work = tuple[str, str, Callable[[], Awaitable[None]]]
 __all__ = ["Elsewhere", "SystemStatus", "Systems", "SystemsParts", "TooSoon", "Wish"]
 
@@ -42,6 +45,7 @@ class SystemsParts(NamedTuple):
     new_id: Callable[[], str]
     devices: DeviceBook
     intake: Intake
+    add_photos: AddPhotos
     hub: Hub
     book: InventoryBook
     node: str
@@ -49,7 +53,9 @@ class SystemsParts(NamedTuple):
 
 
 class SystemStatus(Struct, frozen=True):
-    """One system as people see it. `devices` counts by status, unmapped ones among them."""
+    """One system as people see it. `devices` counts by status, unmapped ones among them. `last_sync`: the last run that
+    ended and was no dry run; `next_sync`: None while another node reads it.
+    """
 
     name: str
     type: str
@@ -63,6 +69,8 @@ class SystemStatus(Struct, frozen=True):
     held: int
     running: Run | None
     last_run: Run | None
+    last_sync: Run | None = None
+    next_sync: datetime | None = None
 
 
 class Systems:
@@ -101,6 +109,19 @@ class Systems:
             if current is not None and current.id == run_id:
                 return current
         return await self._parts.store.run(run_id)
+
+    async def runs(self, name: str, limit: int) -> list[Run]:
+        """The last ones, newest first; the one under way with how far it is."""
+        current = self._members[name].runs.current()
+        found = await self._parts.store.runs(name, limit)
+        return [current if current and one.id == current.id else one for one in found]
+
+    async def status(self, name: str) -> SystemStatus:
+        return await self._members[name].status()
+
+    def sources(self) -> list[tuple[str, str, SourceState]]:
+        """Name, type and state of each, from memory."""
+        return [(name, member.rules.type, member.source.state) for name, member in self._members.items()]
 
     async def statuses(self) -> list[SystemStatus]:
         return [await member.status() for member in self._members.values()]
@@ -157,7 +178,7 @@ class _Member:
         name, store = self.rules.name, self._parts.store
         kept = [one for one in await self._parts.book.of_system(name) if one.removal is None]
         standing = await store.standing(name)
-        runs = await store.runs(name, 1)
+        runs = await store.runs(name, LOOKED_BACK)
         return SystemStatus(
             name=name,
             type=self.rules.type,
@@ -171,6 +192,8 @@ class _Member:
             held=len(standing.held) if standing else 0,
             running=self.runs.current(),
             last_run=runs[0] if runs else None,
+            last_sync=next((run for run in runs if run.ended and not run.dry_run), None),
+            next_sync=self.runs.next_at() if self._mine() else None,
         )
 
     def _mine(self) -> bool:
@@ -185,7 +208,13 @@ class _Member:
 
     async def _alarms(self) -> None:
         await self.runs.known.wait()
-        await self._system.alarms(self._parts.intake)
+        if "photo" not in self._system.capabilities:
+            return await self._system.alarms(self._parts.intake)
+        pictured = PicturedIntake(self._system, self._parts.intake, self._parts.add_photos, self._parts.record)
+        try:
+            await self._system.alarms(pictured)
+        finally:
+            await pictured.aclose()
 
     async def _unknown(self) -> None:
         """States of devices that are not listed: the inventory has changed. One run at most every five minutes."""
