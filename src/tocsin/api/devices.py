@@ -26,13 +26,15 @@ from tocsin.model.inventory import HealthState
 from tocsin.telemetry.occurrences import Trouble
 
 router = APIRouter(tags=["devices"])
+INHERITED = ("customer_id", "time_zone")
 DeviceId = Annotated[str, Path(pattern=DEVICE_ID)]
 AT_A_STRETCH = 50
 """Devices whose addresses are looked up before others have a turn."""
 
 
 class DeviceView(Struct, frozen=True):
-    """A device. `origin`: config, api or the name of a system; `addresses` is its list, as written.
+    """A device. `origin`: config, api or the name of a system; `addresses` is its list, as written. `inherited`
+    names what it has from its area: `customer_id`, `time_zone`.
 
     `status`: online, offline (silent for too long), or unknown (no routine, or not heard yet); of a system's device
     what the system says, degraded and disabled too: `health`. `battery_state`: good, low or critical. `armed` is what
@@ -47,6 +49,7 @@ class DeviceView(Struct, frozen=True):
     description: str
     customer_id: str
     time_zone: str
+    inherited: Sequence[str]
     routine_s: float | None
     thresholds: Thresholds | None
     addresses: dict[str, str]
@@ -77,14 +80,16 @@ def device_view(
 ) -> DeviceView:
     """`arming`: None for a device that was never armed or disarmed; `health`: what its system says of it."""
     entries = sheet.entries(device)
+    place = sheet.place(device)
     return DeviceView(
         id=device.id,
         name=device.name,
         type=device.type,
         area=device.area,
         description=device.description,
-        customer_id=device.customer_id,
-        time_zone=device.time_zone,
+        customer_id=place.customer_id,
+        time_zone=place.time_zone,
+        inherited=[name for name in INHERITED if not getattr(device, name)],
         routine_s=device.routine_s,
         thresholds=device.thresholds,
         addresses=addresses_as_written(device.addresses),
@@ -124,14 +129,17 @@ async def list_devices(
     system: Word = "",
     status: Literal["", "online", "offline", "degraded", "disabled", "unknown"] = "",
 ) -> Response:
-    wanted = {"customer_id": customer_id, "type": type, "area": area, "origin": system}
+    wanted = {"type": type, "origin": system}
     asked = [(name, value) for name, value in wanted.items() if value]
     healths = room.gateway.systems.book.healths()
+    areas = room.gateway.devices.areas.within(frozenset({area})) if area else frozenset()
     found = [
         device
         for device in room.gateway.devices.all()
         if device.id > cursor
         and all(getattr(device, name) == value for name, value in asked)
+        and (not area or device.area in areas)
+        and (not customer_id or room.gateway.devices.place(device.id).customer_id == customer_id)
         and _reach(room, rights, device)
         and (not status or status_of(room.gateway.contacts.state(device), healths.get(device.id)) == status)
     ]
