@@ -27,12 +27,12 @@ def test_the_demo_ends_by_itself_with_everything_acknowledged() -> None:
     assert "\ntamper                     TA              1383            E383 " in ended.stdout
     assert "(off) snapshot: filter.kinds: snapshot is not forwarded unless listed" in ended.stdout
     assert "MISSING" not in ended.stdout
-    assert "\ncloud holds 201 devices of xprotect, 9 devices of onguard, 3 devices of cameras; it took " in ended.stdout
+    assert "\ncloud holds 201 devices of xprotect, 9 devices of onguard, 3 devices of onvif; it took " in ended.stdout
     assert re.search(
         r"\nCamera 17 of xprotect unplugged -> told after [\d.]+ s; plugged in again -> told after [\d.]+ s\n",
         ended.stdout,
     )
-    assert "Lobby of cameras saw motion once -> alarms: 1 at arc, 1 at email, there with its picture" in ended.stdout
+    assert "Lobby of onvif saw motion once -> alarms: 1 at arc, 1 at email, there with its picture" in ended.stdout
     assert ended.stdout.endswith("Every event was acknowledged by every station that was owed it.\n")
 
 
@@ -84,4 +84,4 @@ async def test_the_demo_says_what_the_cloud_did_not_see(monkeypatch: pytest.Monk
     lines = list(systems.lines())
     assert lines[0] == "cloud holds nothing; it took 0 messages"
     assert lines[1].startswith("Camera 17 of xprotect unplugged -> told NOT within")
-    assert lines[2].startswith("Lobby of cameras saw motion once -> alarms: 0 at arc, 0 at email")
+    assert lines[2].startswith("Lobby of onvif saw motion once -> alarms: 0 at arc, 0 at email")

@@ -30,7 +30,7 @@ CAMERAS, BOXES = 200, 40
 UNPLUGGED = (17, 42, 128, 3, 96, 171, 64, 155)
 """Which cameras of the XProtect are unplugged, one after the other."""
 _ONVIF = ("Lobby", "Loading dock", "Car park")
-_SYSTEMS = ("xprotect", "onguard", "cameras")
+_SYSTEMS = ("xprotect", "onguard", "onvif")
 _WATCHED = ("arc", "email")
 """The stations at which motion must arrive."""
 _LIMIT_S = 20.0
@@ -129,7 +129,7 @@ class Systems:
         self._motions += 1
         await camera.notify(_MOTION, _SOURCE, {"IsMotion": "true"})
         if await self._until(lambda: all(self._alarms[station] >= self._motions for station in _WATCHED)):
-            out(f"{_ONVIF[0]} of cameras saw motion -> {' and '.join(_WATCHED)} have it, email with its picture")
+            out(f"{_ONVIF[0]} of onvif saw motion -> {' and '.join(_WATCHED)} have it, email with its picture")
         await camera.notify(_MOTION, _SOURCE, {"IsMotion": "false"})
 
     async def _until(self, holds: Callable[[], bool]) -> bool:
@@ -171,7 +171,7 @@ class Systems:
             told = f"told {_after(one.offline_s)}; plugged in again -> told {_after(one.online_s)}"
             yield f"{one.camera} unplugged -> {told}"
         arrived = ", ".join(f"{self._alarms[station]} at {station}" for station in _WATCHED)
-        yield f"{_ONVIF[0]} of cameras saw motion {_times(self._motions)} -> alarms: {arrived}, there with its picture"
+        yield f"{_ONVIF[0]} of onvif saw motion {_times(self._motions)} -> alarms: {arrived}, there with its picture"
 
 
 def _camera(number: int, name: str, clock: LoopClock) -> OnvifCamera:

@@ -17,6 +17,7 @@ from tocsin.telemetry.record import Recorder
 
 PICTURED: frozenset[Kind] = frozenset({"motion", "tamper", "alarm", "burglary", "panic", "duress"})
 PHOTO_LIMIT_S = 10.0
+"""Later a picture would show another moment."""
 AT_ONCE = 8
 MOST_FETCHED = 100
 """Cameras that all see something at once: further alarms go without."""
@@ -85,7 +86,7 @@ class PicturedIntake:
 
     async def _photos(self, camera: str) -> list[PhotoIn]:
         try:
-            async with self._at_once, asyncio.timeout(PHOTO_LIMIT_S):
+            async with asyncio.timeout(PHOTO_LIMIT_S), self._at_once:
                 picture = await self._system.photo(camera)
         except TimeoutError:
             self._failed(camera, f"none came within {PHOTO_LIMIT_S:g} s")
