@@ -20,7 +20,7 @@ from tocsin.api.written import DEVICE_ID, DeviceIn, addresses_as_written, meant_
 from tocsin.engine.contacts import DeviceState
 from tocsin.engine.sheet import Entry, Sheet
 from tocsin.model.canonical import Health
-from tocsin.model.command import Arming
+from tocsin.model.command import Arming, Order
 from tocsin.model.device import Device, Thresholds
 from tocsin.model.inventory import HealthState
 from tocsin.telemetry.occurrences import Trouble
@@ -38,8 +38,9 @@ class DeviceView(Struct, frozen=True):
 
     `status`: online, offline (silent for too long), or unknown (no routine, or not heard yet); of a system's device
     what the system says, degraded and disabled too: `health`. `battery_state`: good, low or critical. `armed` is what
-    it confirmed last; `disarmed_until`: null while it is armed or disarmed without end. `destinations`: the address
-    each of them uses and where it came from; `warnings`: what is wrong with them.
+    it confirmed last; `disarmed_until`: null while it is armed or disarmed without end. `orders`: what its system can
+    be told to do with it. `destinations`: the address each of them uses and where it came from; `warnings`: what is
+    wrong with them.
     """
 
     id: str
@@ -63,6 +64,7 @@ class DeviceView(Struct, frozen=True):
     schedule: str
     armed: bool
     disarmed_until: datetime | None
+    orders: Sequence[Order]
     destinations: Sequence[Entry]
     warnings: Sequence[str]
 
@@ -103,6 +105,7 @@ def device_view(
         schedule=device.schedule,
         armed=arming is None or arming.armed,
         disarmed_until=None if arming is None or arming.armed else arming.until,
+        orders=device.orders,
         destinations=entries,
         warnings=sheet.warnings(device, entries),
     )

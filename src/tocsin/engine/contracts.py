@@ -261,6 +261,13 @@ class Intake(Protocol):
     async def accept_many(self, submissions: Sequence[Submission]) -> Sequence[Taken]:
         """The same for a batch, in one transaction."""
 
+    async def add_photos(
+        self, event_id: str, photos: Sequence[PhotoIn], last: bool = False
+    ) -> Sequence[PhotoRefused] | None:
+        """Photos that come after their event, which said by `photos_expected` that they would. `last`: no more come,
+        so nobody waits for any longer. None if the event is not there. Raises IntakeClosed.
+        """
+
     async def all_delivered(self, taken: Sequence[Taken], within_s: float) -> bool:
         """Whether a station has acknowledged each of these events, or no destination owes it; waits at most so long."""
 

@@ -101,7 +101,7 @@ class Gateway:
         ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
         self.commands = Commands(CommandParts(*ordered))
         book = parts.book or InventoryBook(parts.store, parts.clock)
-        heard = (self.devices, self.intake, self.add_photos, self.hub, book, parts.node, parts.lease_ttl_s)
+        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s, self.commands)
         self.systems = Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}

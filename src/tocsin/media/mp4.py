@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tocsin.media.child import NotMade, bare_environment, ended, printable, reason_of
 from tocsin.media.in_child import GAVE_UP
-from tocsin.media.video_plan import CutPlan, FramesPlan, Probed, Progress, Written
+from tocsin.media.video_plan import CutPlan, FramesPlan, PlayPlan, Probed, Progress, Written
 
 MEMORY_BYTES = 2 * 1024**3
 LEAST_S = 30.0
@@ -23,14 +23,17 @@ Child = asyncio.subprocess.Process
 
 
 class Limits(Struct, frozen=True):
-    """`seconds`: of wall clock and of computing; `most_bytes`: of the file."""
+    """`seconds`: of wall clock; `computing_s`: of processor time; `most_bytes`: of the file."""
 
     seconds: float
+    computing_s: float = LEAST_S
     most_bytes: int = 64 * 1024**3
 
 
-def limits_for(video_s: float) -> Limits:
-    return Limits(video_s * PER_SECOND_OF_VIDEO + LEAST_S)
+def limits_for(video_s: float, seconds: float | None = None) -> Limits:
+    """For so much video. `seconds`: for a source that has deadlines of its own."""
+    computing_s = video_s * PER_SECOND_OF_VIDEO + LEAST_S
+    return Limits(computing_s if seconds is None else seconds, computing_s)
 
 
 async def cut(plan: CutPlan, limits: Limits, told: Callable[[float], None]) -> Written | NotMade:
@@ -47,6 +50,11 @@ async def muxed(
     return await _written(plan, records, limits, told)
 
 
+async def played(plan: PlayPlan, limits: Limits, told: Callable[[float], None]) -> Written | NotMade:
+    """What an RTSP server plays."""
+    return await _written(plan, None, limits, told)
+
+
 async def probed(path: Path) -> Probed | NotMade:
     """What a file contains."""
     line = os.fsencode(path) + b"\n"
@@ -54,7 +62,7 @@ async def probed(path: Path) -> Probed | NotMade:
 
 
 async def _written(
-    plan: CutPlan | FramesPlan,
+    plan: CutPlan | FramesPlan | PlayPlan,
     records: AsyncIterator[bytes] | None,
     limits: Limits,
     told: Callable[[float], None],
@@ -91,7 +99,7 @@ async def _talked(
 ) -> Last | NotMade:
     try:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-m", module, str(MEMORY_BYTES), str(max(1, round(limits.seconds))),
+            sys.executable, "-I", "-m", module, str(MEMORY_BYTES), str(max(1, round(limits.computing_s))),
             str(limits.most_bytes),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env=bare_environment(), limit=LONGEST_LINE,

@@ -17,7 +17,7 @@ import msgspec
 from tocsin.media.decoding_times import WINDOW, with_decoding_times
 from tocsin.media.frames import HEAD, FrameHead, head_of
 from tocsin.media.in_child import GiveUp, give_up, restrict
-from tocsin.media.video_plan import CutPlan, FramesPlan, Piece, Probed, Progress, Written
+from tocsin.media.video_plan import CutPlan, FramesPlan, Piece, PlayPlan, Probed, Progress, Written
 
 TICKS = 90_000
 EVERY_S = 5.0
@@ -25,6 +25,11 @@ EVERY_S = 5.0
 READABLE = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,h264,hevc,aac"
 SAFELY = {"protocol_whitelist": "file", "format_whitelist": READABLE}
 """A foreign file can name no other file and no address."""
+OVER_RTSP = {
+    "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls,crypto",
+    "format_whitelist": "rtsp,rtp",
+    "rtsp_transport": "tcp",
+}
 VIDEO = {"h264", "hevc", "mjpeg"}
 RAW = {"h264": "h264", "h265": "hevc"}
 
@@ -99,8 +104,49 @@ def cut(plan: CutPlan) -> Written:
             elif found.get("video") != described.get("video"):
                 break  # pictures of another size or coding need a file of their own
             same = {kind: stream for kind, stream in streams.items() if found[kind] == described.get(kind)}
-            copy(source, piece, same, tracks, output, plan.pieces[0].at_us)
+            begins = (streams["video"].start_time or 0) * streams["video"].time_base
+            Joint(same, tracks, output, plan.pieces[0].at_us).copy(sought(source, piece, same), begins, piece)
     return output.close()
+
+
+def play(plan: PlayPlan) -> Written:
+    """As long as the server plays, at most the length asked for."""
+    with av.open(plan.url, options=OVER_RTSP, timeout=(plan.timeout_s, plan.timeout_s)) as source:
+        output = Output(plan.into, plan.at_us)
+        streams = chosen(source, plan.audio)
+        tracks = {kind: output.track(stream) for kind, stream in streams.items()}
+        packets = timed(source.demux(*streams.values()), streams["video"].index)
+        first = next(packets, None)
+        if first is None or first.pts is None:
+            raise GiveUp("the server plays nothing")
+        begins = first.pts * first.time_base
+        piece = Piece("", plan.at_us, 0, plan.length_us)
+        Joint(streams, tracks, output, plan.at_us).copy(chain([first], packets), begins, piece)
+        return output.close()
+
+
+def timed(packets: Iterator[Any], video: int) -> Iterator[Any]:
+    """What a server sends before it has said what time it is has no times: it is placed before what follows."""
+    held: list[Any] = []
+    known: list[int] = []
+    for packet in packets:
+        held.append(packet)
+        if packet.stream.index != video:
+            continue
+        known += [packet.pts] if packet.pts is not None else []
+        if len(known) == 2:
+            yield from placed(held, known[1] - known[0])
+            yield from packets
+            return
+    yield from held
+
+
+def placed(held: Sequence[Any], interval: int) -> Iterator[Any]:
+    first = next(packet.pts for packet in held if packet.pts is not None)
+    untimed = [packet for packet in held if packet.pts is None]
+    for n, packet in enumerate(untimed):
+        packet.pts = packet.dts = first - (len(untimed) - n) * interval
+    yield from held
 
 
 def chosen(source: Any, audio: bool) -> dict[str, Any]:
@@ -116,35 +162,48 @@ def description(stream: Any) -> tuple[object, ...]:
     return (context.name, getattr(context, "width", 0), getattr(context, "height", 0), context.extradata)
 
 
-def copy(
-    source: Any, piece: Piece, streams: dict[str, Any], tracks: dict[str, Any], output: Output, origin_us: int
-) -> None:
-    """From the key frame at or before the piece's start to its end. `origin_us`: where the output begins."""
+def sought(source: Any, piece: Piece, streams: dict[str, Any]) -> Iterator[Any]:
     video = streams["video"]
-    begins = (video.start_time or 0) * video.time_base
     if piece.start_us:
-        source.seek(int((begins + Fraction(piece.start_us, 1_000_000)) / video.time_base), stream=video)
-    by_index = {stream.index: kind for kind, stream in streams.items()}
-    open_ = set(streams)
-    key_us: int | None = None
-    for packet in source.demux(*streams.values()):
-        kind = by_index[packet.stream.index]
-        if packet.dts is None or packet.pts is None or kind not in open_:
-            continue
-        at_us, dts_us = (round((one * packet.time_base - begins) * 1_000_000) for one in (packet.pts, packet.dts))
-        if dts_us >= piece.end_us:
-            open_.discard(kind)
-            if not open_ or kind == "video":
-                break
-            continue
-        if key_us is None and kind == "video" and packet.is_keyframe:
-            key_us = at_us
-        if key_us is None or (kind == "audio" and at_us < key_us):
-            continue
-        shift = piece.at_us - origin_us
-        output.write(tracks[kind], packet, at_us + shift, dts_us + shift)
+        begins = video.start_time or 0
+        source.seek(begins + int(Fraction(piece.start_us, 1_000_000) / video.time_base), stream=video)
+    packets: Iterator[Any] = source.demux(*streams.values())
+    return packets
+
+
+class Joint:
+    """The tracks of a source on their way into those of the output. `origin_us`: where the output begins."""
+
+    def __init__(self, streams: dict[str, Any], tracks: dict[str, Any], output: Output, origin_us: int) -> None:
+        self._kinds = {stream.index: kind for kind, stream in streams.items()}
+        self._tracks = tracks
+        self._output = output
+        self._origin_us = origin_us
+        self._key_us: int | None = None
+
+    def copy(self, packets: Iterator[Any], begins: Fraction, piece: Piece) -> None:
+        """From the key frame at or before the piece's start to its end. `begins`: the time of the first picture, as the
+        packets count.
+        """
+        for packet in packets:
+            if packet.dts is None or packet.pts is None:
+                continue
+            kind = self._kinds[packet.stream.index]
+            at_us, dts_us = (round((one * packet.time_base - begins) * 1_000_000) for one in (packet.pts, packet.dts))
+            if dts_us < piece.end_us:
+                self._take(kind, packet, at_us, dts_us, piece.at_us)
+            elif kind == "video":
+                return
+
+    def _take(self, kind: str, packet: Any, at_us: int, dts_us: int, taken_us: int) -> None:
+        if self._key_us is None and kind == "video" and packet.is_keyframe:
+            self._key_us = at_us
+        if self._key_us is None or (kind == "audio" and at_us < self._key_us):
+            return
+        shift = taken_us - self._origin_us
+        self._output.write(self._tracks[kind], packet, at_us + shift, dts_us + shift)
         if kind == "video":
-            output.shown(piece.at_us + at_us)
+            self._output.shown(taken_us + at_us)
 
 
 Unit = tuple[FrameHead, bytes]
@@ -206,8 +265,8 @@ def main() -> None:
     memory_bytes, seconds, most_bytes = (int(argument) for argument in sys.argv[1:])
     restrict(memory_bytes, seconds, most_bytes)
     try:
-        plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=CutPlan | FramesPlan)
-        say(cut(plan) if isinstance(plan, CutPlan) else frames(plan))
+        plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=CutPlan | FramesPlan | PlayPlan)
+        say(cut(plan) if isinstance(plan, CutPlan) else play(plan) if isinstance(plan, PlayPlan) else frames(plan))
     except GiveUp as reason:
         sys.exit(give_up(str(reason)))
     except MemoryError:

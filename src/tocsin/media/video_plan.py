@@ -23,6 +23,17 @@ class FramesPlan(Struct, frozen=True, tag="frames", tag_field="mode"):
     audio: bool = True
 
 
+class PlayPlan(Struct, frozen=True, tag="play", tag_field="mode"):
+    """An RTSP server plays what was recorded from `at_us` on. `url` is a secret: it holds the password."""
+
+    into: str
+    url: str
+    at_us: int
+    length_us: int
+    timeout_s: float
+    audio: bool = True
+
+
 class Progress(Struct, frozen=True, tag="progress", tag_field="what"):
     seconds: float
 
@@ -41,3 +52,13 @@ class Probed(Struct, frozen=True, tag="probed", tag_field="what"):
     seconds: float
     codec: str
     sort: str
+
+
+class StillPlan(Struct, frozen=True):
+    """`path` empty: the JPEG that follows. `at_us` counts from the file's first picture."""
+
+    path: str
+    at_us: int = 0
+    side: int = 640
+    most_bytes: int = 262_144
+    pixels: int = 50_000_000

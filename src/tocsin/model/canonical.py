@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tocsin.model.command import Order
 from tocsin.model.inventory import Basis, DeviceType, HealthState, Reason
 
 RemovalReason = Literal["absent_from_source", "excluded_by_rule", "customer_changed", "system_removed"]
@@ -44,6 +45,7 @@ class DeviceRecord(Struct, frozen=True, omit_defaults=True):
     parent_id: str = ""
     channel: int | None = None
     attributes: dict[str, Attribute] = {}
+    orders: tuple[Order, ...] = ()
 
 
 class Removal(Struct, frozen=True):

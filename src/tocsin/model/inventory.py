@@ -5,6 +5,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tocsin.model.command import Order
+
 DeviceType = Literal[
     "camera", "access_control", "door", "intrusion", "intercom", "audio", "io", "recorder", "hardware", "other"
 ]
@@ -28,7 +30,7 @@ class FoundDevice(Struct, frozen=True):
     `kind` and `native_key` make the identity (connectors.md 1.4): `kind` is the system's own, such as `camera`,
     `reader`, `panel`. `address` is whatever the source writes, an IP, a name or a URL; `macs` are raw texts. Texts are
     raw. `parent` is the (kind, native key) of the box, panel or recorder it hangs on. `attributes` are picked by
-    allow-list: never secrets or user names.
+    allow-list: never secrets or user names. `orders`: what the system can be told to do with it.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class FoundDevice(Struct, frozen=True):
     enabled: bool = True
     last_seen: datetime | None = None
     attributes: dict[str, str | int | float | bool] = {}
+    orders: tuple[Order, ...] = ()
 
 
 class Note(Struct, frozen=True):

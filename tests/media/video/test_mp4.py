@@ -121,6 +121,6 @@ async def test_a_recorder_that_breaks_off_leaves_nothing(units: list[Unit], tmp_
 
 
 async def test_a_file_that_grows_too_large_is_given_up(units: list[Unit], tmp_path: Path) -> None:
-    made = await muxed(FramesPlan(str(tmp_path / "a.mp4")), records(units), Limits(30, 5000), print)
+    made = await muxed(FramesPlan(str(tmp_path / "a.mp4")), records(units), Limits(30, most_bytes=5000), print)
     assert isinstance(made, NotMade)
     assert list(tmp_path.iterdir()) == []

@@ -10,11 +10,13 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tocsin.engine.commands import Commands
 from tocsin.engine.contracts import Clock, Intake, IntakeClosed, Randomness, Submission
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.hub import Change, Hub
 from tocsin.engine.inventory.book import InventoryBook
-from tocsin.engine.inventory.pictures import AddPhotos, PicturedIntake
+from tocsin.engine.inventory.carrying import Carrying, CarryParts
+from tocsin.engine.inventory.reading import identity_of
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.runs import Elsewhere, RunParts, SystemRuns, TooSoon, Wish
 from tocsin.engine.inventory.source import SourceState, SourceWatch
@@ -45,11 +47,11 @@ class SystemsParts(NamedTuple):
     new_id: Callable[[], str]
     devices: DeviceBook
     intake: Intake
-    add_photos: AddPhotos
     hub: Hub
     book: InventoryBook
     node: str
     lease_ttl_s: float
+    commands: Commands
 
 
 class SystemStatus(Struct, frozen=True):
@@ -153,6 +155,9 @@ class _Member:
             WatchParts(*shared, parts.record, accept, self._unknown, self._tell_again, self._mine),
             self.source,
         )
+        told = (parts.commands, *shared, parts.record, self._identity_of, self._mine)
+        self._carrying = Carrying(system, CarryParts(*told))
+        self._identities: Mapping[str, tuple[str, str]] = {}
         self._last_event_run = -EVENT_RUNS_EVERY_S
         parts.book.watch(rules, self.watch)
 
@@ -168,6 +173,7 @@ class _Member:
             (f"{name} inventory", "system", self.runs.run),
             *([(f"{name} health", "system", self._watch)] if watched else []),
             *([(f"{name} alarms", "system", self._alarms)] if self._heeds_alarms() else []),
+            *([(f"{name} orders", "system", self._carrying.run)] if self._takes_orders() else []),
         ]
 
     async def aclose(self) -> None:
@@ -202,19 +208,19 @@ class _Member:
     def _heeds_alarms(self) -> bool:
         return bool(self.rules.alarms) and "alarms" in self._system.capabilities
 
+    def _takes_orders(self) -> bool:
+        return "commands" in self._system.capabilities
+
+    def _identity_of(self, device_id: str) -> tuple[str, str] | None:
+        return identity_of(self.rules.name, device_id, self._identities)
+
     async def _watch(self) -> None:
         await self.runs.known.wait()
         await self.watch.run()
 
     async def _alarms(self) -> None:
         await self.runs.known.wait()
-        if "photo" not in self._system.capabilities:
-            return await self._system.alarms(self._parts.intake)
-        pictured = PicturedIntake(self._system, self._parts.intake, self._parts.add_photos, self._parts.record)
-        try:
-            await self._system.alarms(pictured)
-        finally:
-            await pictured.aclose()
+        await self._system.alarms(self._parts.intake)
 
     async def _unknown(self) -> None:
         """States of devices that are not listed: the inventory has changed. One run at most every five minutes."""
@@ -230,7 +236,9 @@ class _Member:
         await self._tell(run.id, kept)
 
     async def _take_over(self, kept: Sequence[KeptDevice]) -> None:
-        self.watch.take_over(kept, await self._parts.store.identities(self.rules.name))
+        ids = await self._parts.store.identities(self.rules.name)
+        self._identities = {id_: identity for identity, id_ in ids.items()}
+        self.watch.take_over(kept, ids)
 
     async def _tell_again(self) -> None:
         """Who cannot be told now is told by the next run."""
@@ -270,8 +278,9 @@ class _Member:
         if one.removal is not None or (known is not None and known.origin != self.rules.name):
             return None
         before = known or Device(one.record.id, origin=self.rules.name)
+        orders = one.record.orders if self._takes_orders() else ()
         facts = {"name": one.record.name, "type": one.record.type, "customer_id": one.record.customer_id}
-        return replace(before, area=before.area or self.rules.area, **facts)
+        return replace(before, area=before.area or self.rules.area, orders=orders, **facts)
 
     def _changed(self, run: Run) -> None:
         self._parts.hub.publish(Change("run", run.id, {"system": run.system, "state": run.state}))

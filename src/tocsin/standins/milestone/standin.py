@@ -17,6 +17,10 @@ from tocsin.standins.milestone.site import (
     ERROR,
     HARDWARE_ERROR,
     HARDWARE_STARTED,
+    INPUT_ACTIVATED,
+    INPUT_DEACTIVATED,
+    MOTION_STARTED,
+    MOTION_STOPPED,
     RECORDER_ERROR,
     RECORDER_STARTED,
     STARTED,
@@ -34,7 +38,7 @@ class MilestoneStandin:
     """Listens on `host:port` (port 0: any free one) and on another port as recording server.
 
     What happens at the site is commanded by `POST /standin/<order>/<number>`: unplug, plug, unplug-box, plug-box,
-    unplug-recorder, plug-recorder, remove, drop, forget, revoke; see `happens`.
+    unplug-recorder, plug-recorder, motion, still, input, input-off, remove, drop, forget, revoke; see `happens`.
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class MilestoneStandin:
         self.site = Site(plan)
         self.gateway = Gateway(self.site, login, assumptions, clock, out)
         self.events = Events(self.site, assumptions, clock, out)
-        self.recorder = Recorder(lambda: self.gateway.connection_token, assumptions, out)
+        self.recorder = Recorder(self.gateway.opens, self.gateway.lasts, assumptions, out)
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
@@ -84,8 +88,8 @@ class MilestoneStandin:
 
     async def happens(self, order: str, number: int) -> bool:
         """`unplug` and `plug` a camera, `unplug-box` and `plug-box` a box, `unplug-recorder` and `plug-recorder` the
-        recording server, `remove` a camera, `drop` all WebSockets, `forget` their sessions too, `revoke` all tokens.
-        False: there is no such order or number.
+        recording server, `motion` and `still` at a camera, `input` and `input-off` at a box, `remove` a camera, `drop`
+        all WebSockets, `forget` their sessions too, `revoke` all tokens. False: there is no such order or number.
         """
         orders: dict[str, Callable[[], Any]] = {
             "revoke": self.gateway.revoke,
@@ -97,8 +101,14 @@ class MilestoneStandin:
             "plug-recorder": ("recordingServers", RECORDER_STARTED),
             "unplug-box": ("hardware", HARDWARE_ERROR), "plug-box": ("hardware", HARDWARE_STARTED),
         }  # fmt: skip
+        events = {
+            "motion": ("cameras", MOTION_STARTED), "still": ("cameras", MOTION_STOPPED),
+            "input": ("inputEvents", INPUT_ACTIVATED), "input-off": ("inputEvents", INPUT_DEACTIVATED),
+        }  # fmt: skip
         if order in changes:
             return await self._changes(*changes[order], number)
+        if order in events:
+            return await self._tells(*events[order], number)
         if order in ("drop", "forget"):
             await self.events.drop(forget=order == "forget")
         elif order in orders:
@@ -113,6 +123,16 @@ class MilestoneStandin:
         if f"{resource}/{key}" not in self.site.states:
             return False
         event = self.site.happened(f"{resource}/{key}", event_type, datetime.now(UTC))
+        self.gateway.stored.append(event)
+        await self.events.push(event)
+        return True
+
+    async def _tells(self, resource: str, event_type: str, number: int) -> bool:
+        items = {"cameras": self.site.cameras, "inputEvents": self.site.inputs}[resource]
+        key = identity({"cameras": "camera", "inputEvents": "input"}[resource], number)
+        if not any(item["id"] == key for item in items):
+            return False
+        event = self.site.told(f"{resource}/{key}", event_type, datetime.now(UTC))
         self.gateway.stored.append(event)
         await self.events.push(event)
         return True

@@ -1,4 +1,4 @@
-"""Alarms of a system's cameras, and the pictures that come after them."""
+"""Alarms of cameras, and the pictures that come after them: over a real gateway on virtual time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,10 +10,11 @@ from tests.engine.conftest import ScriptedStation
 from tests.inventory.conftest import RULES, ScriptedSystem, camera, site, virtually
 
 from tocsin.engine.contracts import Intake, PhotoIn, Submission, Taken
-from tocsin.engine.inventory.pictures import MOST_FETCHED
 from tocsin.engine.systems import NotSupported, Unreachable
 from tocsin.model.event import Event
+from tocsin.systems.onvif.pictures import MOST_FETCHED, PicturedIntake
 from tocsin.telemetry.occurrences import Notice, Trouble
+from tocsin.telemetry.record import Occurrence
 
 JPEG = b"\xff\xd8\xff\xe0 a picture"
 ALARMS = replace(RULES, alarms=frozenset({"motion"}))
@@ -29,10 +30,18 @@ class Seeing(ScriptedSystem):
         self.offered: asyncio.Queue[Sequence[Submission]] = asyncio.Queue()
         self.taken: list[Taken] = []
         self.asked: list[str] = []
+        self.said: list[Occurrence] = []
         self.shows: bytes | Exception = JPEG
         self.picture_takes_s = 0.0
 
     async def alarms(self, intake: Intake) -> None:
+        pictured = PicturedIntake(self, intake, self.said.append)
+        try:
+            await self._hand_over(pictured)
+        finally:
+            await pictured.aclose()
+
+    async def _hand_over(self, intake: Intake) -> None:
         while True:
             batch = await self.offered.get()
             self.taken += [await intake.accept(batch[0])] if len(batch) == 1 else await intake.accept_many(batch)
@@ -81,7 +90,7 @@ def test_without_a_picture_nobody_waits_and_it_is_said_once() -> None:
             system.shows = JPEG
             system.offered.put_nowait([seen(clock)])
             await s.until(lambda: station.seen[-1].event.photos == 1)
-            said = [one.text for one in s.occurrences if isinstance(one, Trouble | Notice) and "camera 1" in one.text]
+            said = [one.text for one in system.said if isinstance(one, Trouble | Notice) and "camera 1" in one.text]
             assert ["no answer" in said[0], "come again" in said[1], len(said)] == [True, True, 2]
 
     virtually(main)

@@ -1,17 +1,17 @@
-"""Alarms of a system's cameras get a picture: the event is kept first, the picture fetched then and added.
+"""Alarms of cameras get a picture: the event is kept first, the picture fetched then and added.
 
 How long a destination waits for it is the destination's own affair (stations.md 1.4).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from tocsin.engine.contracts import Intake, PhotoIn, PhotoRefused, Submission, Taken
+from tocsin.engine.contracts import Intake, IntakeClosed, PhotoIn, PhotoRefused, Submission, Taken
 from tocsin.engine.systems import System, SystemFault
 from tocsin.model.kinds import Kind
-from tocsin.store.contract import StoreUnavailable
 from tocsin.telemetry.occurrences import Notice, Trouble
 from tocsin.telemetry.record import Recorder
 
@@ -21,16 +21,14 @@ PHOTO_LIMIT_S = 10.0
 AT_ONCE = 8
 MOST_FETCHED = 100
 """Cameras that all see something at once: further alarms go without."""
-AddPhotos = Callable[[str, Sequence[PhotoIn]], Awaitable[list[PhotoRefused] | None]]
 
 
 class PicturedIntake:
-    """engine.contracts.Intake for one system that gives pictures. `add` without any says that none will come."""
+    """An engine.contracts.Intake in front of another, for a system that gives pictures of now."""
 
-    def __init__(self, system: System, intake: Intake, add: AddPhotos, record: Recorder) -> None:
+    def __init__(self, system: System, intake: Intake, record: Recorder) -> None:
         self._system = system
         self._intake = intake
-        self._add = add
         self._record = record
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._fetching: set[asyncio.Task[None]] = set()
@@ -50,6 +48,11 @@ class PicturedIntake:
         for camera, taken in zip(cameras, answers, strict=True):
             self._fetch(camera, taken)
         return answers
+
+    async def add_photos(
+        self, event_id: str, photos: Sequence[PhotoIn], last: bool = False
+    ) -> Sequence[PhotoRefused] | None:
+        return await self._intake.add_photos(event_id, photos, last)
 
     async def all_delivered(self, taken: Sequence[Taken], within_s: float) -> bool:
         return await self._intake.all_delivered(taken, within_s)
@@ -78,11 +81,8 @@ class PicturedIntake:
 
     async def _fetched(self, camera: str, event_id: str) -> None:
         photos = await self._photos(camera)
-        try:
-            if await self._add(event_id, photos) and photos:
-                await self._add(event_id, ())
-        except StoreUnavailable:
-            return  # the event goes without it, when its destinations have waited long enough
+        with contextlib.suppress(IntakeClosed):  # it then goes without, when its destinations have waited long enough
+            await self._intake.add_photos(event_id, photos, last=True)
 
     async def _photos(self, camera: str) -> list[PhotoIn]:
         try:
