@@ -167,6 +167,7 @@ async def site(
     stations: Sequence[ScriptedStation] = (),
     most: int = 0,
     cloud: ScriptedStation | None = None,
+    wants_photos: bool = False,
     **parts: Any,
 ) -> AsyncIterator[Site]:
     """`most`: how many deliveries to the cloud may wait. Left by an exception, it is killed: nothing is stopped."""
@@ -175,7 +176,7 @@ async def site(
     occurrences: list[Occurrence] = []
     members = [
         Member(cloud, "cloud", "", retry=CLOUD_RETRY, cloud=True, most=most),
-        *(Member(one, "scripted", "") for one in stations),
+        *(Member(one, "scripted", "", wants_photos=wants_photos) for one in stations),
     ]
     given = GatewayParts(kept, clock, random.Random(1), occurrences.append, any_picture, **parts)
     gateway = Gateway("test", given, members)

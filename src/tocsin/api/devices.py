@@ -1,7 +1,7 @@
 """Devices: what is known, and what the API adds to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -18,9 +18,10 @@ from tocsin.api.schema import described, json_of
 from tocsin.api.written import DEVICE_ID, DeviceIn, addresses_as_written, meant_device
 from tocsin.engine.contacts import DeviceState
 from tocsin.engine.sheet import Entry, Sheet
+from tocsin.model.canonical import Health
 from tocsin.model.command import Arming, Order
-from tocsin.model.contact import Status
 from tocsin.model.device import Device, Thresholds
+from tocsin.model.inventory import HealthState
 from tocsin.telemetry.occurrences import Trouble
 
 router = APIRouter(tags=["devices"])
@@ -34,10 +35,11 @@ class DeviceView(Struct, frozen=True):
     """A device. `origin`: config, api or the name of a system; `addresses` is its list, as written. `inherited`
     names what it has from its area: `customer_id`, `time_zone`.
 
-    `status`: online, offline (silent for too long), or unknown (no routine, or not heard yet); `battery_state`: good,
-    low or critical. `armed` is what it confirmed last; `disarmed_until`: null while it is armed or disarmed without
-    end. `orders`: what its system can be told to do with it. `destinations`: the address each of them uses and where it
-    came from; `warnings`: what is wrong with them.
+    `status`: online, offline (silent for too long), or unknown (no routine, or not heard yet); of a system's device
+    what the system says, degraded and disabled too: `health`. `battery_state`: good, low or critical. `armed` is what
+    it confirmed last; `disarmed_until`: null while it is armed or disarmed without end. `orders`: what its system can
+    be told to do with it. `destinations`: the address each of them uses and where it came from; `warnings`: what is
+    wrong with them.
     """
 
     id: str
@@ -53,7 +55,8 @@ class DeviceView(Struct, frozen=True):
     addresses: dict[str, str]
     origin: str
     updated_at: str | None
-    status: Status
+    status: HealthState
+    health: Health | None
     last_contact: datetime | None
     battery: int | None
     battery_state: str
@@ -73,8 +76,10 @@ class DevicePage(Struct, frozen=True):
 _devices = msgspec.json.Decoder(DeviceIn)
 
 
-def device_view(device: Device, sheet: Sheet, arming: Arming | None, contact: DeviceState) -> DeviceView:
-    """`arming`: None for a device that was never armed or disarmed."""
+def device_view(
+    device: Device, sheet: Sheet, arming: Arming | None, contact: DeviceState, health: Health | None = None
+) -> DeviceView:
+    """`arming`: None for a device that was never armed or disarmed; `health`: what its system says of it."""
     entries = sheet.entries(device)
     place = sheet.place(device)
     return DeviceView(
@@ -91,7 +96,8 @@ def device_view(device: Device, sheet: Sheet, arming: Arming | None, contact: De
         addresses=addresses_as_written(device.addresses),
         origin=device.origin,
         updated_at=device.updated_at.isoformat() if device.updated_at else None,
-        status=contact.status,
+        status=status_of(contact, health),
+        health=health,
         last_contact=contact.last_contact,
         battery=contact.battery,
         battery_state=contact.battery_state,
@@ -102,6 +108,11 @@ def device_view(device: Device, sheet: Sheet, arming: Arming | None, contact: De
         destinations=entries,
         warnings=sheet.warnings(device, entries),
     )
+
+
+def status_of(contact: DeviceState, health: Health | None) -> HealthState:
+    """A device's system knows more of it than its silence tells."""
+    return health.state if health else contact.status
 
 
 def _reach(room: Room, rights: Rights, device: Device) -> bool:
@@ -118,10 +129,11 @@ async def list_devices(
     type: Word = "",  # noqa: A002
     area: Word = "",
     system: Word = "",
-    status: Literal["", "online", "offline", "unknown"] = "",
+    status: Literal["", "online", "offline", "degraded", "disabled", "unknown"] = "",
 ) -> Response:
     wanted = {"type": type, "origin": system}
     asked = [(name, value) for name, value in wanted.items() if value]
+    healths = room.gateway.systems.book.healths()
     areas = room.gateway.devices.areas.within(frozenset({area})) if area else frozenset()
     found = [
         device
@@ -131,20 +143,22 @@ async def list_devices(
         and (not area or device.area in areas)
         and (not customer_id or room.gateway.devices.place(device.id).customer_id == customer_id)
         and _reach(room, rights, device)
-        and (not status or room.gateway.contacts.state(device).status == status)
+        and (not status or status_of(room.gateway.contacts.state(device), healths.get(device.id)) == status)
     ]
-    page = [view async for view in _views(room, found[:limit])]
+    page = [view async for view in _views(room, found[:limit], healths)]
     return answer(DevicePage(page, page[-1].id if len(found) > limit else None))
 
 
-def _view(room: Room, device: Device) -> DeviceView:
+def _view(room: Room, device: Device, healths: Mapping[str, Health] | None = None) -> DeviceView:
     arming = room.gateway.devices.armings.get(device.id)
-    return device_view(device, room.gateway.sheet, arming, room.gateway.contacts.state(device))
+    known = room.gateway.systems.book.healths() if healths is None else healths
+    contact = room.gateway.contacts.state(device)
+    return device_view(device, room.gateway.sheet, arming, contact, known.get(device.id))
 
 
-async def _views(room: Room, devices: Sequence[Device]) -> AsyncIterator[DeviceView]:
+async def _views(room: Room, devices: Sequence[Device], healths: Mapping[str, Health]) -> AsyncIterator[DeviceView]:
     for n, device in enumerate(devices, start=1):
-        yield _view(room, device)
+        yield _view(room, device, healths)
         if n % AT_A_STRETCH == 0:
             await asyncio.sleep(0)
 

@@ -36,6 +36,8 @@ LOOK_EVERY_S = 1.0
 END_LIMIT_S = 10.0
 AT_A_STRETCH = 500
 """Devices that are entered in one transaction, so that an alarm's turn comes in between."""
+LOOKED_BACK = 10
+"""So many runs, for the last that was no dry run."""
 Work = tuple[str, str, Callable[[], Awaitable[None]]]
 __all__ = ["Elsewhere", "SystemStatus", "Systems", "SystemsParts", "TooSoon", "Wish"]
 
@@ -59,7 +61,9 @@ class SystemsParts(NamedTuple):
 
 
 class SystemStatus(Struct, frozen=True):
-    """One system as people see it. `devices` counts by status, unmapped ones among them."""
+    """One system as people see it. `devices` counts by status, unmapped ones among them. `last_sync`: the last run that
+    ended and was no dry run; `next_sync`: None while another node reads it.
+    """
 
     name: str
     type: str
@@ -73,6 +77,8 @@ class SystemStatus(Struct, frozen=True):
     held: int
     running: Run | None
     last_run: Run | None
+    last_sync: Run | None = None
+    next_sync: datetime | None = None
 
 
 class Systems:
@@ -111,6 +117,19 @@ class Systems:
             if current is not None and current.id == run_id:
                 return current
         return await self._parts.store.run(run_id)
+
+    async def runs(self, name: str, limit: int) -> list[Run]:
+        """The last ones, newest first; the one under way with how far it is."""
+        current = self._members[name].runs.current()
+        found = await self._parts.store.runs(name, limit)
+        return [current if current and one.id == current.id else one for one in found]
+
+    async def status(self, name: str) -> SystemStatus:
+        return await self._members[name].status()
+
+    def sources(self) -> list[tuple[str, str, SourceState]]:
+        """Name, type and state of each, from memory."""
+        return [(name, member.rules.type, member.source.state) for name, member in self._members.items()]
 
     async def statuses(self) -> list[SystemStatus]:
         return [await member.status() for member in self._members.values()]
@@ -186,7 +205,7 @@ class _Member:
         name, store = self.rules.name, self._parts.store
         kept = [one for one in await self._parts.book.of_system(name) if one.removal is None]
         standing = await store.standing(name)
-        runs = await store.runs(name, 1)
+        runs = await store.runs(name, LOOKED_BACK)
         return SystemStatus(
             name=name,
             type=self.rules.type,
@@ -200,6 +219,8 @@ class _Member:
             held=len(standing.held) if standing else 0,
             running=self.runs.current(),
             last_run=runs[0] if runs else None,
+            last_sync=next((run for run in runs if run.ended and not run.dry_run), None),
+            next_sync=self.runs.next_at() if self.owned() else None,
         )
 
     def owned(self) -> bool:
