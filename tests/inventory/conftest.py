@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from tests.engine.conftest import ScriptedStation, any_picture
@@ -166,6 +167,8 @@ async def site(
     stations: Sequence[ScriptedStation] = (),
     most: int = 0,
     cloud: ScriptedStation | None = None,
+    wants_photos: bool = False,
+    **parts: Any,
 ) -> AsyncIterator[Site]:
     """`most`: how many deliveries to the cloud may wait. Left by an exception, it is killed: nothing is stopped."""
     kept = store or await opened()
@@ -173,10 +176,10 @@ async def site(
     occurrences: list[Occurrence] = []
     members = [
         Member(cloud, "cloud", "", retry=CLOUD_RETRY, cloud=True, most=most),
-        *(Member(one, "scripted", "") for one in stations),
+        *(Member(one, "scripted", "", wants_photos=wants_photos) for one in stations),
     ]
-    parts = GatewayParts(kept, clock, random.Random(1), occurrences.append, any_picture)
-    gateway = Gateway("test", parts, members)
+    given = GatewayParts(kept, clock, random.Random(1), occurrences.append, any_picture, **parts)
+    gateway = Gateway("test", given, members)
     gateway.systems.add(system, rules)
     await gateway.start()
     work = asyncio.create_task(gateway.run(announce=False))

@@ -101,8 +101,8 @@ class Gateway:
         self.intake = Door(door_parts, list(self._routes.values()))
         ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
         self.commands = Commands(CommandParts(*ordered))
-        book = parts.book or InventoryBook(parts.store, parts.clock)
-        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s)
+        book = parts.book or InventoryBook(parts.store, parts.clock, parts.apart)
+        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s, self.commands, parts.apart)
         self.systems = Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from tocsin.engine.apart import Apart, at_once
 from tocsin.engine.backoff import Retry
 from tocsin.engine.contacts import ContactRules
 from tocsin.engine.contracts import Clock, Destination, Randomness
@@ -55,3 +56,4 @@ class GatewayParts(NamedTuple):
     link_life_s: float = 12 * 3600.0
     """How long an event's link is good after the last delivery that carries it."""
     book: InventoryBook | None = None
+    apart: Apart = at_once

@@ -87,6 +87,15 @@ async def test_a_refused_resource_is_partial_and_the_rest_is_there(bench: Any) -
     assert [(note.partial, "not for this user" in note.text) for note in notes] == [(True, True)]
 
 
+@pytest.mark.parametrize("what", ["cameraGroups?", "cameraGroups/"])
+async def test_groups_that_cannot_be_read_are_partial_for_rules_may_go_by_the_location(bench: Any, what: str) -> None:
+    one = await bench(macs=False)
+    one.site.gateway.faults = [Fault(what, "403", 0)]
+    devices, notes = await one.read()
+    assert keys(devices)
+    assert [(note.partial, "groups" in note.text.lower()) for note in notes] == [(True, True)]
+
+
 async def test_scenario_8_a_token_that_expires_meanwhile_costs_one_login(bench: Any) -> None:
     one = await bench(LARGE)
     await one.read()

@@ -386,6 +386,20 @@ async def test_scenario_27_a_system_that_is_gone_is_blind_and_no_device_goes_off
     assert stream.seen.count("blind") == 1
 
 
+@pytest.mark.parametrize("answered", [0, 10])
+async def test_27_when_asking_fails_nothing_more_is_asked(bench: Bench, answered: int) -> None:
+    """Hundreds of requests to a server that is gone would otherwise go on behind everybody's back, after each try."""
+    standin, port = await bench.server(large(300))
+    system = bench.system(port)
+    await inventory(system)
+    standin.web.scripted = [Misbehaviour()] * answered
+    standin.web.always = Misbehaviour(Reply(503))
+    with pytest.raises(Unreachable):
+        [state async for state in system.baseline()]
+    asking = [task for task in asyncio.all_tasks() if "Hardware" in getattr(task.get_coro(), "__qualname__", "")]
+    assert asking == []
+
+
 def seen_states(seen: list[Any]) -> set[str]:
     return {one.state for one in seen if isinstance(one, FoundState)}
 

@@ -86,6 +86,17 @@ def snapshot(rules: SystemRules, found: Sequence[FoundDevice | Note], issued: Ma
     return Snapshot(records, identities, frozenset(excluded), *bounded, len(devices), len(devices) - len(valid))
 
 
+def identity_of(system: str, id_: str, known: Mapping[str, Identity]) -> Identity | None:
+    """What the system itself calls a device; of one it never listed, by an id written as in `device_id`, such as
+    `og-main:intrusion_area:3`. None: not a device of this system.
+    """
+    if id_ in known:
+        return known[id_]
+    name, _, rest = id_.partition(":")
+    kind, _, key = rest.partition(":")
+    return (kind, key) if name == system and kind and key else None
+
+
 def content_hash(record: DeviceRecord) -> str:
     """Of all but `last_seen`. Health is told by itself, so that a device going offline is no change of inventory."""
     return hashlib.sha256(_encode(replace(record, last_seen=None) if record.last_seen else record)).hexdigest()
@@ -131,6 +142,7 @@ def _record(
         parent_id=(issued.get(found.parent) or device_id(system, found.parent)) if found.parent else "",
         channel=found.channel,
         attributes=_attributes(found.attributes, added),
+        orders=found.orders,
     )
 
 

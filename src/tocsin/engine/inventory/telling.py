@@ -133,14 +133,17 @@ def wire_status(health: Health | None) -> str:
 
 def aged(one: KeptDevice, now: datetime, stale_s: float, confirmed: datetime | None) -> KeptDevice:
     """The device with a state nobody has confirmed for too long as unknown. `confirmed`: when its system last was."""
-    health = one.health
-    if health is None or health.state in ("unknown", "disabled"):
-        return one
+    health = None if one.health is None else aged_health(one.health, now, stale_s, confirmed)
+    return one if health is one.health else msgspec.structs.replace(one, health=health)
+
+
+def aged_health(health: Health, now: datetime, stale_s: float, confirmed: datetime | None) -> Health:
+    if health.state in ("unknown", "disabled"):
+        return health
     newest = max(health.as_of, confirmed) if confirmed else health.as_of
     if now - newest <= timedelta(seconds=stale_s):
-        return one
-    unknown = Health("unknown", health.as_of, health.basis, health.since, "source_unreachable")
-    return msgspec.structs.replace(one, health=unknown)
+        return health
+    return Health("unknown", health.as_of, health.basis, health.since, "source_unreachable")
 
 
 def _extended_device(inventory: Inventory, one: KeptDevice) -> dict[str, Any]:

@@ -80,7 +80,9 @@ class CameraGroup(Item, frozen=True, rename="camel", kw_only=True):
 
 
 class EventType(Item, frozen=True, rename="camel", kw_only=True):
-    pass
+    """`counter` is the GUID of the type that ends what this one begins, or the other way round."""
+
+    counter: str = msgspec.field(default="", name="counterEventID")
 
 
 class DriverSettings(Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""The agent of an evidence registry: jobs, video, encryption, upload, custody."""
