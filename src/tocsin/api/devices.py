@@ -11,7 +11,6 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from tocsin.api.access import Rights
-from tocsin.api.bodies import decode, require_json
 from tocsin.api.events import PageSize, Word
 from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import DeviceWriter, Reader, Room, TheRoom, answer
@@ -179,9 +178,7 @@ def known_device(room: Room, rights: Rights, device_id: str) -> Device:
 
 @router.put("/devices/{device_id}", **described("Write a device", DeviceView, bodies=json_of(DeviceIn)))
 async def put_device(device_id: DeviceId, request: Request, room: TheRoom, rights: DeviceWriter) -> Response:
-    require_json(request)
-    async with room.buffers.body(request, room.limits.small) as body:
-        device = meant_device(device_id, decode(_devices, body))
+    device = meant_device(device_id, await room.buffers.small_json(request, _devices))
     known = room.gateway.devices.get(device_id)
     if not _reach(room, rights, device) or (known is not None and not _reach(room, rights, known)):
         raise Problem(403, f"The token {rights.name} may not write devices of this area.", field="area")

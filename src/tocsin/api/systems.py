@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from tocsin.api.access import demand_everywhere
-from tocsin.api.bodies import decode, require_json
 from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import Operator, Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
@@ -106,9 +105,7 @@ async def list_systems(room: TheRoom, rights: Reader) -> Response:
 @router.post("/systems/{name}/sync", **described("Read its inventory now", RunView, 202, json_of(SyncIn)))
 async def sync(name: str, request: Request, room: TheRoom, rights: Operator) -> Response:
     demand_everywhere(rights, "a system")
-    require_json(request)
-    async with room.buffers.body(request, room.limits.small) as body:
-        given = decode(_bodies, body)
+    given = await room.buffers.small_json(request, _bodies)
     wish = Wish("manual", given.dry_run, given.accept_removals, given.fresh, given.reason or f"by {rights.name}")
     run, joined = await asked_for(room, name, wish, rights.name)
     return answer(run_view(run, joined), 202)

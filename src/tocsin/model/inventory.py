@@ -24,7 +24,7 @@ SourceStatus = Literal["ok", "degraded", "unreachable", "auth_failed", "licence_
 """connectors.md 1.10."""
 
 
-class FoundDevice(Struct, frozen=True):
+class FoundDevice(Struct, frozen=True, gc=False):
     """One device as its system describes it, not yet normalised nor given to a customer.
 
     `kind` and `native_key` make the identity (connectors.md 1.4): `kind` is the system's own, such as `camera`,
@@ -58,7 +58,7 @@ class Note(Struct, frozen=True):
     partial: bool = False
 
 
-class FoundState(Struct, frozen=True):
+class FoundState(Struct, frozen=True, gc=False):
     """The state of one device as its system tells it. `since` is the source's own time where it gives one."""
 
     kind: str

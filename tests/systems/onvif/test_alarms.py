@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from tests.systems.onvif.conftest import JPEG, MemoryIntake, Scene, Scenes, cameras
 
+from tocsin.engine.contracts import Submission, Taken
 from tocsin.standins.onvif import OnvifCamera
 from tocsin.systems.onvif.facts import Notification
 from tocsin.systems.onvif.meaning import meaning
-from tocsin.telemetry.occurrences import Notice, Trouble
+from tocsin.telemetry.occurrences import Notice, TaskFailed, Trouble
 
 MOTION = "tns1:RuleEngine/CellMotionDetector/Motion"
 TAMPER = "tns1:RuleEngine/TamperDetector/Tamper"
@@ -192,6 +193,7 @@ async def test_without_alarms_nothing_is_subscribed_or_claimed(scene: Scenes) ->
         "events",
         "photo",
         "commands",
+        "blindness",
         "recordings",
     }
     assert "alarms" in (await scene(cameras(1), alarms=["motion"])).system.capabilities
@@ -231,3 +233,38 @@ async def test_a_person_is_an_actor_and_a_message_without_contents_an_alarm_all_
     assert [actor.cls for actor in means.actors] == ["person"]
     bare: Any = await meaning(Notification(INPUT, None))
     assert (bare.kind, bare.active) == ("alarm", None)
+
+
+async def test_a_message_that_no_parser_expects_is_no_end_of_alarms(scene: Scenes, listened: Listened) -> None:
+    bad, good = cameras(2)
+    intake = listened(await scene([bad, good], alarms=ALARMS))
+    await subscribed(bad, good)
+    await bad.notify("tns1:Monitoring/ProcessorUsage", {"Token": "CPU"}, {"Value": "inf"})
+    await bad.notify(MOTION, LENS, {"IsMotion": "true"})
+    assert (await intake.wait(1))[0].device_id == "cams:camera:acme-ac22-0004418"
+    assert [camera.requests.count("CreatePullPointSubscription") for camera in (bad, good)] == [1, 1]
+
+
+async def test_a_defect_with_one_camera_is_none_with_the_others(scene: Scenes) -> None:
+    class Defective(MemoryIntake):
+        async def accept(self, submission: Submission) -> Taken:
+            if submission.event.device_id.endswith("4418"):
+                raise ZeroDivisionError("a defect")
+            return await super().accept(submission)
+
+    bad, good = cameras(2)
+    one, intake = await scene([bad, good], alarms=ALARMS), Defective()
+    listening = asyncio.create_task(one.system.alarms(intake))
+    await subscribed(bad, good)
+    await bad.notify(MOTION, LENS, {"IsMotion": "true"})
+    await asked(bad, "CreatePullPointSubscription", 2)
+    await good.notify(MOTION, LENS, {"IsMotion": "true"})
+    await intake.wait(1)
+    assert good.requests.count("CreatePullPointSubscription") == 1
+    assert [each.task for each in one.occurrences if isinstance(each, TaskFailed)] == [f"events of {_at(one, 0)}"]
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+
+
+def _at(one: Scene, place: int) -> str:
+    return f"127.0.0.1:{one.ports[place]}"

@@ -175,6 +175,7 @@ async def _report(address: str, panels: int, seconds: float | None, out: Out) ->
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
+        # On Windows event loops have no signal handlers: there Ctrl-C interrupts as in any program.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
     plan = detector.Plan(("gate-cam", "yard-pir"), every_s=_DETECTOR_EVERY_S)

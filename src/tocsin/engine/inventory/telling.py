@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tocsin.engine.inventory.normal import instant_text
 from tocsin.model.canonical import DeviceRecord, Health, KeptDevice, Removal, Run
-from tocsin.model.event import Event, HealthNotice
+from tocsin.model.event import Event, HealthNotice, SourceNotice
 from tocsin.model.inventory import HealthState
 
 Profile = Literal["brief", "extended"]
@@ -84,6 +84,32 @@ def health_body(event: Event, profile: Profile, customer_in_events: bool = True)
         given = {name: value for name, value in attributes.items() if value}
         body |= {"attributes": given} if given else {}
     return _encode(body)
+
+
+def source_body(event: Event) -> bytes:
+    """The JSON document of how a system itself is (connectors.md 1.10). Raises ValueError for any other event."""
+    notice = event.notice
+    if not isinstance(notice, SourceNotice):
+        raise ValueError(f"event {event.id} says nothing of a system")
+    return _encode(
+        {
+            "system_id": notice.system,
+            "customer_id": notice.customer_id,
+            "source_status": notice.status,
+            "since": instant_text(notice.since),
+            **_given(
+                last_complete_sync=_text(notice.last_complete_sync),
+                last_event_at=_text(notice.last_event),
+                error=notice.error,
+            ),
+            "devices_affected": notice.devices,
+        }
+    )
+
+
+def events_body(bodies: Sequence[bytes]) -> bytes:
+    """Several health events in one document (connectors.md 1.7)."""
+    return b'{"events":[' + b",".join(bodies) + b"]}"
 
 
 def brief_device(one: KeptDevice) -> dict[str, Any]:

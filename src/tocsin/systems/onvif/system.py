@@ -174,7 +174,7 @@ def _capabilities(settings: OnvifSettings) -> frozenset[Capability]:
     if not missing_packages():
         able.add("export")
     if settings.health.mode == "poll":
-        able |= {"baseline", "events"}
+        able |= {"baseline", "events", "blindness"}
     if not set(EVENT_KINDS).isdisjoint(settings.alarms):
         able.add("alarms")
     return frozenset(able)
