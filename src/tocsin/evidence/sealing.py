@@ -13,7 +13,7 @@ from tocsin.evidence.contracts import StartOver
 KEY_FILE = "evidence.key"
 CREDENTIAL = "tocsin-evidence-key"
 _KEY_SIZE = 32
-_NONCE_SIZE = 12
+NONCE_SIZE = 12
 _MARK_SIZE = 8
 _VERSION = b"\x01"
 
@@ -49,7 +49,7 @@ class MachineKey:
                 "file is uploaded anew with a new key. If the key file was lost or replaced, nothing else needs doing"
             )
         try:
-            return self._sealing.decrypt(rest[:_NONCE_SIZE], rest[_NONCE_SIZE:], head + belongs_to)
+            return self._sealing.decrypt(rest[:NONCE_SIZE], rest[NONCE_SIZE:], head + belongs_to)
         except (InvalidTag, ValueError):
             raise KeyGone(
                 "The sealed content key of this upload is damaged in the store: the file is uploaded anew with a new "
