@@ -1,0 +1,6 @@
+"""`blobkit` can be imported."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
