@@ -1,10 +1,11 @@
 """HTTP to hosts that are only told while running, through a forward proxy where there is one; bodies of any size.
 
-No redirects, no cookies, nothing decompressed, answers bounded. Addresses may hold secrets: they go out exactly as
-given, and no error or log line of this room carries more of them than host and port.
+No redirects, no repeats, no cookies, nothing decompressed, answers bounded. Addresses may hold secrets: they go out
+exactly as given, and no error or log line of this room carries more of them than host and port.
 """
 
 import asyncio
+import base64
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +15,7 @@ import aiohttp
 from msgspec import Struct
 from yarl import URL
 
-from tocsin.transports.contract import Endpoint, LinkBroken, NoAnswer, TlsOptions, Unreachable
+from tocsin.transports.contract import Endpoint, LinkBroken, NoAnswer, TlsOptions, TransportError, Unreachable
 from tocsin.transports.http import CERTIFICATE_DEADLINE_S, CONNECT_DEADLINE_S, KEEP_S, HttpAnswer, endpoint_of
 from tocsin.transports.tls import TlsFileError, client_context, explain, server_name, shown_certificate
 
@@ -66,7 +67,7 @@ class Outbound:
                 data=_moving(streamed.pieces, deadline, self._stall_s) if streamed else body or None,
                 allow_redirects=False,
                 proxy=self._proxy.url if self._proxy else None,
-                proxy_auth=self._login(),
+                proxy_headers=self._login(),
                 server_hostname=server_name(self._tls, endpoint) if url.startswith("https:") else None,
             ) as response:
                 content = await _bounded(response)
@@ -80,10 +81,12 @@ class Outbound:
             await self._session.close()
             self._session = None
 
-    def _login(self) -> aiohttp.BasicAuth | None:
+    def _login(self) -> dict[str, str]:
+        """For the proxy alone, which is asked to connect to https hosts; the host behind never sees it."""
         if self._proxy is None or not self._proxy.user:
-            return None
-        return aiohttp.BasicAuth(self._proxy.user, self._proxy.password)
+            return {}
+        given = f"{self._proxy.user}:{self._proxy.password}"
+        return {"Proxy-Authorization": "Basic " + base64.b64encode(given.encode()).decode()}
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -95,6 +98,7 @@ class Outbound:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
+                middlewares=(_once,),
             )
         return self._session
 
@@ -111,24 +115,32 @@ class Outbound:
         """
         try:
             yield
-        except aiohttp.ClientHttpProxyError as error:
-            raise Unreachable(self._proxy_refuses(error.status)) from None
-        except aiohttp.ClientProxyConnectionError as error:
-            raise Unreachable(f"The forward proxy: {explain(error.os_error, self._proxy_endpoint())}") from None
-        except aiohttp.ConnectionTimeoutError:
-            raise Unreachable(explain(TimeoutError(), endpoint)) from None
-        except TimeoutError:
-            raise NoAnswer(f"{endpoint} stood still for {self._stall_s:g} s") from None
-        except aiohttp.ClientConnectorError as error:
-            raise Unreachable(explain(error, endpoint, await self._shown(error, endpoint))) from None
-        except aiohttp.ServerDisconnectedError:
-            raise LinkBroken(f"{endpoint} closed the connection before it answered") from None
-        except aiohttp.ClientPayloadError:
-            raise LinkBroken(f"{endpoint} broke off in the middle of its answer") from None
-        except aiohttp.ClientResponseError as error:
-            raise LinkBroken(f"{endpoint} did not answer in HTTP: {error.message[:200]}") from None
-        except aiohttp.ClientError as error:
-            raise LinkBroken(_broken(error, endpoint)) from None
+        except _Failed as failed:
+            raise await self._sentence(failed.error, endpoint) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise await self._sentence(error, endpoint) from None
+
+    async def _sentence(self, error: Exception, endpoint: Endpoint) -> TransportError:
+        match error:
+            case aiohttp.ClientHttpProxyError():
+                return Unreachable(self._proxy_refuses(error.status))
+            case aiohttp.ClientProxyConnectionError():
+                return Unreachable(f"The forward proxy: {explain(error.os_error, self._proxy_endpoint())}")
+            case aiohttp.ConnectionTimeoutError():
+                return Unreachable(explain(TimeoutError(), endpoint))
+            case TimeoutError():
+                return NoAnswer(f"{endpoint} stood still for {self._stall_s:g} s")
+            case aiohttp.ClientConnectorError():
+                return Unreachable(explain(error.__cause__ or error, endpoint, await self._shown(error, endpoint)))
+            case aiohttp.ServerDisconnectedError():
+                return LinkBroken(f"{endpoint} closed the connection before it answered")
+            case aiohttp.ClientPayloadError():
+                return LinkBroken(f"{endpoint} broke off in the middle of its answer")
+            case aiohttp.ClientResponseError():
+                return LinkBroken(f"{endpoint} did not answer in HTTP: {error.message[:200]}")
+        if isinstance(error.__cause__, OSError):
+            return LinkBroken(explain(error.__cause__, endpoint))
+        return LinkBroken(f"The connection to {endpoint} broke while it was in use")
 
     async def _shown(self, error: aiohttp.ClientConnectorError, endpoint: Endpoint) -> bytes:
         """The certificate that was not accepted; behind a proxy it is not asked for a second time."""
@@ -144,11 +156,20 @@ class Outbound:
         return f"The forward proxy {self._proxy_endpoint()} {what} (status {status}). Ask who runs it"
 
 
-def _broken(error: aiohttp.ClientError, endpoint: Endpoint) -> str:
-    """By the system's error below; the library's own text may hold the whole address."""
-    if isinstance(error.__cause__, OSError):
-        return explain(error.__cause__, endpoint)
-    return f"The connection to {endpoint} broke while it was in use"
+class _Failed(Exception):
+    """Around an error after which the library would send the request a second time by itself."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """A request goes out once: whether it may be repeated is for the caller to say."""
+    try:
+        return await send(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Failed(error) from None
 
 
 async def _moving(

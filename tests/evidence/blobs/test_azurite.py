@@ -1,11 +1,8 @@
 """Uploads to Microsoft's own emulator, read back by Microsoft's own library."""
 
-import os
-import random
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +13,9 @@ from tests.azurite import Azurite
 
 from tocsin.engine.clock import LoopClock
 from tocsin.evidence.encryption import block_id, cipher_size
-from tocsin.evidence.sealing import MachineKey
-from tocsin.evidence.upload import Uploader, UploadOptions
+from tocsin.evidence.upload import Uploader
 
 BLOCK = 4 * 1024 * 1024
-
-
-@pytest.fixture
-async def uploader() -> AsyncIterator[Uploader]:
-    uploader = Uploader(UploadOptions(), MachineKey(b"m" * 32), os.urandom, LoopClock(), random.Random(1))
-    yield uploader
-    await uploader.aclose()
 
 
 def decrypted(emulator: Azurite, name: str) -> bytes:
