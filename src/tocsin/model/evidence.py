@@ -52,6 +52,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
     failures: int = 0
     hold_off_until: datetime | None = None
     """Left to others until then, after it failed here (7.5)."""
+    devices: int = 0
+    """A discovery: how many it lists."""
 
     @property
     def open(self) -> bool:
