@@ -87,6 +87,7 @@ def test_every_route_of_the_contract_is_described(server: _Server) -> None:
         "POST /systems/{name}/sync",
         "GET /runs/{run_id}",
         "GET /inventory",
+        "GET /evidence/{agent}/custody",
         "PATCH /events/{event_id}",
         "POST /events/{event_id}/photos",
         "GET /events/{event_id}/photos/{n}",

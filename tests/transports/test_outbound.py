@@ -56,6 +56,7 @@ async def serving(
         handlers.add(task)
         with suppress(asyncio.CancelledError, ConnectionError):
             await connected(reader, writer)
+        writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     async with server:

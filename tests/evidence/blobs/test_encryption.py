@@ -32,7 +32,7 @@ from blobkit.vectors import (
     pattern,
     read_back,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.evidence.contracts import SourceChanged
@@ -211,6 +211,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["kty", "kid", "n", "e", "d", "x"]), json_values), st.booleans())
 def test_whatever_comes_as_a_key_is_a_key_or_refused(members: dict[str, object], rsa: bool) -> None:
     try:
