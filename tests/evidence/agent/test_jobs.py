@@ -17,7 +17,7 @@ async def test_a_media_request_is_delivered_whole(scene):
     ]
     assert job.files[0].name == "Camera_cam_20260304T080000Z_50s.mp4"
     assert one.problems() == []
-    assert [path.name for path in (one.folder / "spool").iterdir()] == []
+    assert [path.name for path in (one.folder / "spool-city").iterdir()] == []
 
 
 async def test_discovery_and_thumbnail(scene):

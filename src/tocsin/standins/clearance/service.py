@@ -96,7 +96,7 @@ class AgentService:
             "job.approved_by": job.approved_by or None,
         }  # fmt: skip
         wanted = {self._name(name): value for name, value in said.items() if value is not None}
-        return {**wanted, **self._unknown()}
+        return {**nested(wanted), **self._unknown()}
 
     async def _lock(self, job_id: str, file_id: str, words: dict[str, Any]) -> Answer:
         job = self.ledger.lock(job_id, US, self.assumptions.lock_s)
@@ -193,3 +193,15 @@ class AgentService:
 def written(at: datetime) -> str:
     """Seven digits of a second, as the registry writes (3.2)."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
+
+
+def nested(members: Mapping[str, Any]) -> dict[str, Any]:
+    """A dot in a name leads into an object."""
+    found: dict[str, Any] = {}
+    for name, value in members.items():
+        *above, last = name.split(".")
+        place = found
+        for step in above:
+            place = place.setdefault(step, {})
+        place[last] = value
+    return found

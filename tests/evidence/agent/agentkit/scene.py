@@ -127,11 +127,13 @@ class Scene:
         read = EvidenceSettings.model_validate({**given, **settings}).model_copy(update=fast)
         randomness = random.Random(f"{node} {len(self.occurrences)}")
         ids = UlidSource(lambda: int(self.clock.now().timestamp() * 1000), randomness.getrandbits)
-        options = UploadOptions(stall_s=5.0, pace=read.upload.pace())
+        options = UploadOptions(read.upload.per_file, read.upload.requests, read.upload.pace(), stall_s=5.0)
         uploader = Uploader(options, MachineKey(b"m" * 32), os.urandom, self.clock, randomness)
-        return build(read, self._around(node, randomness, ids, uploader))
+        return build(read, self._around(node, randomness, ids, uploader, self.folder / f"spool-{read.name}"))
 
-    def _around(self, node: str, randomness: Any, ids: UlidSource, uploader: Uploader) -> EvidenceSurroundings:
+    def _around(
+        self, node: str, randomness: Any, ids: UlidSource, uploader: Uploader, spool: Path
+    ) -> EvidenceSurroundings:
         async def listed() -> Listed:
             return self.listed
 
@@ -139,9 +141,8 @@ class Scene:
             return self.clock.monotonic() + self.boot_ahead_s
 
         return EvidenceSurroundings(
-            self.store, self.clock, boot, randomness, self.record, ids, node, 2.0, self.folder / "spool",
-            [self.recordings], lambda device: not device.startswith("hidden"), lambda device: f"Camera {device}", uploader, listed,
-            self.recordings.picture, uploader.aclose,
+            self.store, self.clock, boot, randomness, self.record, ids, node, 2.0, spool,
+            [self.recordings], _shared, "Camera {}".format, uploader, listed, self.recordings.picture, uploader.aclose,
         )  # fmt: skip
 
     @asynccontextmanager
@@ -158,3 +159,7 @@ class Scene:
                 task.cancel()
             await asyncio.wait(running)
             await agent.aclose()
+
+
+def _shared(device: str) -> bool:
+    return not device.startswith("hidden")
