@@ -127,9 +127,9 @@ class Taking:
     async def _not_ours(self, holding: Holding, error: NotMine) -> None:
         """A job whose end was about to be told is gone either way: should it come back, it is a new attempt."""
         if holding.job.state in ("ending", "releasing", "cancelling"):
-            return await holding.move(
-                "told", reason=f"{holding.job.reason} (whether the registry heard it is not known)"
-            )
+            reason = f"{holding.job.reason} (whether the registry heard it is not known)".strip()
+            await holding.move("told", reason=reason)
+            return self._ended(holding.job, outcome_of(holding.job))
         return await self._over(holding, f"not ours any more: {error}")
 
     async def _over(self, holding: Holding, reason: str) -> None:
