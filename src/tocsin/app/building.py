@@ -117,6 +117,7 @@ def _member(entry: DestinationSettings, around: Surroundings) -> Member:
         links=entry.carries_links(),
         says_test=entry.says_test(),
         cloud=entry.is_cloud(),
+        most=entry.most_waiting(),
     )
 
 

@@ -67,15 +67,20 @@ class Randomness(Protocol):
     def getrandbits(self, k: int, /) -> int: ...
 
 
+async def _no_photos(_: int) -> Sequence[Photo]:
+    return ()
+
+
 class Attempt:
     """One call of `deliver`: collects what was exchanged, so that it can be seen afterwards byte for byte.
 
-    `exchanged` takes printable text, already masked; `photos` loads the event's photos from the store (kept apart so
-    that
-    a destination without pictures never reads them).
+    `exchanged` takes printable text, already masked; `photos` loads the event's photos from the store, so that a
+    destination without pictures never reads them. With a clock alone it belongs to no delivery.
     """
 
-    def __init__(self, clock: Clock, photos: Callable[[int], Awaitable[Sequence[Photo]]], seq: int) -> None:
+    def __init__(
+        self, clock: Clock, photos: Callable[[int], Awaitable[Sequence[Photo]]] = _no_photos, seq: int = 0
+    ) -> None:
         self._clock = clock
         self._photos = photos
         self._seq = seq
@@ -270,12 +275,6 @@ class Intake(Protocol):
 
     async def all_delivered(self, taken: Sequence[Taken], within_s: float) -> bool:
         """Whether a station has acknowledged each of these events, or no destination owes it; waits at most so long."""
-
-
-class Heard(Protocol):
-    """Where a source reports life signs of what it supervises."""
-
-    def heard(self, source: str, subject: str) -> None: ...
 
 
 class Supervised(Struct, frozen=True):

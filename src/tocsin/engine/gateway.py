@@ -12,6 +12,7 @@ from tocsin.engine.amending import Amendments
 from tocsin.engine.announcer import Announcer
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.commands import CommandParts, Commands
+from tocsin.engine.compaction import compactions
 from tocsin.engine.contacts import ContactParts, Contacts
 from tocsin.engine.contracts import (
     IntakeClosed,
@@ -138,6 +139,7 @@ class Gateway:
         works: list[tuple[str, str, Callable[[], Any]]] = [
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
             *self._paths.works(),
+            *compactions(self._members.values(), self._pumps, self._pump_parts()),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
             *self.systems.works(),
             ("supervision", "task", self.supervision.run),

@@ -35,6 +35,8 @@ class Member(Struct, frozen=True):
     says_test: bool = False
     cloud: bool = False
     """A service cloud: it is told of inventories and health, not of alarms."""
+    most: int = 0
+    """How many deliveries to a cloud may wait before only the newest states are kept; 0: any number."""
 
 
 class GatewayParts(NamedTuple):

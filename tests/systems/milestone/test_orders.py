@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from tocsin.engine.systems import Misconfigured, NotSupported, SystemFault, Unreachable
+from tocsin.model.inventory import FoundDevice
 from tocsin.standins.milestone.site import identity
 from tocsin.standins.milestone.switches import Assumptions, Fault
 from tocsin.systems.milestone.settings import MilestoneSettings
@@ -24,6 +25,12 @@ async def test_each_order_triggers_its_event(bench: Any) -> None:
     )]  # fmt: skip
     assert said[0] == "XProtect has taken the user-defined event “Siren on” (202)"
     assert one.site.gateway.triggered == ["Siren on", "Siren off", "Doors locked"]
+
+
+async def test_devices_say_which_orders_they_take(bench: Any) -> None:
+    one = await bench(orders=ORDERS)
+    found = {each.native_key: each.orders async for each in one.system.devices() if isinstance(each, FoundDevice)}
+    assert {key: orders for key, orders in found.items() if orders} == {DOCK: ("siren", "stop_siren")}
 
 
 @pytest.mark.parametrize(("key", "order"), [(DOCK, "arm"), (identity("camera", 5), "siren"), (DOCK, "dance")])

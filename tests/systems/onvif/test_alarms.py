@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.systems.onvif.conftest import MemoryIntake, Scene, Scenes, cameras
+from tests.systems.onvif.conftest import JPEG, MemoryIntake, Scene, Scenes, cameras
 
 from tocsin.engine.contracts import Submission, Taken
 from tocsin.standins.onvif import OnvifCamera
@@ -68,6 +68,23 @@ async def test_motion_begins_and_ends(scene: Scenes, listened: Listened, paramet
     assert (second.kind, second.state) == ("motion", "restore")
     assert abs(first.occurred_at - datetime.now(UTC)) < timedelta(seconds=5)
     assert first.flags == ()
+
+
+async def test_motion_brings_a_picture_of_now_unless_it_is_not_wanted(scene: Scenes, listened: Listened) -> None:
+    (camera,) = cameras(1)
+    intake = listened(await scene([camera], alarms=ALARMS))
+    await subscribed(camera)
+    await camera.notify(MOTION, LENS, {"IsMotion": "true"})
+    assert await intake.pictured(1) == [JPEG]
+    assert intake.events[0].photos_expected == 1
+    camera.picture = b"not a picture"
+    await camera.notify(TAMPER, LENS, {"IsTamper": "true"})
+    assert await intake.pictured(2) == [JPEG], "the second is told to go without"
+    (plain,) = cameras(1)
+    intake = listened(await scene([plain], alarms=ALARMS, alarm_photos=False))
+    await subscribed(plain)
+    await plain.notify(MOTION, LENS, {"IsMotion": "true"})
+    assert (await intake.wait(1))[0].photos_expected == 0
 
 
 async def test_each_event_is_of_its_own_camera(scene: Scenes, listened: Listened) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tocsin.engine.apart import Apart, at_once
 from tocsin.engine.contracts import Clock
 from tocsin.engine.inventory.rules import SystemRules
-from tocsin.engine.inventory.telling import Inventory, aged, inventory_of
+from tocsin.engine.inventory.telling import Inventory, aged, aged_health, inventory_of
 from tocsin.model.canonical import Health, KeptDevice
 from tocsin.store.contract import Store
 
@@ -50,6 +50,16 @@ class InventoryBook:
             if healths.owned():
                 known, confirmed = healths.healths(), healths.confirmed_at()
         return await self.apart(lambda: [_newest(one, known, now, stale_s, confirmed) for one in kept])
+
+    def healths(self) -> dict[str, Health]:
+        """How every device that is watched is now, from memory, by id."""
+        found: dict[str, Health] = {}
+        for rules, watched in self._watched.values():
+            confirmed, stale_s = watched.confirmed_at(), rules.health.stale_s
+            found |= {
+                id_: aged_health(one, self._clock.now(), stale_s, confirmed) for id_, one in watched.healths().items()
+            }
+        return found
 
     async def of_customer(self, customer_id: str = "") -> list[KeptDevice]:
         """What is there and somebody's, of all systems, by id; of one customer if given."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -114,6 +114,11 @@ class SystemRuns:
         """The run under way, with how many devices it has seen."""
         run = self._under_way
         return replace(run, counts=replace(run.counts, seen=self._seen)) if run else None
+
+    def next_at(self) -> datetime:
+        """When the schedule reads it again; a system in trouble may ask for patience."""
+        wait_s = max(self._due - self._parts.clock.monotonic(), self._source.wait_s(), 0.0)
+        return self._parts.clock.now() + timedelta(seconds=wait_s)
 
     async def request(self, wish: Wish) -> tuple[Run, bool]:
         """The run that does it, and whether it was under way or waiting already. Raises TooSoon, Elsewhere."""

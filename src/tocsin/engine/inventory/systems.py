@@ -20,6 +20,7 @@ from tocsin.engine.inventory.reading import identity_of
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.runs import Elsewhere, RunParts, SystemRuns, TooSoon, Wish
 from tocsin.engine.inventory.source import SourceState, SourceWatch
+from tocsin.engine.inventory.source_telling import SourceTelling, TellingParts
 from tocsin.engine.inventory.telling import customers_of
 from tocsin.engine.inventory.watch import HealthWatch, WatchParts
 from tocsin.engine.lease import LeaseKeeper
@@ -35,6 +36,8 @@ LOOK_EVERY_S = 1.0
 END_LIMIT_S = 10.0
 AT_A_STRETCH = 500
 """Devices that are entered in one transaction, so that an alarm's turn comes in between."""
+LOOKED_BACK = 10
+"""So many runs, for the last that was no dry run."""
 Work = tuple[str, str, Callable[[], Awaitable[None]]]
 __all__ = ["Elsewhere", "SystemStatus", "Systems", "SystemsParts", "TooSoon", "Wish"]
 
@@ -58,7 +61,9 @@ class SystemsParts(NamedTuple):
 
 
 class SystemStatus(Struct, frozen=True):
-    """One system as people see it. `devices` counts by status, unmapped ones among them."""
+    """One system as people see it. `devices` counts by status, unmapped ones among them. `last_sync`: the last run that
+    ended and was no dry run; `next_sync`: None while another node reads it.
+    """
 
     name: str
     type: str
@@ -72,6 +77,8 @@ class SystemStatus(Struct, frozen=True):
     held: int
     running: Run | None
     last_run: Run | None
+    last_sync: Run | None = None
+    next_sync: datetime | None = None
 
 
 class Systems:
@@ -111,6 +118,19 @@ class Systems:
                 return current
         return await self._parts.store.run(run_id)
 
+    async def runs(self, name: str, limit: int) -> list[Run]:
+        """The last ones, newest first; the one under way with how far it is."""
+        current = self._members[name].runs.current()
+        found = await self._parts.store.runs(name, limit)
+        return [current if current and one.id == current.id else one for one in found]
+
+    async def status(self, name: str) -> SystemStatus:
+        return await self._members[name].status()
+
+    def sources(self) -> list[tuple[str, str, SourceState]]:
+        """Name, type and state of each, from memory."""
+        return [(name, member.rules.type, member.source.state) for name, member in self._members.items()]
+
     async def statuses(self) -> list[SystemStatus]:
         return [await member.status() for member in self._members.values()]
 
@@ -148,6 +168,7 @@ class _Member:
             self.source,
         )
         accept = parts.intake.accept_many
+        self._telling = SourceTelling(rules, self.source, TellingParts(*shared, accept))
         self.watch = HealthWatch(
             system,
             rules,
@@ -170,6 +191,7 @@ class _Member:
         return [
             (f"{name} lease", "system", self._own),
             (f"{name} inventory", "system", self.runs.run),
+            (f"{name} state", "system", self._telling.run),
             *([(f"{name} health", "system", self._watch)] if watched else []),
             *([(f"{name} alarms", "system", self._alarms)] if self._heeds_alarms() else []),
             *([(f"{name} orders", "system", self._carrying.run)] if self._takes_orders() else []),
@@ -183,7 +205,7 @@ class _Member:
         name, store = self.rules.name, self._parts.store
         kept = [one for one in await self._parts.book.of_system(name) if one.removal is None]
         standing = await store.standing(name)
-        runs = await store.runs(name, 1)
+        runs = await store.runs(name, LOOKED_BACK)
         return SystemStatus(
             name=name,
             type=self.rules.type,
@@ -197,6 +219,8 @@ class _Member:
             held=len(standing.held) if standing else 0,
             running=self.runs.current(),
             last_run=runs[0] if runs else None,
+            last_sync=next((run for run in runs if run.ended and not run.dry_run), None),
+            next_sync=self.runs.next_at() if self.owned() else None,
         )
 
     def owned(self) -> bool:
@@ -337,3 +361,4 @@ class _Member:
 
     def _source_changed(self, state: SourceState) -> None:
         self._parts.hub.publish(Change("system", self.rules.name, {"status": state.status, "error": state.error}))
+        self._telling.changed()

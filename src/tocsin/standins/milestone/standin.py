@@ -8,7 +8,6 @@ from typing import Any
 
 from aiohttp import web
 
-from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Clock
 from tocsin.standins.milestone.events import Events
 from tocsin.standins.milestone.gateway import Gateway
@@ -29,9 +28,11 @@ from tocsin.standins.milestone.site import (
     identity,
 )
 from tocsin.standins.milestone.switches import Assumptions, Login
+from tocsin.standins.web_service import WebListener
 
 Out = Callable[[dict[str, Any]], None]
 CONTROL = "/standin/"
+BODY_LIMIT = 1024 * 1024
 
 
 class MilestoneStandin:
@@ -51,30 +52,23 @@ class MilestoneStandin:
         assumptions: Assumptions = Assumptions(),  # noqa: B008
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._host, self._port = split_listen(listen)
-        self._tls = tls
         self._out = out
         self.site = Site(plan)
         self.gateway = Gateway(self.site, login, assumptions, clock, out)
         self.events = Events(self.site, assumptions, clock, out)
         self.recorder = Recorder(self.gateway.opens, self.gateway.lasts, assumptions, out)
-        self._runner: web.AppRunner | None = None
+        self._listener = WebListener(listen, self._handle, tls, BODY_LIMIT, patience_s=0.2)
 
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError."""
-        application = web.Application(client_max_size=1024 * 1024)
-        application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
-        self.gateway.recorder = ("http", self._host, await self.recorder.start(self._host, 0))
-        return int(self._runner.addresses[0][1])
+        port = await self._listener.start()
+        self.gateway.recorder = ("http", self._listener.host, await self.recorder.start(self._listener.host, 0))
+        return port
 
     async def aclose(self) -> None:
         await self.recorder.aclose()
         await self.events.drop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listener.aclose()
 
     async def serve(self, started: Callable[[int], None] | None = None) -> None:
         """Run until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""

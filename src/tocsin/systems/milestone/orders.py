@@ -3,6 +3,7 @@
 import msgspec
 
 from tocsin.engine.systems import Misconfigured, NotSupported, ProtocolFault
+from tocsin.model.command import PAIRS, Order
 from tocsin.systems.milestone.alarm_events import plain
 from tocsin.systems.milestone.answers import AccessDenied, fault_of
 from tocsin.systems.milestone.resources import Item, guid, read_item
@@ -17,9 +18,10 @@ class Orders:
         self._events = {guid(one.device): one.events() for one in orders}
         self._rest = rest
 
-    def of(self, native_key: str) -> tuple[str, ...]:
-        """The orders a device takes."""
-        return tuple(self._events.get(guid(native_key), ()))
+    def of(self, native_key: str) -> tuple[Order, ...]:
+        """The orders of people a device takes; `trigger` is the gateway's own."""
+        events = self._events.get(guid(native_key), {})
+        return tuple(order for pair in PAIRS for order in pair if order in events)
 
     async def carry_out(self, kind: str, native_key: str, order: str) -> str:
         """What XProtect answered, as a sentence. Once: an order whose answer is lost is not repeated here. Raises

@@ -84,7 +84,7 @@ class MilestoneSystem:
                 yield note
             reading = msgspec.structs.replace(reading, driver=self._drivers.known())
         for device in joined(reading, types):
-            yield device
+            yield msgspec.structs.replace(device, orders=self._orders.of(device.native_key))
 
     async def baseline(self) -> AsyncIterator[FoundState]:
         """While stored events are followed there is none, and the states they gave stand."""

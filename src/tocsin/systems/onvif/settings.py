@@ -81,6 +81,7 @@ class OnvifSettings(SystemSettings):
         description="HOST:PORT of something near the devices that is always there: when none of them answers but it "
         "does, they are offline; without it, the gateway's own link is suspected.",
     )
+    alarm_photos: bool = Field(True, description="A picture of now with each alarm of a camera.")
     clear_login: bool = Field(False, description="true sends passwords readable (HTTP Basic) over http, for pictures.")
     health: OnvifHealthSettings = Field(OnvifHealthSettings(), description="How online and offline are noticed.")
 

@@ -14,6 +14,7 @@ from tocsin.systems.onvif.discovery import look_around, unlisted
 from tocsin.systems.onvif.fleet import Fleet, Listed
 from tocsin.systems.onvif.found import Camera, output_key
 from tocsin.systems.onvif.listening import Listening
+from tocsin.systems.onvif.pictures import PicturedIntake
 from tocsin.systems.onvif.polling import Polling
 from tocsin.systems.onvif.recorded import Stretch, merged, of_camera, stretches
 from tocsin.systems.onvif.replay import AFTER, SILENCE_S, cut, missing_packages, parts, replay
@@ -34,6 +35,7 @@ class OnvifSystem:
         self.capabilities: frozenset[Capability] = _capabilities(settings)
         self._settings = settings
         self._randomness = surroundings.randomness
+        self._record = surroundings.record
         self._fleet = Fleet(settings, surroundings)
         self._polling = Polling(settings, self._fleet, surroundings)
         self.listening = Listening(settings, self._fleet, surroundings)
@@ -76,7 +78,13 @@ class OnvifSystem:
         return self._polling.states()
 
     async def alarms(self, intake: Intake) -> None:
-        await self.listening.run(intake)
+        if not self._settings.alarm_photos:
+            return await self.listening.run(intake)
+        pictured = PicturedIntake(self, intake, self._record)
+        try:
+            await self.listening.run(pictured)
+        finally:
+            await pictured.aclose()
 
     async def photo(self, native_key: str, at: datetime | None = None) -> bytes:
         if at is not None:
