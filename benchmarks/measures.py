@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import backlog, every_type, mails, panels, uploads
+from benchmarks import backlog, every_type, evidence, mails, panels, uploads
 from benchmarks.figure import Figure
 
 MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -16,6 +16,8 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "overtaking": backlog.overtaking,
     "mails": mails.mails,
     "uploads": uploads.uploads,
+    "encrypting": evidence.encrypting,
+    "evidence": evidence.evidence,
     "every_type": every_type.every_type,
     "troubled": every_type.troubled,
 }

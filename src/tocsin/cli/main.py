@@ -12,6 +12,7 @@ from tocsin.cli import (
     bulk,
     check,
     diagnostics,
+    evidence,
     health,
     on_test,
     preview,
@@ -61,6 +62,7 @@ for command in (
     app.command()(command)
 app.command("test")(sending.try_out)
 app.command("import")(bulk.import_)
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(simulate.app, name="simulate")
 
 
