@@ -204,6 +204,12 @@ def test_a_key_that_may_not_be_used_says_why(change: dict[str, object], part: st
         read_key({**JWK, **change})
 
 
+def test_numbers_that_only_look_like_a_key_are_refused() -> None:
+    """An even modulus."""
+    with pytest.raises(KeyRefused, match="no RSA key"):
+        wrapped(read_key({**JWK, "n": N[:-1] + "A"}), CONTENT_KEY)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.binary().map(lambda b: base64.b64encode(b).decode()),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

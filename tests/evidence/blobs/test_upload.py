@@ -311,7 +311,8 @@ def test_keys_and_tags_are_new_for_every_upload(file: Path, uploader: Uploader) 
         ("https://blob.example.net/a b?sig=secret", "characters that no address has"),
         ("https://blob.example.net:99999/a?sig=secret", "cannot be read"),
         ("https://[::1/a?sig=secret", "cannot be read"),
-        ("", "does not begin with https"),
+        ("", "names no host"),
+        ("hp.://1270.0.1!1sig=secret", "names no host"),
     ],
 )
 def test_a_place_that_may_not_be_used_says_why_without_its_secret(
@@ -357,6 +358,16 @@ async def served(answer: Callable[[web.Request], web.Response]) -> tuple[web.App
 async def test_a_filter_in_between_is_not_taken_for_the_storage(file: Path, uploader: Uploader, status: int) -> None:
     runner, port = await served(lambda _: web.Response(status=status, text="<html>blocked</html>"))
     with pytest.raises(NotNow, match="proxy or filter"):
+        await uploader.carry_out(
+            file, begun(uploader, file, f"http://127.0.0.1:{port}/e/c?sig=x"), MemoryJournal(), may
+        )
+    await runner.cleanup()
+
+
+async def test_a_bare_400_is_taken_for_damage_on_the_way(file: Path, uploader: Uploader) -> None:
+    """So a web server answers a request that did not arrive whole."""
+    runner, port = await served(lambda _: web.Response(status=400))
+    with pytest.raises(NotNow, match="damaged three times"):
         await uploader.carry_out(
             file, begun(uploader, file, f"http://127.0.0.1:{port}/e/c?sig=x"), MemoryJournal(), may
         )
