@@ -50,6 +50,8 @@ class Delivery:
         self._parts = parts
         self._contact = Contact(lock, parts.randomness)
         self._counted = 0
+        self._done = 0
+        self._others = 0
         self._sure = True
 
     @property
@@ -94,10 +96,12 @@ class Delivery:
 
     async def _upload(self) -> None:
         for _ in range(MOST_PLACES):
+            began, before = self._parts.clock.monotonic(), self._done
             try:
                 uploaded = await self._parts.uploading.carry_out(self._path, self._file, self, self._lock.fence)
             except PlaceExpired as expired:
-                await self._move(expired)
+                seconds = max(self._parts.clock.monotonic() - began, 0.001)
+                await self._move(expired.bytes_per_s or (self._done - before) / seconds)
             else:
                 return await self._stored(uploaded)
         raise NotNow(f"{MOST_PLACES} permissions to upload {self._file.name} have run out")
@@ -107,14 +111,17 @@ class Delivery:
         if self._file.state != "committed":
             await self.keep(replace(self._file, state="committed"))
 
-    async def _move(self, expired: PlaceExpired) -> None:
+    async def _move(self, bytes_per_s: float) -> None:
         """The same blob: the upload goes on. Another one: a new file, from the first block (13.3)."""
         place, upload = await self._place(), self._file.upload
         assert upload is not None
         moved = same_blob(upload, place)
         if moved is not None:
             return await self._holding.put(replace(self._file, upload=moved))
-        self._must_fit(place, expired.bytes_per_s)
+        self._others += 1
+        if self._others > MOST_STARTS:
+            raise NotNow(f"no place that the registry gave for {self._file.name} lasted long enough")
+        self._must_fit(place, bytes_per_s)
         await self._again("the registry gave another place")
         return await self._begin(place)
 
@@ -156,7 +163,7 @@ class Delivery:
             self._file, state=file_after(self._file.state, "again"), upload=None, cipher_size=0, cipher_sha256=""
         )
         await self._holding.tell(fresh, "upload begun anew", {"reason": reason, "left": _id_of(self._file)})
-        self._counted, self._part.uploaded = 0, 0.0
+        self._counted, self._done, self._part.uploaded = 0, 0, 0.0
 
     def _words(self) -> Mapping[str, object]:
         file = self._file
@@ -176,7 +183,7 @@ class Delivery:
         return await self._holding.tell(file, "file stored", {"blob": blob, "begun_at": self._file.upload.begun_at})
 
     def stored(self, done: int, expected: int) -> None:
-        self._part.uploaded = done / expected if expected else 0.0
+        self._done, self._part.uploaded = done, done / expected if expected else 0.0
         if done > self._counted:
             self._parts.record(BytesUploaded(self._holding.job.agent, done - self._counted))
         self._counted = max(done, self._counted)

@@ -131,12 +131,13 @@ class MediaRequest:
 
     async def _fetch(self, span: Span, archive: Archive, part: Part) -> Spooled:
         device, spool = self._holding.job.device, self._around.delivery.spool
-        kept = await spool.found(device, span)
+        owner = f"{self._holding.job.id}-{self._holding.job.attempt}"
+        kept = await spool.found(device, span, owner)
         if kept is not None:
             return kept
         seconds = span.length.total_seconds()
         async with spool.reserved(int(self._around.cameras.expected_bytes(device, seconds) * ROOM)):
-            fetched = await archive.fetch(device, span, spool.path(device, span), _told(part, seconds))
+            fetched = await archive.fetch(device, span, spool.path(device, span, owner), _told(part, seconds))
             spooled = await spool.take_in(fetched)
         self._around.delivery.record(VideoFetched(self._holding.job.agent, seconds))
         return spooled

@@ -45,7 +45,7 @@ class Outlook:
         self._offered: Sequence[Offered] = ()
         self._misread: dict[JobType, str] = {}
         self._misfits: dict[JobType, str] = {}
-        self._told_misfits: set[str] = set()
+        self._told_misfits: set[tuple[str, str]] = set()
         self._held_off: dict[str, datetime] = {}
 
     async def load(self) -> None:
@@ -91,8 +91,8 @@ class Outlook:
 
     def _tell_misfit(self, type_: str, reason: str) -> None:
         """Once each."""
-        if reason not in self._told_misfits and len(self._told_misfits) < RECENT:
-            self._told_misfits.add(reason)
+        if (type_, reason) not in self._told_misfits and len(self._told_misfits) < RECENT:
+            self._told_misfits.add((type_, reason))
             self._record(ProfileMisfit(self._name, type_, reason))
 
     def pause_s(self, interval_s: float, chance: float) -> float:

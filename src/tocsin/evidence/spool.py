@@ -56,11 +56,11 @@ class Spool:
         """Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def path(self, device: str, span: Span, suffix: str = "mp4") -> Path:
-        """Where a recording of this device and time is fetched to."""
-        mark = blake2b(device.encode(), digest_size=6).hexdigest()
-        start, end = (f"{one.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z" for one in (span.start, span.end))
-        return self.folder / f"{plain_name(device)[:60]}-{mark}_{start}_{end}.{suffix}"
+    def path(self, device: str, span: Span, owner: str) -> Path:
+        """Where a recording of this device and time is fetched to. `owner` names the attempt: two people may ask for
+        the same recording at once.
+        """
+        return self.folder / f"{_of(device, span)}{owner}.mp4"
 
     def named(self, name: str) -> Path:
         """A file by the name the journal has for it."""
@@ -91,19 +91,17 @@ class Spool:
         """Bytes in the folder. Looks at the disk."""
         return sum(size for _, size, _ in self._files())
 
-    async def found(self, device: str, span: Span) -> Spooled | None:
-        """What an earlier attempt has fetched, if it still is what it was then."""
-        return await asyncio.to_thread(self._found, self.path(device, span))
+    async def found(self, device: str, span: Span, owner: str) -> Spooled | None:
+        """What another attempt has fetched, if it still is what it was then; under a name of this attempt's own."""
+        return await asyncio.to_thread(self._found, _of(device, span), self.path(device, span, owner))
 
-    def _found(self, path: Path) -> Spooled | None:
-        try:
-            facts = msgspec.json.decode(_beside(path).read_bytes(), type=Facts)
-            size, digest = _digest(path)
-        except (OSError, msgspec.DecodeError):
-            return None
-        if digest != facts.sha256:
-            return None
-        return Spooled(Fetched(path, facts.mime, facts.start, facts.end, facts.origin), size, digest)
+    def _found(self, begins: str, own: Path) -> Spooled | None:
+        for path, _, _ in sorted(self._files()):
+            if path.name.startswith(begins) and path.suffix == own.suffix:
+                spooled = _taken_over(path, own)
+                if spooled is not None:
+                    return spooled
+        return None
 
     async def take_in(self, fetched: Fetched) -> Spooled:
         """A finished file: digested, on disk with what is known of it."""
@@ -151,6 +149,28 @@ class Spool:
                     if entry.is_file(follow_symlinks=False):
                         found = entry.stat(follow_symlinks=False)
                         yield Path(entry.path), found.st_size, found.st_mtime
+
+
+def _of(device: str, span: Span) -> str:
+    mark = blake2b(device.encode(), digest_size=6).hexdigest()
+    start, end = (f"{one.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z" for one in (span.start, span.end))
+    return f"{plain_name(device)[:60]}-{mark}_{start}_{end}_"
+
+
+def _taken_over(path: Path, own: Path) -> Spooled | None:
+    """The same file under another name: whoever removes the one does not take away the other."""
+    try:
+        facts = msgspec.json.decode(_beside(path).read_bytes(), type=Facts)
+        if path != own:
+            own.unlink(missing_ok=True)
+            os.link(path, own)
+            _beside(own).write_bytes(_beside(path).read_bytes())
+        size, digest = _digest(own)
+    except (OSError, msgspec.DecodeError):
+        return None
+    if digest != facts.sha256:
+        return None
+    return Spooled(Fetched(own, facts.mime, facts.start, facts.end, facts.origin), size, digest)
 
 
 def _beside(path: Path) -> Path:

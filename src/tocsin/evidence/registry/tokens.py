@@ -61,8 +61,10 @@ class Tokens:
             self._token = ""
 
     async def _renew(self) -> None:
-        asked = self._clock.monotonic()
+        asked, offset_s = self._clock.monotonic(), self.offset_s
         answer = await self._ask()
+        if answer.status in (400, 401, 403) and abs(self.offset_s - offset_s) > self._assertion.back_s:
+            answer = await self._ask()  # the refusal has told how wrong our clock is (13.6)
         if answer.status >= 500 or answer.status in (408, 425, 429):
             raise TryAgain(f"the token service at {self._places.place} answers {answer.status}")
         token, life_s = _read(answer)
