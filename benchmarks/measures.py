@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import backlog, every_type, evidence, mails, panels, uploads
+from benchmarks import backlog, every_type, evidence, mails, panels, systems, uploads
 from benchmarks.figure import Figure
 
 MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -18,6 +18,11 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "uploads": uploads.uploads,
     "encrypting": evidence.encrypting,
     "evidence": evidence.evidence,
+    "reading": systems.reading,
+    "unchanged": systems.unchanged,
+    "transitions": systems.transitions,
+    "state_frame": systems.state_frame,
+    "polled": systems.polled,
     "every_type": every_type.every_type,
     "troubled": every_type.troubled,
 }

@@ -14,6 +14,15 @@ PACKAGES = {
     "rabbitmq-server": "rabbitmq-server",
     "saslpasswd2": "sasl2-bin",
 }
+LIBRARIES = {
+    "python3/dist-packages/gi/__init__.py": "python3-gi",
+    "*/girepository-1.0/GstRtspServer-1.0.typelib": "gir1.2-gst-rtsp-server-1.0",
+    "*/gstreamer-1.0/libgstapp.so": "gstreamer1.0-plugins-base",
+    "*/gstreamer-1.0/libgstrtsp.so": "gstreamer1.0-plugins-good",
+    "*/gstreamer-1.0/libgstrtponvif.so": "gstreamer1.0-plugins-bad",
+    "*/gstreamer-1.0/libgstx264.so": "gstreamer1.0-plugins-ugly",
+}
+"""Packages without a program: a file of each, under /usr/lib."""
 UNPACKED = {"vsftpd": ("vsftpd",), "proftpd": ("proftpd-core", "proftpd-mod-crypto")}
 """Servers that exclude each other as packages: each is unpacked into a folder of its own, with what it needs."""
 FROM_NPM = {"azurite": "azurite@3.35.0"}
@@ -27,6 +36,7 @@ ANSWERS = "postfix postfix/main_mailer_type select No configuration\n"
 
 def main() -> int:
     missing = [package for program, package in PACKAGES.items() if shutil.which(program, path=_path()) is None]
+    missing += [package for file, package in LIBRARIES.items() if not any(Path("/usr/lib").glob(file))]
     problems = {", ".join(missing): install(missing)} if missing else {}
     problems |= {name: unpack(name) for name in UNPACKED if not program_of(name).exists()}
     problems |= {name: from_npm(name) for name in FROM_NPM if not script_of(name).exists()}

@@ -105,11 +105,15 @@ async def test_rights_reach_as_far_as_they_do(gw: Served) -> None:
 async def test_only_one_destination_and_fire_when_chosen(gw: Served) -> None:
     end = gw.gateway.clock.now() + timedelta(hours=1)
     soon = end.astimezone(timezone(timedelta(hours=5))).isoformat()
-    body = {"until": soon, "reason": "smoke heads", "destinations": ["arc"], "include": ["fire"]}
+    body = {"until": soon, "reason": "smoke heads", "destinations": ["arc"],
+            "include": ["fire", "connection_lost"]}  # fmt: skip
     status, test = await call(gw, "POST", "/areas/Depot/test", **body)
     assert (status, test["until"]) == (201, end.isoformat().replace("+00:00", "Z"))
-    for kind, told in (("fire", ["web"]), ("panic", ["arc", "web"]), ("tamper", ["web"])):
+    assert test["include"] == ["connection_lost", "fire"]
+    real = ("panic", "connection_restored", "supervision_lost")
+    for kind, told in (*((kind, ["arc", "web"]) for kind in real), ("fire", ["web"]), ("connection_lost", ["web"])):
         assert sorted((await gw.post(kind))["destinations"]) == told, kind
+    assert (await gw.post("tamper"))["destinations"] == ["web"]
 
 
 async def test_an_area_with_a_slash_in_its_name(tmp_path: Path) -> None:

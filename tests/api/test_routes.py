@@ -174,6 +174,21 @@ async def test_a_device_is_written_read_used_and_forgotten(gw: Served) -> None:
     assert (await call(gw, "GET", "/devices/n1"))[0] == 404
 
 
+async def test_customer_and_time_zone_come_from_the_area(gw: Served) -> None:
+    areas = [
+        {"name": "South", "customer_id": "acct-77", "time_zone": "Europe/Tallinn"},
+        {"name": "South gate", "parent": "South"},
+    ]
+    assert (await call(gw, "POST", "/import", json={"areas": areas}))[0] == 200
+    await call(gw, "PUT", "/devices/n1", json={"area": "South gate"})
+    await call(gw, "PUT", "/devices/n2", json={"area": "South gate", "customer_id": "acct-1"})
+    device = await gw.get("/devices/n1")
+    assert (device["customer_id"], device["time_zone"]) == ("acct-77", "Europe/Tallinn")
+    assert device["inherited"] == ["customer_id", "time_zone"]
+    for asked, found in (({"customer_id": "acct-77"}, ["n1"]), ({"area": "South"}, ["n1", "n2"])):
+        assert [item["id"] for item in (await gw.get("/devices", **asked))["items"]] == found
+
+
 async def test_pages_of_devices_join(gw: Served) -> None:
     for n in range(4):
         await call(gw, "PUT", f"/devices/x{n}", json={})

@@ -84,6 +84,7 @@ def test_every_route_of_the_contract_is_described(server: _Server) -> None:
         "GET /events",
         "GET /events/{event_id}",
         "GET /systems",
+        "GET /systems/{name}",
         "POST /systems/{name}/sync",
         "GET /runs/{run_id}",
         "GET /inventory",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from serving import Served, served
-from tests.inventory.conftest import CUSTOMER, RULES, ScriptedSystem, camera
+from tests.inventory.conftest import CUSTOMER, RULES, ScriptedSystem, camera, state
 
 from tocsin.api.access import Access, Token, digest
 from tocsin.engine.inventory.rules import CustomerRule
@@ -128,3 +128,36 @@ async def test_who_may_only_read_starts_nothing(tmp_path: Path, system: Scripted
             assert reply["error"]["code"] == -32001
         async with gw.http.get("/api/v1/inventory", headers={"authorization": f"Bearer {'n' * 20}"}) as answer:
             assert answer.status == 403
+
+
+async def test_one_system_with_its_last_runs(gw: Served, system: ScriptedSystem) -> None:
+    system.listed.append(camera(3))
+    _, dry = await call(gw, "/systems/xp/sync", {"dry_run": True, "fresh": True})
+
+    async def over() -> bool:
+        return bool((await gw.get(f"/runs/{dry['id']}"))["finished_at"])
+
+    await gw.until(over)
+    found = await gw.get("/systems/xp")
+    assert [(run["dry_run"], run["counts"]["added"], run["differences"]) for run in found["runs"]] == [
+        (True, 1, []), (False, 2, []),
+    ]  # fmt: skip
+    told = found["system"]
+    assert (told["run"]["id"], told["last_sync"]["id"]) == (dry["id"], found["runs"][1]["id"])
+    assert told["next_sync"] > told["last_sync"]["finished_at"]
+    async with gw.http.get("/api/v1/systems/none") as answer:
+        assert answer.status == 404
+
+
+async def test_a_device_says_what_its_system_knows_of_it(gw: Served, system: ScriptedSystem) -> None:
+    assert (await gw.get("/devices/xp:camera:1"))["health"] is None
+    system.now = [state(1, "degraded", detail="tamper"), state(2, "offline")]
+    system.stream.put_nowait("new_session")
+
+    async def known() -> bool:
+        return (await gw.get("/devices/xp:camera:1"))["status"] == "degraded"
+
+    await gw.until(known)
+    assert (await gw.get("/devices/xp:camera:1"))["health"]["detail"] == "tamper"
+    found = [one["id"] for one in (await gw.get("/devices", system="xp", status="offline"))["items"]]
+    assert found == ["xp:camera:2"]

@@ -1,5 +1,6 @@
 """The demonstration: the whole way over real sockets, and an exit code that does not flatter."""
 
+import re
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from tocsin.app.demo.rollcall import RollCall, device_id
 from tocsin.app.demo.running import Tally, summary
+from tocsin.app.demo.systems import Systems
 
 
 def test_the_demo_ends_by_itself_with_everything_acknowledged() -> None:
@@ -25,6 +27,12 @@ def test_the_demo_ends_by_itself_with_everything_acknowledged() -> None:
     assert "\ntamper                     TA              1383            E383 " in ended.stdout
     assert "(off) snapshot: filter.kinds: snapshot is not forwarded unless listed" in ended.stdout
     assert "MISSING" not in ended.stdout
+    assert "\ncloud holds 201 devices of xprotect, 9 devices of onguard, 3 devices of onvif; it took " in ended.stdout
+    assert re.search(
+        r"\nCamera 17 of xprotect unplugged -> told after [\d.]+ s; plugged in again -> told after [\d.]+ s\n",
+        ended.stdout,
+    )
+    assert "Lobby of onvif saw motion once -> alarms: 1 at arc, 1 at email, there with its picture" in ended.stdout
     assert ended.stdout.endswith("Every event was acknowledged by every station that was owed it.\n")
 
 
@@ -62,3 +70,18 @@ def test_the_roll_call_says_what_did_not_come() -> None:
     assert "(off) snapshot: not wanted" in table
     assert "fire                       MISSING" in table
     assert summary(1, [Tally("surgard", 1, 1, 1)], False, [].append) == 1
+
+
+async def test_the_demo_says_what_the_cloud_did_not_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.app.demo.systems._LIMIT_S", 0.05)
+    monkeypatch.setattr("tocsin.app.demo.systems._AWAY_S", 0.0)
+    systems = Systems()
+    systems.stopping.set()
+    printed: list[str] = []
+    await systems.go_on(printed.append)
+    assert printed[0] == "Camera 17 of xprotect was unplugged -> cloud has it offline NOT within 0 s"
+    assert not systems.complete()
+    lines = list(systems.lines())
+    assert lines[0] == "cloud holds nothing; it took 0 messages"
+    assert lines[1].startswith("Camera 17 of xprotect unplugged -> told NOT within")
+    assert lines[2].startswith("Lobby of onvif saw motion once -> alarms: 0 at arc, 0 at email")

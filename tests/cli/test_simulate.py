@@ -170,7 +170,7 @@ MAIL = (
 def test_a_panel_without_end_ends_well_by_a_signal(number: signal.Signals, tmp_path: Path) -> None:
     with started(tmp_path, "simulate", "dc09", "--listen", "127.0.0.1:0") as station:
         to = where(station)
-        with started(tmp_path, "simulate", "panel", "--to", to, "--duration", "1h", "--rate", "50") as panel:
+        with started(tmp_path, "simulate", "panel", "--to", to, "--duration", "1h", "--rate", "2") as panel:
             line_with(panel.stdout, "ACK")
             panel.send_signal(number)
             assert panel.wait(30) == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.api.serving import served
-from tests.inventory.conftest import RULES, ScriptedSystem, camera
+from tests.inventory.conftest import RULES, ScriptedSystem, camera, state
 
 from tocsin.engine.systems import LoginRefused
 
@@ -95,3 +95,32 @@ def test_what_is_mistyped_is_said(tocsin, gateway):
     both = tocsin("--url", gateway.url, "sync", "xp", "--dry-run", "--accept-removals")
     assert (both.code, "leave one of the two out" in both.err) == (2, True)
     assert tocsin("sync").code == 2
+
+
+def test_one_system_is_told_with_its_runs(tocsin, gateway):
+    tocsin("--url", gateway.url, "sync", "xp", "--dry-run")
+    told = tocsin("--url", gateway.url, "systems", "xp")
+    lines = told.out.splitlines()
+    assert lines[0] == "system       xp, scripted"
+    assert lines[1].startswith("state        ok since 20")
+    assert lines[2] == "devices      20 unknown"
+    assert lines[3].endswith("succeeded, 20 seen, 20 added, 0 changed, 0 removed")
+    assert "dry run" in lines[-2]
+    assert "manual, by api" in lines[-2]
+    assert lines[-1].endswith("20 seen, 20 added, 0 changed, 0 removed")
+    runs = json.loads(tocsin("--url", gateway.url, "--json", "systems", "xp").out)["runs"]
+    assert [run["dry_run"] for run in runs] == [True, False]
+    assert tocsin("--url", gateway.url, "systems", "none").code == 1
+
+
+def test_devices_of_a_system_are_told_with_what_it_says_of_them(tocsin, gateway):
+    gateway.system.now = [state(n, "offline" if n == 7 else "online", reason="communication_lost") for n in range(20)]
+    gateway.system.stream.put_nowait("new_session")
+    while "1 offline" not in tocsin("--url", gateway.url, "systems").out:
+        pass
+    told = tocsin("--url", gateway.url, "devices", "--system", "xp", "--status", "offline")
+    assert len(told.out.splitlines()) == 2
+    assert "Camera 7" in told.out
+    assert ": communication lost" in told.out
+    assert len(tocsin("--url", gateway.url, "devices", "--system", "xp").out.splitlines()) == 21
+    assert tocsin("--url", gateway.url, "devices", "--system", "og").out.startswith("no devices")

@@ -212,7 +212,7 @@ async def test_what_was_begun_before_a_pump_began_anew_leaves_no_line_behind(hou
             _breaks_once(h)
             await h.settles(second, "arc", "delivered")
             async with asyncio.timeout(5):
-                while len(arc._writers) > 1:
+                while arc._connections.standing > 1:
                     await asyncio.sleep(0.005)
             assert not destination._begun
     finally:

@@ -218,6 +218,18 @@ async def test_what_waits_goes_without_them_when_its_time_is_up(house: Open) -> 
         await h.settles(taken, "arc", "delivered")
 
 
+async def test_what_waits_goes_when_no_photo_will_come(house: Open) -> None:
+    station = ScriptedStation()
+    async with house([station], hold_s=60) as h:
+        taken = await h.post(photos_expected=2)
+        assert await h.gateway.intake.add_photos(taken.id, [PhotoPart(JPEG)]) == []
+        assert (await h.states(taken))["arc"] == "held"
+        assert await h.gateway.intake.add_photos(taken.id, [], last=True) == []
+        await h.settles(taken, "arc", "delivered")
+        assert (station.seen[0].event.photos, station.seen[0].event.photos_expected) == (1, 1)
+        assert await h.gateway.intake.add_photos("nobody", [], last=True) is None
+
+
 async def test_expired_deliveries_end_and_are_told(house: Open) -> None:
     station, other = ScriptedStation(), ScriptedStation("backup")
 

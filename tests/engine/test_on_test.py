@@ -17,7 +17,7 @@ from tocsin.engine.routing import GATEWAY
 from tocsin.model.delivery import DeliveryKey
 from tocsin.model.event import Event, Place
 from tocsin.model.kinds import KINDS
-from tocsin.model.on_test import LIFE_SAFETY, OnTest
+from tocsin.model.on_test import STAY_REAL, OnTest
 from tocsin.store.contract import StoreUnavailable
 
 START = datetime(2026, 3, 4, 8, 0, tzinfo=UTC)
@@ -53,7 +53,10 @@ LINEAGE = ("Depot", "North")
         (TEST, event(occurred_at=START - timedelta(seconds=1)), LINEAGE, False),
         (TEST, event("info", source=GATEWAY), LINEAGE, False),
         (TEST, event("destination_down", source=GATEWAY), LINEAGE, False),
-        (TEST, event("supervision_lost", source=GATEWAY), LINEAGE, True),
+        (TEST, event("supervision_lost", source=GATEWAY), LINEAGE, False),
+        (replace(TEST, include=("supervision_lost",)), event("supervision_lost", source=GATEWAY), LINEAGE, True),
+        (replace(TEST, include=("connection_lost",)), event("connection_lost"), LINEAGE, True),
+        (replace(TEST, include=("connection_lost",)), event("connection_restored"), LINEAGE, False),
         (TEST, event("fire"), LINEAGE, False),
         (replace(TEST, include=("fire",)), event("fire"), LINEAGE, True),
         (replace(TEST, include=("fire",)), event("panic"), LINEAGE, False),
@@ -63,10 +66,10 @@ def test_whom_it_concerns(test: OnTest, given: Event, lineage: tuple[str, ...], 
     assert concerns(test, given, lineage) is yes
 
 
-@given(st.sampled_from(sorted(KINDS)), st.sets(st.sampled_from(sorted(LIFE_SAFETY))), st.booleans())
-def test_life_safety_is_never_on_test_unless_chosen(kind: str, include: set[str], narrowed: bool) -> None:
+@given(st.sampled_from(sorted(KINDS)), st.sets(st.sampled_from(sorted(STAY_REAL))), st.booleans())
+def test_what_stays_real_is_never_on_test_unless_chosen(kind: str, include: set[str], narrowed: bool) -> None:
     test = replace(TEST, include=tuple(sorted(include)), devices=("d1",) if narrowed else ())
-    assert concerns(test, event(kind), LINEAGE) == (kind not in LIFE_SAFETY or kind in include)
+    assert concerns(test, event(kind), LINEAGE) == (kind not in STAY_REAL or kind in include)
 
 
 def test_an_event_says_for_whom_it_is_a_test() -> None:
@@ -111,6 +114,10 @@ async def test_marked_where_it_can_be_said_held_back_where_not(house: Open) -> N
         assert "on_test" in (await h.store.event(taken.id)).event.flags
         fire = await h.post("fire")
         await h.settles(fire, "plain", "delivered")
+        silent = await h.post("connection_lost")
+        for name in ("plain", "telling"):
+            await h.settles(silent, name, "delivered")
+        assert not (await h.store.event(silent.id)).event.under_test, "after the test nobody would say it again"
         (test,) = h.gateway.tests.all()
         await h.gateway.tests.end(test, "eva")
         real = await h.post("tamper")

@@ -5,12 +5,14 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from tests.engine.conftest import ScriptedStation, any_picture
 from tests.engine.virtual_house import SetClock
 from tests.proof.harness.virtual import run_virtually
 
+from tocsin.engine.backoff import Retry
 from tocsin.engine.contracts import CheckStep, Intake
 from tocsin.engine.gateway import Gateway, GatewayParts, Member
 from tocsin.engine.inventory.rules import HealthRules, SystemRules
@@ -24,6 +26,7 @@ from tocsin.store.open import open_inline_store
 from tocsin.telemetry.record import Occurrence
 
 CUSTOMER = "acct-4410"
+CLOUD_RETRY = Retry(longest_s=300.0, expire_s=7 * 86400.0)
 RULES = SystemRules("xp", "scripted", CUSTOMER)
 
 
@@ -162,13 +165,21 @@ async def site(
     rules: SystemRules = RULES,
     store: Store | None = None,
     stations: Sequence[ScriptedStation] = (),
+    most: int = 0,
+    cloud: ScriptedStation | None = None,
+    wants_photos: bool = False,
+    **parts: Any,
 ) -> AsyncIterator[Site]:
+    """`most`: how many deliveries to the cloud may wait. Left by an exception, it is killed: nothing is stopped."""
     kept = store or await opened()
-    cloud = ScriptedStation("cloud", concurrency=100)
+    cloud = cloud or ScriptedStation("cloud", concurrency=100)
     occurrences: list[Occurrence] = []
-    members = [Member(cloud, "cloud", "", cloud=True), *(Member(one, "scripted", "") for one in stations)]
-    parts = GatewayParts(kept, clock, random.Random(1), occurrences.append, any_picture)
-    gateway = Gateway("test", parts, members)
+    members = [
+        Member(cloud, "cloud", "", retry=CLOUD_RETRY, cloud=True, most=most),
+        *(Member(one, "scripted", "", wants_photos=wants_photos) for one in stations),
+    ]
+    given = GatewayParts(kept, clock, random.Random(1), occurrences.append, any_picture, **parts)
+    gateway = Gateway("test", given, members)
     gateway.systems.add(system, rules)
     await gateway.start()
     work = asyncio.create_task(gateway.run(announce=False))

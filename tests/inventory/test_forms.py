@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import jsonschema_rs
@@ -14,7 +15,7 @@ from tests.inventory.conftest import RULES, camera
 
 from tocsin.engine.inventory.cron import Cron, jittered
 from tocsin.engine.inventory.health import event_id
-from tocsin.engine.inventory.normal import clean, hostname, instant_text, ip, mac, moment, place_on_network
+from tocsin.engine.inventory.normal import clean, host_of, hostname, instant_text, ip, mac, moment, place_on_network
 from tocsin.engine.inventory.reading import content_hash, device_id, snapshot
 from tocsin.engine.inventory.telling import Inventory, customers_of, health_body, inventory_body, inventory_of
 from tocsin.model.canonical import DeviceRecord, Health, KeptDevice, Removal, Run
@@ -22,8 +23,27 @@ from tocsin.model.event import Event, HealthNotice
 from tocsin.model.inventory import FoundDevice
 
 SCHEMAS = Path(__file__).parent / "schemas"
+
+
+def strict(name: str) -> dict[str, Any]:
+    """As the profile brief restricts a schema: online and offline, and no key besides (connectors.md 1.11)."""
+    found = json.loads((SCHEMAS / f"{name}.json").read_text())
+    device = found["$defs"]["device"] if name == "inventory" else found
+    for closed in (found, device):
+        closed["additionalProperties"] = False
+    if name == "inventory":
+        del found["properties"]["removed"], found["properties"]["sync"]
+    else:
+        found["properties"] = {key: found["properties"][key] for key in HEALTH_KEYS}
+    device["properties"]["status"] = {"enum": ["online", "offline"]}
+    return found
+
+
+HEALTH_KEYS = ("device_id", "status", "timestamp", "customer_id")
 INVENTORY = jsonschema_rs.validator_for((SCHEMAS / "inventory.json").read_text(), validate_formats=True)
 HEALTH = jsonschema_rs.validator_for((SCHEMAS / "health-event.json").read_text(), validate_formats=True)
+BRIEF_INVENTORY = jsonschema_rs.validator_for(strict("inventory"), validate_formats=True)
+BRIEF_HEALTH = jsonschema_rs.validator_for(strict("health-event"), validate_formats=True)
 AT = datetime(2025, 3, 8, 6, 11, 40, 512000, tzinfo=UTC)
 MACS = [
     ("3cef8c0a517e", "3C:EF:8C:0A:51:7E"),
@@ -90,6 +110,7 @@ def test_what_is_no_time(text: str) -> None:
 def test_texts_are_trimmed_composed_and_cut() -> None:
     assert clean("  a\u0000b\r\n\u0085c ", 200) == "abc"
     assert clean("e\u0301" * 300, 200) == "é" * 200
+    assert clean("  gate north  ", 5) == "gate"
 
 
 @given(some.text(max_size=60))
@@ -184,7 +205,8 @@ def test_brief_is_byte_for_byte_the_example_of_the_brief() -> None:
     }
     body = inventory_body(inventory_of("xp-hq", "milestone", "acct-4410", KEPT), "brief")
     assert body == json.dumps(example, separators=(",", ":")).encode()
-    INVENTORY.validate(json.loads(body))
+    for schema in (INVENTORY, BRIEF_INVENTORY):
+        schema.validate(json.loads(body))
 
 
 def test_extended_has_the_same_keys_and_more() -> None:
@@ -238,7 +260,11 @@ def test_the_health_event_of_the_brief() -> None:
         b'{"device_id":"xp-hq:camera:98ec38b9-66b3-48a5-b477-79aeb9e3331c","status":"offline",'
         b'"timestamp":"2025-03-08T06:14:02.037Z","customer_id":"acct-4410"}'
     )
-    assert b"customer_id" not in health_body(event, "brief", customer_in_events=False)
+    BRIEF_HEALTH.validate(json.loads(brief))
+    without = json.loads(health_body(event, "brief", customer_in_events=False))
+    BRIEF_HEALTH.validate(without)
+    assert tuple(without) == HEALTH_KEYS[:3], "the three keys of the brief, and no other"
+    assert tuple(json.loads(brief)) == HEALTH_KEYS
     for body in (brief, health_body(event, "extended")):
         HEALTH.validate(json.loads(body))
     assert json.loads(health_body(event, "extended"))["previous"] == "online"
@@ -249,8 +275,33 @@ def test_the_health_event_of_the_brief() -> None:
 def test_whatever_a_system_says_the_document_is_valid(found: list[FoundDevice]) -> None:
     read = snapshot(RULES, found, {})
     kept = [KeptDevice(record, content_hash(record), AT, AT) for record in read.records.values()]
+    states = [Health(what, AT, "poll") for what in ("online", "offline", "degraded", "disabled", "unknown")]
+    kept = [msgspec.structs.replace(one, health=[*states, None][n % 6]) for n, one in enumerate(kept)]
     for profile in ("brief", "extended"):
         INVENTORY.validate(json.loads(inventory_body(inventory_of("xp", "x", "acct-4410", kept), profile)))
+    BRIEF_INVENTORY.validate(json.loads(inventory_body(inventory_of("xp", "x", "acct-4410", kept), "brief")))
+
+
+@given(
+    some.builds(
+        HealthNotice,
+        system=some.just("xp"),
+        customer_id=some.text(min_size=1, max_size=128),
+        status=some.sampled_from(["online", "offline", "degraded"]),
+        event_id=some.uuids().map(str),
+        previous=some.sampled_from(["", "online", "unknown"]),
+        flaps=some.integers(0, 100),
+        skew_s=some.floats(-1e6, 1e6),
+    ),
+    some.datetimes(timezones=some.just(UTC), min_value=datetime(1970, 1, 1)),
+    some.booleans(),
+)
+def test_whatever_happens_to_a_device_its_event_is_valid(notice: HealthNotice, at: datetime, whose: bool) -> None:
+    event = Event(notice.event_id, "info", at, at, "xp", device_id=CAMERA.id, notice=notice)
+    found = json.loads(health_body(event, "brief", whose))
+    BRIEF_HEALTH.validate(found)
+    assert tuple(found) == HEALTH_KEYS[: 4 if whose else 3]
+    HEALTH.validate(json.loads(health_body(event, "extended", whose)))
 
 
 CRON = [
@@ -278,3 +329,11 @@ def test_what_is_no_cron(text: str) -> None:
 
 def test_the_interval_is_a_tenth_early_or_late() -> None:
     assert (jittered(100.0, 0.0), jittered(100.0, 0.5), jittered(100.0, 1.0)) == (90.0, 100.0, pytest.approx(110.0))
+
+
+@given(some.text(alphabet="0123456789.:/htps[]-a ", max_size=30))
+def test_the_short_way_reads_an_address_as_the_parser_does(text: str) -> None:
+    """What needs no parser is read the same by one that is asked all the same."""
+    short, long = host_of(text), host_of(f" {text}")
+    assert ip(short) == ip(long)
+    assert ip(text) == ip(f" {text}")

@@ -383,7 +383,7 @@ def test_a_run_that_a_stop_interrupted_has_failed_after_the_start() -> None:
             await s.until(lambda: s.system.readings == 1)
             (running,) = await s.store.runs("xp", 1)
         async with site(clock, ScriptedSystem(camera(1)), store=store) as s:
-            ended = await s.store.run(running.id)
+            ended = await s.ended(running.id)
             assert (ended.state, ended.error) == ("failed", "the gateway was stopped")
             await s.until(lambda: s.system.readings == 1)
         await store.aclose()

@@ -1,5 +1,6 @@
 """The stand-in XProtect site: strict about requests, and of the published shapes."""
 
+import io
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -7,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import av
 import pytest
 
 from tocsin.engine.clock import LoopClock
+from tocsin.standins.milestone import recorder_soap
+from tocsin.standins.milestone.archive import Archive, Video, clip
+from tocsin.standins.milestone.recorder_soap import RECORDING_SEQUENCE, SPACE, answered
 from tocsin.standins.milestone.site import STARTED, Plan, Site
 from tocsin.standins.milestone.standin import MilestoneStandin
-from tocsin.standins.milestone.switches import Assumptions, Fault, Login, read_assumptions, read_fault
+from tocsin.standins.milestone.switches import Assumptions, Fault, Login, read_assumptions, read_fault, read_gap
 
 GOLDEN = Path(__file__).parents[1] / "systems/milestone/golden"
 FORM = {"grant_type": "password", "username": "u", "password": "p&+%", "client_id": "GrantValidatorClient"}
@@ -165,6 +170,73 @@ def test_faults_as_they_are_written(text: str, fault: Fault | None) -> None:
     else:
         found = read_fault(text)
         assert (found.where, found.how, found.times) == (fault.where, fault.how, fault.times)
+
+
+def test_gaps_as_they_are_written() -> None:
+    assert read_gap("1970-01-01T00:00:01Z/1970-01-01T00:01:00Z") == (1000, 60_000)
+    with pytest.raises(ValueError, match="expected FROM/TO"):
+        read_gap("yesterday")
+
+
+@pytest.mark.parametrize("video", ["h264", "h264-b", "h265"])
+def test_recordings_are_real_video_and_the_same_each_time(video: Video) -> None:
+    gops = clip("c1", video)
+    stream = b"".join(one.data for gop in gops for one in gop)
+    with av.open(io.BytesIO(stream), format="hevc" if video == "h265" else "h264") as container:
+        assert sum(1 for _ in container.decode(video=0)) == 50
+    assert all([one.key for one in gop] == [True] + [False] * 9 for gop in gops)
+    assert sorted(one.offset_ms for one in gops[1]) == list(range(0, 2000, 200))
+    clip.cache_clear()
+    assert clip("c1", video) == gops
+
+
+def test_an_archive_has_gaps_an_end_and_touching_sequences() -> None:
+    hour = 3_600_000
+    begin = 1_741_410_000_000 // hour * hour
+    archive = Archive("c1", "jpeg", lambda: begin + 2 * hour)
+    archive.gaps = [(begin + 10_000, begin + 20_000)]
+    first = begin // 2000
+    assert [archive.recorded(first + n) for n in (4, 5, 9, 10)] == [True, False, False, True]
+    assert archive.at_or_before(begin + 15_000) == first + 4
+    assert archive.after(first + 4) == first + 10
+    assert list(archive.sequences(begin + 5_000, begin + hour + 1)) == [
+        (begin, begin + 10_000),
+        (begin + 20_000, begin + hour),
+        (begin + hour, begin + 2 * hour - 1000),
+    ]
+    archive.until_ms = begin + 30_000
+    assert archive.after(first + 14) is None
+    assert archive.at_or_before(begin + hour) == first + 14
+
+
+SEQUENCES = (
+    f'<a><SequencesGet xmlns="{SPACE}"><token>t</token><deviceId>c1</deviceId><sequenceType>{RECORDING_SEQUENCE}'
+    "</sequenceType><minTime>2025-03-08T09:00:00.0000000Z</minTime><maxTime>2025-03-08T09:10:00.0000000Z</maxTime>"
+    "<maxCount>10</maxCount></SequencesGet></a>"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status"),
+    [
+        ("", "", 200),
+        ("<token>t", "<token>u", 500),
+        ("<deviceId>c1</deviceId>", "", 500),
+        (RECORDING_SEQUENCE, "motion", 500),
+        ("2025-03-08T09:00", "yesterday", 500),
+        (SPACE, "http://example.net/", 500),
+        ("<a>", "<a", 500),
+    ],
+)
+def test_recordings_are_asked_for_exactly_so(old: str, new: str, status: int) -> None:
+    def archive(camera: str) -> Archive:
+        return Archive(camera, "jpeg", lambda: 1_741_500_000_000)
+
+    headers = {"soapaction": f'"{SPACE}/SequencesGet"'}
+    body = (SEQUENCES.replace(old, new) if old else SEQUENCES).encode()
+    told = answered(recorder_soap.PATH, headers, body, lambda token: token == "t", archive, "oldest")
+    assert told[0] == status
+    assert answered("/", headers, body, lambda token: True, archive, "oldest")[0] == 500
 
 
 def test_assumptions_as_they_are_written() -> None:

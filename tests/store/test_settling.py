@@ -146,3 +146,30 @@ async def test_last_delivered_is_the_latest_by_its_instant(store):
     assert (await store.last_delivered("arc")).key.event_seq == 2
     await store.settle([outcome(3, "arc", "rejected", at=at(6))])
     assert (await store.last_delivered("arc")).key.event_seq == 2
+
+
+async def test_what_newer_ones_make_needless_is_closed_and_forgotten_where_nobody_else_is_told(store):
+    await store.accept(
+        [
+            arrival("alone", owed("cloud"), owed("arc", state="filtered")),
+            arrival("both", owed("cloud"), owed("arc")),
+            arrival("told", owed("cloud"), owed("arc")),
+            arrival("newest", owed("cloud")),
+        ]
+    )
+    await store.settle([outcome(1, "cloud", "retrying", exchanges=(exchange(1),)), outcome(3, "arc", "delivered")])
+    gone = [outcome(seq, "cloud", "superseded") for seq in (1, 2, 3)]
+    lease = await store.claim("destination/cloud", "here", 60, at(0))
+    assert list(await store.supersede(gone, replace(lease, epoch=lease.epoch - 1))) == []
+    assert list(await store.supersede(gone, lease)) == [one.key for one in gone]
+    assert await seqs(store, "cloud") == [4]
+    assert await store.event("alone") is None
+    assert [await store.delivery(DeliveryKey(1, name)) for name in ("cloud", "arc")] == [None, None]
+    assert (await store.delivery(DeliveryKey(2, "cloud"))).state == "superseded"
+    assert [one.event.id for one in [await store.event("both"), await store.event("told")]] == ["both", "told"]
+    assert await seqs(store) == [2]
+    assert list(await store.supersede([*gone, outcome(2, "arc", "superseded")])) == [DeliveryKey(2, "arc")]
+    assert await store.event("both") is None
+    assert list(await store.supersede([])) == []
+    [after] = await store.accept([arrival("later")])
+    assert after.seq == 5

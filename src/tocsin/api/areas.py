@@ -9,7 +9,6 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from tocsin.api.access import demand_everywhere
-from tocsin.api.bodies import decode, require_json
 from tocsin.api.merging import parent_problem
 from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import DeviceWriter, Reader, TheRoom, answer
@@ -59,10 +58,8 @@ async def list_areas(room: TheRoom, rights: Reader) -> Response:
 
 @router.put("/areas/{name}", **described("Write an area", AreaView, bodies=json_of(AreaIn)))
 async def put_area(name: AreaName, request: Request, room: TheRoom, rights: DeviceWriter) -> Response:
-    require_json(request)
     demand_everywhere(rights, "an area")
-    async with room.buffers.body(request, room.limits.small) as body:
-        area = meant_area(name, decode(_areas, body))
+    area = meant_area(name, await room.buffers.small_json(request, _areas))
     book = room.gateway.devices
     problem = parent_problem(area, {one.name: one.parent for one in book.areas.all()} | {name: area.parent})
     if problem:

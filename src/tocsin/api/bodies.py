@@ -49,6 +49,12 @@ class Buffers:
         finally:
             self._held -= held
 
+    async def small_json(self, request: Request, decoder: "msgspec.json.Decoder[T]") -> T:
+        """The body as what it means. Raises Problem as `body` does, and 400, 422."""
+        require_json(request)
+        async with self.body(request, self._limits.small) as body:
+            return decode(decoder, body)
+
     def _check(self, held: int, limit: int) -> None:
         if held > limit:
             raise _too_large(limit)

@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from tocsin.api.access import Rights
-from tocsin.api.bodies import decode, require_json
 from tocsin.api.devices import DeviceId, known_device
 from tocsin.api.events import PageSize, Word
 from tocsin.api.problems import Problem, not_found
@@ -158,9 +157,7 @@ async def fetch(
 
 @router.post("/commands/{command_id}/result", **described("How it ended", CommandView, bodies=json_of(ResultIn)))
 async def result(command_id: Identifier, request: Request, room: TheRoom, rights: Commander) -> Response:
-    require_json(request)
-    async with room.buffers.body(request, room.limits.small) as body:
-        given = decode(_results, body)
+    given = await room.buffers.small_json(request, _results)
     command = await _command(room, rights, command_id)
     after = await room.gateway.commands.end(command, given.state, given.text)
     if after.state != given.state:
@@ -175,9 +172,7 @@ async def result(command_id: Identifier, request: Request, room: TheRoom, rights
 async def order(
     device_id: DeviceId, request: Request, room: TheRoom, rights: Controller, idempotency_key: IdempotencyKey = ""
 ) -> Response:
-    require_json(request)
-    async with room.buffers.body(request, room.limits.small) as body:
-        given = decode(_orders, body)
+    given = await room.buffers.small_json(request, _orders)
     device = known_device(room, rights, device_id)
     by = (rights.name, peer_of(request))
     wish = Wish(given.order, *by, given.audio, given.duration_s, given.no_time_limit, idempotency_key)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from tocsin.api.access import Rights
-from tocsin.api.bodies import MULTIPART, content_type, decode, parts_of, require_json
+from tocsin.api.bodies import MULTIPART, content_type, parts_of
 from tocsin.api.intake import photos_in
 from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import Reader, Room, Sender, TheRoom, answer, visible_event
@@ -112,9 +112,7 @@ async def get_trace(event_id: EventId, destination: str, room: TheRoom, rights: 
 @router.patch("/events/{event_id}", **described("Late classification", EventView, bodies=json_of(EventPatch)))
 async def patch_event(event_id: EventId, request: Request, room: TheRoom, rights: Sender) -> Response:
     await visible_event(room, rights, event_id)
-    require_json(request)
-    async with room.buffers.body(request, room.limits.small) as body:
-        patch = decode(_patches, body)
+    patch = await room.buffers.small_json(request, _patches)
     given = None if patch.actors is None else actors(patch.actors)
     changed = await room.gateway.amend(event_id, given, patch.classification, rights.name)
     if changed is None:

@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from tocsin.api.access import Rights
-from tocsin.api.bodies import decode, require_json
 from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import Operator, Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
@@ -19,18 +18,29 @@ from tocsin.engine.on_test import problem_with
 from tocsin.model.on_test import OnTest
 
 router = APIRouter(tags=["on test"])
+Included = Literal[
+    "panic",
+    "duress",
+    "fire",
+    "medical",
+    "gas",
+    "connection_lost",
+    "connection_restored",
+    "supervision_lost",
+    "supervision_restored",
+]
 Names = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=100)]
 
 
 class OnTestIn(Struct, frozen=True, forbid_unknown_fields=True, rename={"lasts": "for"}):
-    """`until`, or `for` such as `2h`; one of the two. `include` are life-safety kinds that are on test too."""
+    """`until`, or `for` such as `2h`; one of the two. `include` are kinds that stay real otherwise."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
     until: Annotated[datetime, Meta(tz=True)] | None = None
     lasts: Annotated[str, Meta(max_length=30)] = ""
     devices: Names = msgspec.field(default_factory=list)
     destinations: Names = msgspec.field(default_factory=list)
-    include: list[Literal["panic", "duress", "fire", "medical", "gas"]] = msgspec.field(default_factory=list)
+    include: list[Included] = msgspec.field(default_factory=list)
 
 
 class OnTestView(Struct, frozen=True):
@@ -61,9 +71,7 @@ async def list_tests(room: TheRoom, rights: Reader) -> Response:
 
 @router.post("/areas/{name:path}/test", **described("Put on test", OnTestView, 201, json_of(OnTestIn)))
 async def begin(name: str, request: Request, room: TheRoom, rights: Operator) -> Response:
-    require_json(request)
-    async with room.buffers.body(request, room.limits.small) as body:
-        given = decode(_bodies, body)
+    given = await room.buffers.small_json(request, _bodies)
     test = await room.gateway.tests.begin(_meant(room, rights, name, given))
     return answer(_view(test), 201)
 

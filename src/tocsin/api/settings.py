@@ -25,15 +25,15 @@ class TokenSettings(Settings):
     """One bearer token."""
 
     name: PersonName = Field(description="Who uses it; becomes the source of its events.")
-    token: Secret = Field(description="The token itself, at least 16 characters.")
+    token: Secret = Field(description="The token itself; 16 characters or more are advised.")
     scopes: list[Scope] = Field(description="What it may do.")
     areas: list[str] | None = Field(None, description="Only these areas and those below them; absent: all.")
     devices: list[str] | None = Field(None, description="Only these devices; absent: all.")
 
     @model_validator(mode="after")
-    def _long_enough(self) -> "TokenSettings":
-        if len(self.token.reveal()) < 16:
-            raise ValueError(f'the token "{self.name}" is too short: at least 16 characters')
+    def _given(self) -> "TokenSettings":
+        if not self.token.reveal():
+            raise ValueError(f'the token "{self.name}" is empty')
         return self
 
 

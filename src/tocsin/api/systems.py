@@ -10,9 +10,8 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from tocsin.api.access import demand_everywhere
-from tocsin.api.bodies import decode, require_json
 from tocsin.api.problems import Problem, not_found
-from tocsin.api.room import Operator, Reader, TheRoom, answer
+from tocsin.api.room import Operator, Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
 from tocsin.engine.inventory.systems import Elsewhere, SystemStatus, Wish
 from tocsin.engine.inventory.telling import Inventory, inventory_body
@@ -20,6 +19,7 @@ from tocsin.model.canonical import Counts, Difference, Run
 from tocsin.store.contract import AuditEntry
 
 router = APIRouter(tags=["systems"])
+RUNS_SHOWN = 20
 Customer = Annotated[str, Query(max_length=128)]
 
 
@@ -61,10 +61,20 @@ class SystemView(Struct, frozen=True):
     reconcile_corrections: int
     run: RunView | None
     """The one under way, else the last."""
+    last_sync: RunView | None
+    """The last that ended and was no dry run."""
+    next_sync: datetime | None
 
 
 class SystemList(Struct, frozen=True):
     items: Sequence[SystemView]
+
+
+class SystemDetail(Struct, frozen=True):
+    """`runs`: newest first, without their differences; those are at /runs/ID."""
+
+    system: SystemView
+    runs: Sequence[RunView]
 
 
 class SyncIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,7 +92,7 @@ class InventoryView(Struct, frozen=True):
     devices: Sequence[dict[str, str]]
 
 
-TYPES: tuple[type, ...] = (SystemView, SystemList, RunView, SyncIn, InventoryView)
+TYPES: tuple[type, ...] = (SystemView, SystemList, SystemDetail, RunView, SyncIn, InventoryView)
 _bodies = msgspec.json.Decoder(SyncIn)
 
 
@@ -95,19 +105,39 @@ async def list_systems(room: TheRoom, rights: Reader) -> Response:
 @router.post("/systems/{name}/sync", **described("Read its inventory now", RunView, 202, json_of(SyncIn)))
 async def sync(name: str, request: Request, room: TheRoom, rights: Operator) -> Response:
     demand_everywhere(rights, "a system")
-    require_json(request)
-    async with room.buffers.body(request, room.limits.small) as body:
-        given = decode(_bodies, body)
+    given = await room.buffers.small_json(request, _bodies)
     wish = Wish("manual", given.dry_run, given.accept_removals, given.fresh, given.reason or f"by {rights.name}")
+    run, joined = await asked_for(room, name, wish, rights.name)
+    return answer(run_view(run, joined), 202)
+
+
+async def asked_for(room: Room, name: str, wish: Wish, who: str) -> tuple[Run, bool]:
+    """The run that does it, and whether it was there already; written into the audit log. Raises Problem."""
     try:
         run, joined = await room.gateway.systems.sync(name, wish)
     except KeyError:
         raise not_found("such system") from None
     except Elsewhere as error:
         raise Problem(409, f"{error}.") from None
-    action = "accept removals" if given.accept_removals else "dry run" if given.dry_run else "sync"
-    await room.gateway.store.audit(AuditEntry(room.now(), rights.name, action, name, result=run.id))
-    return answer(run_view(run, joined), 202)
+    action = "accept removals" if wish.accept_removals else "dry run" if wish.dry_run else "sync"
+    await room.gateway.store.audit(AuditEntry(room.now(), who, action, name, result=run.id))
+    return run, joined
+
+
+@router.get("/systems/{name}", **described("One system with its last runs", SystemDetail))
+async def one_system(name: str, room: TheRoom, rights: Reader) -> Response:
+    demand_everywhere(rights, "a system")
+    status = await known_system(room, name)
+    runs = await room.gateway.systems.runs(name, RUNS_SHOWN)
+    return answer(SystemDetail(system_view(status), [_brief(run) for run in runs]))
+
+
+async def known_system(room: Room, name: str) -> SystemStatus:
+    """Raises Problem 404."""
+    try:
+        return await room.gateway.systems.status(name)
+    except KeyError:
+        raise not_found("such system") from None
 
 
 @router.get("/runs/{run_id}", **described("How a run goes, or went", RunView))
@@ -147,5 +177,12 @@ def system_view(status: SystemStatus) -> SystemView:
         last_complete_sync=status.last_complete_sync,
         last_event=status.last_event,
         reconcile_corrections=status.reconcile_corrections,
-        run=run_view(msgspec.structs.replace(run, differences=())) if run else None,
+        run=_brief(run) if run else None,
+        last_sync=_brief(status.last_sync) if status.last_sync else None,
+        next_sync=status.next_sync,
     )
+
+
+def _brief(run: Run) -> RunView:
+    """Its differences may be a thousand lines."""
+    return run_view(msgspec.structs.replace(run, differences=()))

@@ -1,5 +1,6 @@
 """Settings to objects. Nothing starts here."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ SINGLE_LEASE_S = 3600.0
 def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
     """The whole middle with its destinations and sources."""
     clock, randomness = LoopClock(), random.SystemRandom()
-    book = InventoryBook(store, clock)
+    book = InventoryBook(store, clock, asyncio.to_thread)
     areas = AreaTree((area.area() for area in settings.areas), settings.gateway.time_zone)
     around = Surroundings(
         clock=clock,
@@ -66,6 +67,7 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         shared=shared,
         link_life_s=settings.gateway.link_life,
         book=book,
+        apart=asyncio.to_thread,
     )
     built = Gateway(
         name,
@@ -120,6 +122,7 @@ def _member(entry: DestinationSettings, around: Surroundings) -> Member:
         links=entry.carries_links(),
         says_test=entry.says_test(),
         cloud=entry.is_cloud(),
+        most=entry.most_waiting(),
     )
 
 

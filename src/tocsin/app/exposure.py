@@ -15,6 +15,8 @@ from tocsin.config.problems import Problem
 from tocsin.protocols.addressing import NOTATIONS
 
 _SHOWN = 5
+_ADVISED_TOKEN = 16
+_ADVISED_PASSWORD = 8
 
 
 def exposure_warnings(document: Document, settings: Configuration) -> Iterator[Problem]:
@@ -23,6 +25,7 @@ def exposure_warnings(document: Document, settings: Configuration) -> Iterator[P
     if api.insecure and api.tls is None and not is_loopback(api.listen):
         message = f"plain HTTP on {api.listen}: tokens, events and photos can be read on the way"
         yield document.problem(("api", "insecure"), message, 'tls = { cert = "…", key = "…" }', warn=True)
+    yield from _guessable(document, settings)
     yield from _links(document, settings)
     for source in settings.sources:
         yield from _source(document, _place(document, "sources", source.name), source)
@@ -33,6 +36,17 @@ def exposure_warnings(document: Document, settings: Configuration) -> Iterator[P
     for system in settings.systems:
         if getattr(system, "tls", None) is not None:
             yield from _unverified(document, _place(document, "systems", system.name), system, "system")
+
+
+def _guessable(document: Document, settings: Configuration) -> Iterator[Problem]:
+    for n, one in enumerate(settings.api.tokens):
+        if len(one.token.reveal()) < _ADVISED_TOKEN:
+            message = f'the token "{one.name}" can be guessed: it is shorter than {_ADVISED_TOKEN} characters'
+            yield document.problem(("api", "tokens", n), message, "a long random one", warn=True)
+    for n, user in enumerate(settings.control.users if settings.control else ()):
+        if len(user.password.reveal()) < _ADVISED_PASSWORD:
+            message = f'the password of "{user.name}" can be guessed: it is shorter than {_ADVISED_PASSWORD} characters'
+            yield document.problem(("control", "users", n), message, "a longer one", warn=True)
 
 
 def _links(document: Document, settings: Configuration) -> Iterator[Problem]:

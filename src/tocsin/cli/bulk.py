@@ -148,15 +148,12 @@ def export(
 
     Example: tocsin export --out devices.csv
     """
-    from tocsin.api.written import duration_as_written
     from tocsin.cli.bulk_files import as_csv, as_toml
 
     given = invocation(context)
     client = given.client("read")
     areas = client.get("/areas")["items"]
-    devices = [
-        {**device, "routine": duration_as_written(device["routine_s"])} for device in client.pages("/devices", _ALL)
-    ]
+    devices = [_as_written(device) for device in client.pages("/devices", _ALL)]
     if given.json:
         return print_json({"areas": areas, "devices": devices})
     as_table = form == "toml" or (out is not None and out.suffix.lower() == ".toml")
@@ -168,3 +165,11 @@ def export(
     except OSError as error:
         stop(f"{out} cannot be written: {error.strerror}", FAILED)
     return typer.echo(f"{out}: {count(len(areas), 'area')}, {count(len(devices), 'device')}")
+
+
+def _as_written(device: dict[str, Any]) -> dict[str, Any]:
+    """Without what its area hands down, which would otherwise become its own."""
+    from tocsin.api.written import duration_as_written
+
+    own = {**device, **dict.fromkeys(device["inherited"], "")}
+    return {**own, "routine": duration_as_written(device["routine_s"])}

@@ -17,13 +17,16 @@ def ontest(
     device: Annotated[list[str], typer.Option(help="Only this device of the area; may be repeated.")] = [],  # noqa: B006
     dest: Annotated[list[str], typer.Option(help="Only towards this destination; may be repeated.")] = [],  # noqa: B006
     include: Annotated[
-        list[str], typer.Option(help="Also panic, duress, fire, medical or gas, which stay real otherwise.")
+        list[str],
+        typer.Option(help="Also this kind, which stays real otherwise; may be repeated."),
     ] = [],  # noqa: B006
     end: Annotated[bool, typer.Option("--end", help="End it: of the area, or everything that is on test.")] = False,
 ) -> None:
     """Put an area or devices on test; without an area: list.
 
     Events are kept and marked. Stations whose format can say so get them as tests, the others not at all.
+    Real stay panic, duress, fire, medical, gas, and what is said only once: connection_lost, connection_restored,
+    supervision_lost, supervision_restored; --include puts them on test too.
     It ends by itself, with a reminder before. The same once more with another --for makes it longer or shorter.
 
     Example: tocsin ontest "North depot" --for 2h --why "battery change"

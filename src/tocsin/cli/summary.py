@@ -10,6 +10,8 @@ from tocsin.app.settings import Configuration
 from tocsin.cli.output import count
 from tocsin.config.fields import AesKey, Secret
 
+_URLS = ("url", "inventory_url", "events_url")
+
 
 def summary(settings: Configuration) -> Iterator[str]:
     """One line per part of the configuration."""
@@ -18,6 +20,10 @@ def summary(settings: Configuration) -> Iterator[str]:
     protection = "TLS" if settings.api.tls else "plain HTTP"
     yield f"api          {settings.api.listen}, {protection}, {count(len(settings.api.tokens), 'token')}"
     yield f"console      {count(len(settings.console.users), 'user')}"
+    if settings.control:
+        protection = "TLS" if settings.control.tls else "plain HTTP"
+        users = count(len(settings.control.users), "user")
+        yield f"control      {settings.control.listen}, {protection}, {users}"
     yield f"areas        {len(settings.areas)}"
     yield f"devices      {len(settings.devices)}"
     for source in settings.sources:
@@ -26,6 +32,8 @@ def summary(settings: Configuration) -> Iterator[str]:
         yield f"destination  {destination.name}: {destination.type}{_peers(destination)}"
     if not settings.destinations:
         yield "destination  none: events are kept, nobody is told"
+    for system in settings.systems:
+        yield f"system       {system.name}: {system.type}{_peers(system)}"
     for place, origin in secrets_of(settings):
         yield f"secret       {place}: {origin}"
 
@@ -34,11 +42,11 @@ def _heard_from(source: Any) -> str:
     return f", listens on {source.listen}" if source.listening() else _peers(source)
 
 
-def _peers(destination: Any) -> str:
-    peers = list(getattr(destination, "hosts", None) or [])
-    peers += [f"listens on {destination.listen}"] if getattr(destination, "listen", "") else []
-    peers += [str(destination.url)] if getattr(destination, "url", "") else list(getattr(destination, "urls", ()))
-    insecure = ", TLS NOT VERIFIED" if getattr(getattr(destination, "tls", None), "insecure", False) else ""
+def _peers(part: Any) -> str:
+    peers = list(getattr(part, "hosts", None) or [])
+    peers += [f"listens on {part.listen}"] if getattr(part, "listen", "") else []
+    peers += [str(url) for name in _URLS if (url := getattr(part, name, ""))] + list(getattr(part, "urls", ()))
+    insecure = ", TLS NOT VERIFIED" if getattr(getattr(part, "tls", None), "insecure", False) else ""
     return "".join(f", {peer}" for peer in peers) + insecure
 
 

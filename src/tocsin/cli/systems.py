@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -17,33 +18,89 @@ _SHOWN = 200
 
 def systems(
     context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Show this one with its last runs.")] = None,
     types: Annotated[bool, typer.Option("--types", help="List the types there are instead; needs no gateway.")] = False,
 ) -> None:
-    """List on-prem systems: state, devices, last run.
+    """List on-prem systems: state, devices, last sync; with a name: that one and its last runs.
 
-    Example: tocsin systems
+    Example: tocsin systems xp-hq
     """
     given = invocation(context)
     if types:
         return _types(given.json)
-    items = given.client("read").get("/systems")["items"]
+    client = given.client("read")
+    if name is not None:
+        found = client.get(f"/systems/{quote(name, safe='')}")
+        return print_json(found) if given.json else _print_one(found["system"], found["runs"])
+    items = client.get("/systems")["items"]
     if given.json:
         return print_json(items)
-    columns = ("name", "type", "state", "devices", "not sent", "held", "last complete", "last run", "reason")
+    columns = ("name", "type", "state", "since", "devices", "not sent", "held", "last sync", "next sync", "reason")
     print_table(columns, [_row(item) for item in items], "no systems: [[systems]] in the configuration")
     for item in items:
-        for note in (item["run"] or {}).get("notes", []):
+        for note in (item["last_sync"] or {}).get("notes", []):
             typer.echo(printable(f"{item['name']}: {note}"))
     return None
 
 
 def _row(item: dict[str, Any]) -> tuple[str, ...]:
-    devices = ", ".join(f"{count} {state}" for state, count in sorted(item["devices"].items()))
-    run = item["run"]
     return (
-        *(item["name"], item["type"], item["status"], devices or "0", str(item["unmapped"]), str(item["held"])),
-        *(local_time(item["last_complete_sync"]), run["state"] if run else "", item["error"]),
+        *(item["name"], item["type"], item["status"], local_time(item["since"])),
+        *(_devices(item), str(item["unmapped"]), _held(item), _last_sync(item), _next_sync(item), item["error"]),
     )
+
+
+def _devices(item: dict[str, Any]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(item["devices"].items())) or "0"
+
+
+def _held(item: dict[str, Any]) -> str:
+    """Where a system lists nothing any more, the first reading that says so knows of no number."""
+    waits = item["held"] or (item["last_sync"] or {}).get("state") == "held"
+    return (str(item["held"]) if item["held"] else "yes") if waits else "0"
+
+
+def _last_sync(item: dict[str, Any]) -> str:
+    run = item["last_sync"]
+    return f"{local_time(run['finished_at'])} {run['state']}, {_counted(run['counts'])}" if run else "none yet"
+
+
+def _next_sync(item: dict[str, Any]) -> str:
+    run = item["run"]
+    if run and not run["finished_at"]:
+        return f"under way: {run['counts']['seen']} devices seen"
+    return local_time(item["next_sync"]) if item["next_sync"] else "by another node"
+
+
+def _print_one(item: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
+    facts = (
+        ("system", f"{item['name']}, {item['type']}"),
+        ("state", f"{item['status']} since {local_time(item['since'])}"),
+        ("reason", item["error"]),
+        ("devices", _devices(item)),
+        ("not sent", f"{item['unmapped']} without customer" if item["unmapped"] else ""),
+        ("held", f"{_held(item)}; `tocsin sync {item['name']} --accept-removals`" if _held(item) != "0" else ""),
+        ("last sync", _last_sync(item)),
+        ("complete", local_time(item["last_complete_sync"])),
+        ("next sync", _next_sync(item)),
+        ("last change", local_time(item["last_event"])),
+        ("corrected", str(item["reconcile_corrections"] or "")),
+    )
+    for word, fact in facts:
+        if fact:
+            typer.echo(printable(f"{word:12} {fact}"))
+    typer.echo("")
+    columns = ("run", "began", "what", "why", "state", "counts")
+    print_table(columns, [_run_row(run) for run in runs], "it was not read yet")
+    for run in runs:
+        for text in (*run["notes"], *([run["error"]] if run["error"] else [])):
+            typer.echo(printable(f"{run['id']}: {text}"))
+
+
+def _run_row(run: dict[str, Any]) -> tuple[str, ...]:
+    what = "dry run" if run["dry_run"] else "sync, removals accepted" if run["accept_removals"] else "sync"
+    why = f"{run['trigger']}, {run['why']}" if run["why"] else run["trigger"]
+    return run["id"], local_time(run["started_at"]), what, why, run["state"], _counted(run["counts"])
 
 
 def _types(as_json: bool) -> None:
@@ -105,8 +162,11 @@ def _print(run: dict[str, Any]) -> None:
         typer.echo(printable(f"note: {note}"))
     if run["error"]:
         typer.echo(printable(f"error: {run['error']}"), err=True)
-    counts = run["counts"]
+    would = " (dry run: nothing was changed)" if run["dry_run"] else ""
+    typer.echo(f"{run['system']}: {run['state']}, {_counted(run['counts'])}{would}")
+
+
+def _counted(counts: dict[str, int]) -> str:
     parts = [f"{counts[name]} {name}" for name in ("seen", "added", "changed", "removed") if name in counts]
     parts += [f"{counts[name]} {name}" for name in ("missing", "withheld", "unmapped", "invalid") if counts.get(name)]
-    would = " (dry run: nothing was changed)" if run["dry_run"] else ""
-    typer.echo(f"{run['system']}: {run['state']}, {', '.join(parts)}{would}")
+    return ", ".join(parts)

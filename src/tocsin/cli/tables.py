@@ -136,7 +136,8 @@ def devices(
     area: Annotated[str, typer.Option(help="Only this area.")] = "",
     type: Annotated[str, typer.Option(help="Only this type.")] = "",  # noqa: A002
     customer: Annotated[str, typer.Option(help="Only this customer.")] = "",
-    status: Annotated[str, typer.Option(help="Only online, offline or unknown.")] = "",
+    system: Annotated[str, typer.Option(help="Only those of this system.")] = "",
+    status: Annotated[str, typer.Option(help="Only online, offline, degraded, disabled or unknown.")] = "",
     addresses: Annotated[bool, typer.Option("--addresses", help="The address of each at every destination.")] = False,
     dest: Annotated[str, typer.Option(help="With --addresses: only this destination.")] = "",
     as_csv: Annotated[bool, typer.Option("--csv", help="With --addresses: as CSV, the sheet for the station.")] = False,
@@ -152,17 +153,20 @@ def devices(
     given = invocation(context)
     asked = {"area": area, "type": type, "customer_id": customer, "status": status}
     if offline:
-        wanted = [(name, value) for name, value in asked.items() if value]
+        wanted = [(name, value) for name, value in {**asked, "origin": system}.items() if value]
         items = [one for one in configured(given) if all(one[name] == value for name, value in wanted)][:limit]
     else:
-        items = list(given.client("read").pages("/devices", limit, **asked))
+        items = list(given.client("read").pages("/devices", limit, system=system, **asked))
     if addresses or as_csv:
         return print_sheet(given, list(rows_of(items, dest)), as_csv)
     if given.json:
         return print_json(items)
-    names = ("id", "name", "type", "area", "description", "origin", "status")
-    columns = (*names, "last contact", "battery")
-    rows = [(*(str(item[name]) for name in names), local_time(item["last_contact"]), _battery(item)) for item in items]
+    names = ("id", "name", "type", "area", "description", "origin")
+    columns = (*names, "status", "last contact", "battery")
+    rows = [
+        (*(str(item[name]) for name in names), _status(item), local_time(item["last_contact"]), _battery(item))
+        for item in items
+    ]
     print_table(columns, rows, "no devices: [[devices]] in the configuration, or PUT /api/v1/devices/ID")
     for item in items:
         for warning in item["warnings"]:
@@ -198,6 +202,16 @@ def _command_row(item: dict[str, Any]) -> tuple[str, ...]:
         *(item["id"], local_time(item["requested_at"]), item["device_id"], order, item["state"], *who),
         *(local_time(item["ended_at"]), item["result"]),
     )
+
+
+def _status(item: dict[str, Any]) -> str:
+    """Of a system's device also since when, and why where that says something."""
+    health = item["health"]
+    if not health:
+        return str(item["status"])
+    why = health.get("detail") or health.get("reason", "").replace("_", " ")
+    since = f" since {local_time(health['since'])}" if "since" in health else ""
+    return f"{item['status']}{since}" + (f": {why}" if why and item["status"] != "online" else "")
 
 
 def _battery(item: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from tocsin.api.room import Room, TheRoom
 from tocsin.api.sse import HEARTBEAT, beating, frame, streaming
 from tocsin.console.looks import render
 from tocsin.console.on_test import banners
-from tocsin.console.pages import summary_of, wanted_events, with_deliveries
+from tocsin.console.pages import summary_of, systems_of, wanted_events, with_deliveries
 from tocsin.console.present import Row, card, chip
 from tocsin.console.visitor import AVisitor, Visitor
 from tocsin.engine.hub import Change
@@ -34,10 +34,12 @@ class Gathered:
         self.destinations: set[str] = set()
         self.commands = False
         self.tests = False
+        self.systems = False
+        self.sources = False
         self.lost = False
 
     def __bool__(self) -> bool:
-        beside = self.commands or self.tests or self.lost
+        beside = self.commands or self.tests or self.systems or self.sources or self.lost
         return bool(self.events or self.deliveries or self.destinations or beside)
 
     def add(self, change: Change) -> None:
@@ -46,6 +48,7 @@ class Gathered:
                 fresh = not change.data.get("amended", False)
                 self.events[change.id] = self.events.get(change.id, False) or fresh
                 self.destinations.update(change.data.get("destinations", ()))
+                self.systems = self.systems or "system" in change.data
             case "delivery":
                 self.deliveries[change.id] = None
                 self.destinations.add(str(change.data.get("destination", "")))
@@ -53,6 +56,8 @@ class Gathered:
                 self.destinations.add(change.id)
             case "command":
                 self.commands = True
+            case "run" | "system":
+                self.systems = True
             case "test":
                 self.tests = True
             case "missed":
@@ -70,6 +75,7 @@ async def _pieces(room: Room, visitor: Visitor, wanted: EventFilter) -> AsyncGen
     with room.streams.counted():
         yield frame("hello", "")
         gathered, since = Gathered(), room.gateway.clock.monotonic()
+        gathered.sources = bool(room.gateway.systems.names())  # one may have been read since the page was made
         async for change in beating(room.gateway.hub.subscribe(), SETTLE_S, room.closing):
             now = room.gateway.clock.monotonic()
             if change is not None:
@@ -89,11 +95,14 @@ async def _show(room: Room, visitor: Visitor, wanted: EventFilter, gathered: Gat
         return [frame("refresh", "")]
     fresh, amended = await _events(room, visitor.rights, wanted, gathered)
     pieces = [frame("commands", "")] if gathered.commands else []
+    pieces += [frame("systems", "")] if gathered.systems else []
     if fresh:
         pieces.append(frame("events", "".join(render("row.html", row=one, fresh=True) for one in fresh)))
     updates = [render("row.html", row=one, fresh=False) for one in amended]
     updates += await _chips(room, visitor, gathered)
     updates += await _cards(room, visitor, gathered)
+    if (gathered.systems or gathered.sources) and not visitor.rights.narrowed:
+        updates.append(render("sources.html", systems=systems_of(room, visitor.rights)))
     if gathered.tests:
         updates.append(render("tests.html", tests=banners(room, visitor.rights), visitor=visitor))
     pieces.append(frame("update", "".join(updates)))

@@ -38,6 +38,11 @@ def wire(text: str) -> Markup:
     return Markup(_LINE_END.sub(r"\1\n", marked))  # noqa: S704 - escaped above
 
 
+def coded(text: str) -> Markup:
+    """A sentence with what is to be typed set apart, as it stands between backticks."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped above
+
+
 def clock(at: datetime) -> str:
     return f"{at:%H:%M:%S}"
 
@@ -80,6 +85,11 @@ def sure(confidence: float) -> str:
     return f"{confidence:.0%}"
 
 
+def many(number: int, word: str) -> str:
+    """`1 device`, `1,204 devices`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
 def span(seconds: float) -> str:
     """`90 s`, `5 min`, `25 h`."""
     if seconds < 120:
@@ -95,7 +105,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (wire, clock, day, utc, instant, percent, sure, span, exact, took, offset):
+    for filter_ in (wire, clock, day, utc, instant, percent, sure, span, exact, took, offset, many, coded):
         environment.filters[filter_.__name__] = filter_
     return environment
 

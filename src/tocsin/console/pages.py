@@ -12,6 +12,7 @@ from tocsin.api.problems import not_found
 from tocsin.api.room import Room, TheRoom, visible_event
 from tocsin.console.looks import page
 from tocsin.console.present import Row, Summary, card, chip, row, summary
+from tocsin.console.system_views import SourceLine, source_line
 from tocsin.console.visitor import AVisitor
 from tocsin.engine.gateway import DestinationStatus
 from tocsin.engine.links import EventLink
@@ -49,6 +50,7 @@ async def overview(
         filter={"device_id": device_id, "area": area, "kind": kind},
         cards=[card(status) for status in statuses],
         sources=room.gateway.sources(),
+        systems=systems_of(room, visitor.rights),
         summary=await summary_of(room, visitor.rights, statuses),
     )
 
@@ -94,8 +96,14 @@ async def with_deliveries(room: Room, found: Sequence[StoredEvent]) -> list[Row]
     return [row(stored.seq, stored.event, deliveries.get(stored.seq, ())) for stored in found]
 
 
+def systems_of(room: Room, rights: Rights) -> list[SourceLine]:
+    """How each system can be reached; a system serves every area, so narrowed rights see none."""
+    return [] if rights.narrowed else [source_line(*one) for one in room.gateway.systems.sources()]
+
+
 async def summary_of(room: Room, rights: Rights, statuses: Sequence[DestinationStatus]) -> Summary:
-    return summary(*room.gateway.ready(), statuses, len(await set_aside(room, rights)))
+    blind = [line.name for line in systems_of(room, rights) if line.tone in ("alarm", "warn")]
+    return summary(*room.gateway.ready(), statuses, len(await set_aside(room, rights)), blind)
 
 
 async def set_aside(room: Room, rights: Rights) -> list[Delivery]:

@@ -202,9 +202,12 @@ def card(status: DestinationStatus) -> Card:
     return Card(status, _LINK_TONES.get(status.state, "calm"), lanes, sum(count for _, count in lanes))
 
 
-def summary(ready: bool, reason: str, statuses: Sequence[DestinationStatus], aside: int) -> Summary:
+def summary(
+    ready: bool, reason: str, statuses: Sequence[DestinationStatus], aside: int, blind: Sequence[str] = ()
+) -> Summary:
+    """`blind`: systems that cannot be read at the moment."""
     oldest = [status.oldest for status in statuses if status.oldest is not None]
-    tone, words = _overall(ready, reason, statuses)
+    tone, words = _overall(ready, reason, statuses, blind)
     return Summary(
         tone=tone,
         words=words,
@@ -217,7 +220,7 @@ def summary(ready: bool, reason: str, statuses: Sequence[DestinationStatus], asi
     )
 
 
-def _overall(ready: bool, reason: str, statuses: Sequence[DestinationStatus]) -> tuple[Tone, str]:
+def _overall(ready: bool, reason: str, statuses: Sequence[DestinationStatus], blind: Sequence[str]) -> tuple[Tone, str]:
     down = [status.name for status in statuses if status.state == "down"]
     paused = [status.name for status in statuses if status.state == "paused"]
     if not ready:
@@ -226,6 +229,8 @@ def _overall(ready: bool, reason: str, statuses: Sequence[DestinationStatus]) ->
         return "alarm", f"{down[0]} is down" if len(down) == 1 else f"{len(down)} destinations are down"
     if paused:
         return "warn", f"{paused[0]} is paused" if len(paused) == 1 else f"{len(paused)} destinations are paused"
+    if blind:
+        return "warn", f"{blind[0]} cannot be read" if len(blind) == 1 else f"{len(blind)} systems cannot be read"
     if not statuses:
         return "warn", "No destination is configured"
     if any(status.state == "starting" for status in statuses):

@@ -197,6 +197,13 @@ def by_status(answer: HttpAnswer, where: str, now: datetime, advice: dict[int, s
     return Verdict("refused", f"{reason}. {advice.get(answer.status, 'It will not take this event')}")
 
 
+def taken_by_status(answer: HttpAnswer, where: str, now: datetime, advice: dict[int, str]) -> Verdict:
+    """What any answer means by its status alone, where any 2xx is a receipt."""
+    if 200 <= answer.status < 300:
+        return Verdict("delivered", answer=f"HTTP {status_line(answer)}")
+    return by_status(answer, where, now, advice)
+
+
 def status_line(answer: HttpAnswer) -> str:
     return f"{answer.status} {one_line(answer.reason, 60)}".rstrip()
 

@@ -1,5 +1,6 @@
 """What every `[[destinations]]` table may say, whatever its type."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
@@ -7,7 +8,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.engine.backoff import Retry
 from tocsin.engine.routing import Filter, RoutineRule
-from tocsin.model.kinds import ActorClass, Kind, KindGroup, State, kinds_of
+from tocsin.model.kinds import KINDS, ActorClass, Kind, KindGroup, State, kinds_of
 from tocsin.protocols.addressing import Number
 from tocsin.transports.contract import TlsOptions
 
@@ -21,6 +22,14 @@ KindName = Literal[Kind, KindGroup]
 def _bike(value: object) -> object:
     """The station's word for it (stations.md 10)."""
     return "bicycle" if value == "bike" else value
+
+
+def require_kinds(names: Iterable[str], restores: bool = False) -> None:
+    """Raises ValueError for a name that is no event kind; with `restores` it may have .restore behind it."""
+    for name in names:
+        if (name.removesuffix(".restore") if restores else name) not in KINDS:
+            more = ", nor one with .restore behind it" if restores else ""
+            raise ValueError(f"{name!r} is no event kind{more}")
 
 
 class FilterSettings(Settings):
@@ -130,6 +139,10 @@ class DestinationSettings(Settings):
     def is_cloud(self) -> bool:
         """Whether it is told of inventories and health, and of nothing else."""
         return False
+
+    def most_waiting(self) -> int:
+        """How many deliveries may wait before a cloud's outbox is compacted; 0: any number."""
+        return 0
 
     def carries_links(self) -> bool:
         return self._encrypted() if self.links is None else self.links

@@ -37,6 +37,7 @@ class Amendments:
         self._pumps = pumps
         self._changed = changed
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        door.late_photos = self.add_photos
 
     async def classify(
         self, event_id: str, actors: tuple[Actor, ...] | None, classification: Classification | None
@@ -54,8 +55,10 @@ class Amendments:
             await self._amend(stored.seq, event)
             return StoredEvent(stored.seq, event)
 
-    async def add_photos(self, event_id: str, photos: Sequence[PhotoIn]) -> list[PhotoRefused] | None:
-        """Late photos; None if the event is not there."""
+    async def add_photos(
+        self, event_id: str, photos: Sequence[PhotoIn], last: bool = False
+    ) -> list[PhotoRefused] | None:
+        """Late photos; `last`: nobody waits for more. None if the event is not there."""
         if await self._store.event(event_id) is None:
             return None
         good, refused = await self._door.vet(photos, 1)
@@ -63,10 +66,12 @@ class Amendments:
             stored = await self._store.event(event_id)
             if stored is None:
                 return None
-            if good:
-                before = stored.event.photos
-                numbered = [replace(photo, n=before + photo.n) for photo in good]
-                await self._amend(stored.seq, replace(stored.event, photos=before + len(good)), numbered)
+            before = stored.event.photos
+            after = replace(stored.event, photos=before + len(good))
+            if last and after.photos_expected > after.photos:
+                after = replace(after, photos_expected=after.photos)
+            if after != stored.event:
+                await self._amend(stored.seq, after, [replace(photo, n=before + photo.n) for photo in good])
         return refused
 
     def _alone(self, event_id: str) -> asyncio.Lock:

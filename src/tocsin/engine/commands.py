@@ -35,6 +35,9 @@ LIFETIMES: dict[Order, timedelta] = {
     "arm": timedelta(days=7),  # never too late; a device away for longer is a case for the installer
 }
 """Within this time the device must fetch an order."""
+LONGEST_STOP = timedelta(hours=1)
+"""So long is tried to stop a siren of a system after its time."""
+BY_TIME = "the end of the siren"
 LONGEST_SIREN_S = 60
 LONGEST_DISARM_S = 366 * 86400
 MOST_OPEN = 10_000
@@ -155,9 +158,13 @@ class Commands:
                 raise Unfit(f"duration_s must be from 1 to {longest}")
             if wish.no_time_limit:
                 raise Unfit("duration_s and no_time_limit contradict each other")
+        if device.of_system and device.orders and device.origin not in self._open.heeded:
+            raise Unfit(f"the device {device.id} is of the system {device.origin}, which takes no orders now")
         if wish.order in ("siren", "stop_siren") and not is_siren(device):
             kind = device.type or "unknown"
             raise Unfit(f"the device {device.id} is no siren: its type is {kind}")
+        if not takes(device, wish.order):
+            raise Unfit(f"the device {device.id} is of the system {device.origin}, which cannot {wish.order} it")
         if wish.order == "siren" and self._parts.devices.armings.is_disarmed(device.id, now):
             raise SirenDisarmed(f"the siren {device.id} is disarmed")
 
@@ -213,6 +220,32 @@ class Commands:
             await self._sure(self._parts.devices.armings.load())
         return after
 
+    # What systems ask, which carry out orders to their devices
+
+    def carried(self, system: str, woken: Callable[[], None]) -> None:
+        """From now on the system takes orders to its devices; `woken` when there is a new one to anybody."""
+        self._open.heeded[system] = woken
+
+    def devices_ordered(self) -> list[str]:
+        """Devices with orders that have not ended."""
+        return self._open.devices()
+
+    def has_new(self, device_id: str) -> bool:
+        return any(one.state == "requested" for one in self._open.of(device_id))
+
+    def begun_late(self, device_id: str) -> list[Command]:
+        """What was begun and has no time left."""
+        return [one for one in self._open.of(device_id) if one.state == "sent" and not self._open.in_time(one)]
+
+    async def end_siren(self, command: Command) -> None:
+        """The time of a siren is over. Ordered once, however often it is found; not where it is to sound anew."""
+        if any(one.order == "siren" and one.id != command.id for one in self._open.of(command.device_id)):
+            return
+        wish = Wish("stop_siren", BY_TIME, idempotency_key=f"end of {command.id}")
+        now = self._clock.now()
+        device = self._parts.devices.get(command.device_id) or Device(command.device_id)
+        await self._keep([replace(self._command(device, wish, now), expires_at=now + LONGEST_STOP)])
+
     # What time brings
 
     async def expire(self) -> None:
@@ -236,7 +269,7 @@ class Commands:
         wanted: list[tuple[Device, DueOrder]] = []
         for device in candidates.values():
             due = due_order(devices.armings.get(device.id), self._phase(device, now), now)
-            if due is None or self._asked.get(device.id) == due.at:
+            if due is None or self._asked.get(device.id) == due.at or not takes(device, due.order):
                 continue
             if not self._open.has(device.id, due.order):  # somebody was faster
                 wanted.append((device, due))
@@ -276,8 +309,13 @@ class Commands:
 
 
 def is_siren(device: Device) -> bool:
-    """By its type string, such as `siren_v1` (stations.md 1.1)."""
-    return "siren" in device.type.lower()
+    """By its type string, such as `siren_v1` (stations.md 1.1), or because its system can sound it."""
+    return "siren" in device.type.lower() or "siren" in device.orders
+
+
+def takes(device: Device, order: Order) -> bool:
+    """A device without a system is asked; what a system can do with its devices is known."""
+    return not device.of_system or order in device.orders
 
 
 def is_bridge(device: Device) -> bool:
@@ -287,10 +325,12 @@ def is_bridge(device: Device) -> bool:
 def concerned(devices: Sequence[Device], order: Order) -> list[Device]:
     """The devices of an area that an arming order is for.
 
-    Bridges have nothing to arm. A disarmed area keeps its sirens, so that they can be sounded at whom the detectors do
-    not report; a siren is disarmed by its own order.
+    Bridges have nothing to arm, nor have most devices of systems. A disarmed area keeps its sirens, so that they can be
+    sounded at whom the detectors do not report; a siren is disarmed by its own order.
     """
-    return [one for one in devices if not is_bridge(one) and not (order == "disarm" and is_siren(one))]
+    return [
+        one for one in devices if takes(one, order) and not is_bridge(one) and not (order == "disarm" and is_siren(one))
+    ]
 
 
 def _names(devices: Sequence[Device]) -> str:

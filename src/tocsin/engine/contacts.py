@@ -157,9 +157,9 @@ class Contacts:
             self._heard(device, self._known[device_id], self._clock.now())
 
     def state(self, device: Device) -> DeviceState:
-        if self._device(device.id) is None:
+        one = self._known.get(device.id)
+        if one is None or device.id in self._gone or self._devices.get(device.id) is None:
             return DeviceState()
-        one = self._known[device.id]
         return DeviceState(_status(device, one), one.contact.heard_at, one.contact.battery, one.battery.state)
 
     def _heard(self, device: Device, one: _Known, at: datetime, level: int | None = None, told: bool = False) -> None:
@@ -204,21 +204,29 @@ class Contacts:
     def _device(self, device_id: str) -> Device | None:
         device = self._devices.get(device_id)
         if device is not None and (device_id not in self._known or device_id in self._gone):
-            self._look_at_devices()
+            self._begin(device)
         return device
 
+    def _begin(self, device: Device) -> None:
+        """Silence counts from now on."""
+        self._gone.discard(device.id)
+        self._dropped.discard(device.id)
+        one = self._known.setdefault(device.id, _Known(Contact(device.id, 0.0)))
+        self._note(one, Contact(device.id, self._listening.seconds))
+        self._expect(device, one)
+
     def _look_at_devices(self) -> None:
-        """After the start, and after each change of the devices."""
+        """After the start, and after each change of the devices. Systems list a hundred thousand that nobody expects
+        to hear from: those begin when they are heard.
+        """
         self._version = self._devices.version
         devices = self._devices.all()
         for device in devices:
             one = self._known.get(device.id)
-            if one is None or device.id in self._gone:
-                self._gone.discard(device.id)
-                self._dropped.discard(device.id)
-                one = self._known.setdefault(device.id, _Known(Contact(device.id, 0.0)))
-                self._note(one, Contact(device.id, self._listening.seconds))
-            self._expect(device, one)
+            if one is not None and device.id not in self._gone:
+                self._expect(device, one)
+            elif device.routine_s is not None:
+                self._begin(device)
         for device_id in self._known.keys() - {device.id for device in devices} - self._gone:
             self._silences.forget(device_id)
             self._unwritten.pop(device_id, None)

@@ -67,15 +67,20 @@ class Randomness(Protocol):
     def getrandbits(self, k: int, /) -> int: ...
 
 
+async def _no_photos(_: int) -> Sequence[Photo]:
+    return ()
+
+
 class Attempt:
     """One call of `deliver`: collects what was exchanged, so that it can be seen afterwards byte for byte.
 
-    `exchanged` takes printable text, already masked; `photos` loads the event's photos from the store (kept apart so
-    that
-    a destination without pictures never reads them).
+    `exchanged` takes printable text, already masked; `photos` loads the event's photos from the store, so that a
+    destination without pictures never reads them. With a clock alone it belongs to no delivery.
     """
 
-    def __init__(self, clock: Clock, photos: Callable[[int], Awaitable[Sequence[Photo]]], seq: int) -> None:
+    def __init__(
+        self, clock: Clock, photos: Callable[[int], Awaitable[Sequence[Photo]]] = _no_photos, seq: int = 0
+    ) -> None:
         self._clock = clock
         self._photos = photos
         self._seq = seq
@@ -261,14 +266,15 @@ class Intake(Protocol):
     async def accept_many(self, submissions: Sequence[Submission]) -> Sequence[Taken]:
         """The same for a batch, in one transaction."""
 
+    async def add_photos(
+        self, event_id: str, photos: Sequence[PhotoIn], last: bool = False
+    ) -> Sequence[PhotoRefused] | None:
+        """Photos that come after their event, which said by `photos_expected` that they would. `last`: no more come,
+        so nobody waits for any longer. None if the event is not there. Raises IntakeClosed.
+        """
+
     async def all_delivered(self, taken: Sequence[Taken], within_s: float) -> bool:
         """Whether a station has acknowledged each of these events, or no destination owes it; waits at most so long."""
-
-
-class Heard(Protocol):
-    """Where a source reports life signs of what it supervises."""
-
-    def heard(self, source: str, subject: str) -> None: ...
 
 
 class Supervised(Struct, frozen=True):

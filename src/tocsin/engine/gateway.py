@@ -12,6 +12,7 @@ from tocsin.engine.amending import Amendments
 from tocsin.engine.announcer import Announcer
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.commands import CommandParts, Commands
+from tocsin.engine.compaction import compactions
 from tocsin.engine.contacts import ContactParts, Contacts
 from tocsin.engine.contracts import (
     IntakeClosed,
@@ -101,8 +102,8 @@ class Gateway:
         self.intake = Door(door_parts, list(self._routes.values()))
         ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
         self.commands = Commands(CommandParts(*ordered))
-        book = parts.book or InventoryBook(parts.store, parts.clock)
-        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s)
+        book = parts.book or InventoryBook(parts.store, parts.clock, parts.apart)
+        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s, self.commands, parts.apart)
         self.systems = Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
         self.agents = Agents()
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
@@ -140,6 +141,7 @@ class Gateway:
         works: list[tuple[str, str, Callable[[], Any]]] = [
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
             *self._paths.works(),
+            *compactions(self._members.values(), self._pumps, self._pump_parts()),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
             *(*self.systems.works(), *self.agents.works()),
             ("supervision", "task", self.supervision.run),

@@ -32,6 +32,8 @@ def event_kept(accepted: Accepted) -> Change:
         "area": event.place.area,
         "destinations": [one.destination for one in accepted.owed if one.state != "filtered"],
     }
+    if event.notice is not None:
+        data["system"] = event.notice.system
     return Change("event", event.id, data)
 
 

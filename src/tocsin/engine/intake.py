@@ -47,6 +47,7 @@ PhotoCheck = Callable[[PhotoIn], Awaitable["bytes | str"]]
 """A picture fit to keep as bytes, or in words why it is refused. Slow work is done elsewhere (media/)."""
 
 
+LatePhotos = Callable[[str, Sequence[PhotoIn], bool], Awaitable[Sequence[PhotoRefused] | None]]
 _Numbered = tuple[int, Submission]
 Promised = dict[int, "tuple[bytes, asyncio.Future[Taken]]"]
 """By place in the batch: what repeats of a submission under way are recognised by, and what they wait for."""
@@ -76,7 +77,7 @@ class IntakeParts(NamedTuple):
 
 
 class Door:
-    """The intake (engine/contracts.py, Intake)."""
+    """The intake (engine/contracts.py, Intake). `late_photos` adds them to an event that is kept."""
 
     def __init__(self, parts: IntakeParts, routes: Sequence[Route]) -> None:
         self._parts = parts
@@ -90,6 +91,7 @@ class Door:
         self.proofs = Proofs(parts.store)
         self._keeping: set[asyncio.Task[dict[int, Taken]]] = set()
         self._last_told = 0
+        self.late_photos: LatePhotos = _nothing_kept
         self.open = True
 
     async def kept(self) -> None:
@@ -135,6 +137,14 @@ class Door:
             raise IntakeClosed("the store cannot write at the moment")
         try:
             return await self._accept(submissions)
+        except StoreUnavailable as error:
+            raise IntakeClosed(str(error)) from error
+
+    async def add_photos(
+        self, event_id: str, photos: Sequence[PhotoIn], last: bool = False
+    ) -> Sequence[PhotoRefused] | None:
+        try:
+            return await self.late_photos(event_id, photos, last)
         except StoreUnavailable as error:
             raise IntakeClosed(str(error)) from error
 
@@ -377,3 +387,8 @@ def _alternate_id(event: Event, digest: bytes) -> str:
 @lru_cache(maxsize=10_000)
 def _origin(source: str, device_id: str) -> str:
     return blake2b(f"{source}\x00{device_id}".encode(), digest_size=6).hexdigest()
+
+
+async def _nothing_kept(event_id: str, photos: Sequence[PhotoIn], last: bool) -> None:
+    """Where there are no events to add to."""
+    return

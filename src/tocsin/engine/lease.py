@@ -28,6 +28,8 @@ class LeaseKeeper:
         self._lease: Lease | None = None
         self._lasts = 0.0
         self._released = False
+        self.elsewhere = False
+        """Whether another node has it, by the store's last answer. Without an answer nobody else works on it yet."""
         self.newest: Lease | None = None
         """The last one held, even if it has run out; its epoch tells the store whether somebody else has it now."""
 
@@ -63,6 +65,7 @@ class LeaseKeeper:
         before = self.lease
         self._lease = found
         self._lasts = asked + self._ttl_s
+        self.elsewhere = found is None
         if found is None:
             return False
         self.newest = found

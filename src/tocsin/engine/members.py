@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from tocsin.engine.apart import Apart, at_once
 from tocsin.engine.backoff import Retry
 from tocsin.engine.contacts import ContactRules
 from tocsin.engine.contracts import Clock, Destination, Randomness
@@ -34,6 +35,8 @@ class Member(Struct, frozen=True):
     says_test: bool = False
     cloud: bool = False
     """A service cloud: it is told of inventories and health, not of alarms."""
+    most: int = 0
+    """How many deliveries to a cloud may wait before only the newest states are kept; 0: any number."""
 
 
 class GatewayParts(NamedTuple):
@@ -53,3 +56,4 @@ class GatewayParts(NamedTuple):
     link_life_s: float = 12 * 3600.0
     """How long an event's link is good after the last delivery that carries it."""
     book: InventoryBook | None = None
+    apart: Apart = at_once

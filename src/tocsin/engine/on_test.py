@@ -16,7 +16,7 @@ from tocsin.engine.plans import Planned
 from tocsin.engine.routing import GATEWAY
 from tocsin.model.delivery import Owed
 from tocsin.model.event import ON_TEST, Event
-from tocsin.model.on_test import LIFE_SAFETY, OnTest
+from tocsin.model.on_test import CONTACT, STAY_REAL, OnTest
 from tocsin.store.contract import AuditEntry, Store, StoreUnavailable
 
 LONGEST = timedelta(days=7)
@@ -31,9 +31,9 @@ said. Raises IntakeClosed.
 
 def concerns(test: OnTest, event: Event, lineage: Sequence[str]) -> bool:
     """Whether an event is under a test. `lineage`: its area and those above."""
-    if event.source == GATEWAY and event.kind not in ("supervision_lost", "supervision_restored"):
+    if event.source == GATEWAY and event.kind not in CONTACT:
         return False
-    if event.kind in LIFE_SAFETY and event.kind not in test.include:
+    if event.kind in STAY_REAL and event.kind not in test.include:
         return False
     if test.area not in lineage or (test.devices and event.device_id not in test.devices):
         return False

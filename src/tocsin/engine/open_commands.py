@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from tocsin.engine.contracts import Clock
@@ -26,6 +26,8 @@ class OpenCommands:
         self._latest: dict[str, float] = {}
         self._given: dict[str, float] = {}
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self.heeded: dict[str, Callable[[], None]] = {}
+        """Systems that carry out orders to their devices, and how to wake them."""
         self.closed = False
 
     def ids(self) -> set[str]:
@@ -43,7 +45,16 @@ class OpenCommands:
             left_s = (command.expires_at - self._clock.now()).total_seconds()
             self._latest[command.id] = self._clock.monotonic() + left_s
             self._wake(command.device_id)
+            for woken in self.heeded.values():
+                woken()
         return before is None or before.state != command.state
+
+    def devices(self) -> list[str]:
+        """Those with something that has not ended."""
+        return list(self._of_device)
+
+    def of(self, device_id: str) -> list[Command]:
+        return list(self._of_device.get(device_id, {}).values())
 
     def has(self, device_id: str, order: Order) -> bool:
         return any(one.order == order for one in self._of_device.get(device_id, {}).values())

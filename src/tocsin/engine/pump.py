@@ -26,7 +26,7 @@ from tocsin.engine.window import PER_LANE, LaneWindow
 from tocsin.model.delivery import DeliveryKey, DeliveryState, Due, Outcome, Receipt
 from tocsin.model.event import Event
 from tocsin.model.kinds import Lane
-from tocsin.store.contract import StoreUnavailable
+from tocsin.store.contract import Lease, StoreUnavailable
 from tocsin.telemetry.occurrences import AttemptMade, DeliveriesFiltered, DeliveryEnded, DeliverySetAside
 
 STOP_LIMIT_S = 8.0
@@ -79,6 +79,14 @@ class Pump:
     def at_work(self) -> bool:
         """Whether this node may speak to the destination now."""
         return self._may_work()
+
+    @property
+    def lease(self) -> Lease | None:
+        """This node's right to the destination, while it has it."""
+        return self._keeper.lease
+
+    def is_under_way(self, key: DeliveryKey) -> bool:
+        return key in self._under_way
 
     def offer(self, due: Due) -> None:
         """A delivery that was just committed."""

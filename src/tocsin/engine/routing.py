@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tocsin.engine.contracts import Addressed
 from tocsin.model.delivery import Owed
 from tocsin.model.event import Event, HealthNotice
-from tocsin.model.kinds import VEHICLES, lane_of
+from tocsin.model.kinds import VEHICLES, Lane, lane_of
 
 RoutineRule = Literal["all", "period", "hourly", "daily", "off"]
 """Routine checks: each, at most one per device and its own period, hour or day, or none."""
@@ -166,7 +166,7 @@ def _not_for_it(route: Route, event: Event) -> str:
         return ""
     if isinstance(event.notice, HealthNotice):
         return f'told to service clouds; to stations too with alarms = ["{event.kind}"] in its [[systems]] entry'
-    return "an inventory is told to service clouds only"
+    return "inventories, and how systems themselves are, are told to service clouds only"
 
 
 def destination_device(name: str) -> str:
@@ -183,7 +183,8 @@ def owed(route: Route, verdict: Verdict, event: Event) -> Owed:
 def owed_at_once(route: Route, verdict: Verdict, event: Event) -> Owed:
     """The same, without waiting for anything."""
     addressed = verdict.addressed
-    lane = lane_of(event.kind)
+    # What a cloud is told of a device stays in order whatever its kind, behind the inventory that names it: 2.7.
+    lane = Lane.STATUS if route.cloud else lane_of(event.kind)
     if addressed.problem:
         return Owed(route.name, lane, state="rejected", reason=addressed.problem)
     return Owed(route.name, lane, "pending", addressed.address, addressed.queue)

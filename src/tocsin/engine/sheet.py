@@ -9,7 +9,7 @@ from tocsin.engine.contracts import Addressed, Clock
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.routing import Route, Verdict, judge
 from tocsin.model.device import Device
-from tocsin.model.event import Event
+from tocsin.model.event import Event, Place
 from tocsin.model.kinds import Kind
 
 PROBED: tuple[Kind, ...] = (
@@ -55,6 +55,10 @@ class Sheet:
         made = Event("probe", "motion", now, now, "", device_id=device.id, place=place, classification="pending")
         lineage = self._devices.areas.lineage(place.area)
         return [self._entry(route, address, made, lineage, device) for route, address in self._asked]
+
+    def place(self, device: Device) -> Place:
+        """Where it is and whose, with what its area hands down."""
+        return self._devices.describe(device)
 
     def warnings(self, device: Device, entries: Sequence[Entry]) -> list[str]:
         """What is wrong with a device's addresses, each sentence once, with the destinations it concerns."""

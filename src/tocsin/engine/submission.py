@@ -1,7 +1,7 @@
 """Event JSON as POSTed (interface.md 4), read strictly, and turned into a submission. Pure."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Annotated
 
@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from tocsin.engine.contracts import PhotoIn, Refused, Submission
+from tocsin.engine.event_times import told_time
 from tocsin.model.event import Actor, Code, Event, Location
 from tocsin.model.kinds import ActorClass, Classification, Kind, State
 
@@ -17,8 +18,6 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-
 DeviceId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._:@-]+$")]
 PhotoList = Annotated[list["PhotoPart"], Meta(max_length=20)]
 BoxIn = tuple[Fraction, Fraction, Fraction, Fraction]
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-FURTHEST_AHEAD = timedelta(hours=24)
 
 
 class ActorIn(Struct, frozen=True, forbid_unknown_fields=True, rename={"cls": "class"}):
@@ -133,11 +132,11 @@ _NO_FLAGS: tuple[str, ...] = ()
 def _occurred(given: datetime | None, now: datetime) -> tuple[datetime, str, tuple[str, ...], tuple[str, ...]]:
     if given is None:
         return now, "", _NO_FLAGS, _NO_FLAGS
-    if EARLIEST <= given <= now + FURTHEST_AHEAD:
-        offset = given.utcoffset()
-        return (given.astimezone(UTC), given.isoformat()[-6:], (), ()) if offset else (given, "", (), ())
-    warning = f"occurred_at {given.isoformat()} cannot be right; the event is kept with the time of its arrival"
-    return now, "", ("time_absurd",), (warning,)
+    at, flags = told_time(given, now)
+    if flags:
+        warning = f"occurred_at {given.isoformat()} cannot be right; the event is kept with the time of its arrival"
+        return at, "", flags, (warning,)
+    return (at.astimezone(UTC), at.isoformat()[-6:], (), ()) if at.utcoffset() else (at, "", (), ())
 
 
 def _digest(given: EventIn, pictures: Sequence[PhotoIn]) -> bytes:

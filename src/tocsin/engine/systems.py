@@ -12,7 +12,10 @@ from msgspec import Struct
 from tocsin.engine.contracts import CheckStep, Intake
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note, SourceStatus
 
-Capability = Literal["inventory", "baseline", "events", "photo", "recordings", "export", "commands", "alarms"]
+Capability = Literal[
+    "inventory", "baseline", "events", "photo", "recordings", "export", "commands", "alarms", "blindness"
+]
+"""`blindness`: it judges by itself whether devices that do not answer are off or it is cut off from them."""
 
 
 class SystemFault(Exception):

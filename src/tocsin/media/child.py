@@ -31,7 +31,7 @@ async def made(
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-m", module, *map(str, (*bounds, *numbers)),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=_bare_environment(), limit=_REASON_LIMIT,
+            env=bare_environment(), limit=_REASON_LIMIT,
         )  # fmt: skip
     except OSError as error:
         return NotMade(f"the process that works on pictures cannot be started: {error.strerror}")
@@ -42,7 +42,7 @@ async def made(
     except TimeoutError:
         return NotMade(f"working on it took longer than {seconds:g} s")
     finally:
-        await _end(child)
+        await ended(child)
 
 
 async def _talk(child: asyncio.subprocess.Process, data: bytes, most: int) -> tuple[bytes, bytes]:
@@ -51,7 +51,7 @@ async def _talk(child: asyncio.subprocess.Process, data: bytes, most: int) -> tu
     async with asyncio.TaskGroup() as all_three:
         all_three.create_task(_feed(child.stdin, data))
         output = all_three.create_task(_output(child, most))
-        reason = all_three.create_task(_reason(child))
+        reason = all_three.create_task(reason_of(child))
     return output.result(), reason.result()
 
 
@@ -66,12 +66,12 @@ async def _output(child: asyncio.subprocess.Process, most: int) -> bytes:
     assert child.stdout is not None
     output = await _start_of(child.stdout, most + 1)
     if len(output) > most:
-        _kill(child)
+        kill(child)
     await _drop(child.stdout)
     return output
 
 
-async def _reason(child: asyncio.subprocess.Process) -> bytes:
+async def reason_of(child: asyncio.subprocess.Process) -> bytes:
     assert child.stderr is not None
     reason = await _start_of(child.stderr, _REASON_LIMIT)
     await _drop(child.stderr)
@@ -95,27 +95,33 @@ def _judged(code: int, output: bytes, reason: bytes, most: int) -> bytes | NotMa
     if len(output) > most:
         return NotMade(f"what came of it has more than {most} bytes")
     if code == GAVE_UP:
-        text = reason.decode("utf-8", "replace").strip()
-        return NotMade("".join(char if char.isprintable() else " " for char in text))
+        return NotMade(printable(reason))
     if code != 0 or not output:
         return NotMade(f"the process that works on pictures failed on it (exit code {code})")
     return output
 
 
-async def _end(child: asyncio.subprocess.Process) -> None:
+def printable(reason: bytes) -> str:
+    """The clause a child gave up with."""
+    text = reason.decode("utf-8", "replace").strip()
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+async def ended(child: asyncio.subprocess.Process) -> None:
+    """However it came to this: the process is gone and its pipes are closed."""
     if child.returncode is None:
-        _kill(child)
+        kill(child)
     for stream in (child.stdout, child.stderr):
         assert stream is not None
         await _drop(stream)
     await child.wait()
 
 
-def _kill(child: asyncio.subprocess.Process) -> None:
+def kill(child: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         child.kill()
 
 
-def _bare_environment() -> dict[str, str]:
+def bare_environment() -> dict[str, str]:
     """No secret of the gateway reaches the child; Windows cannot start a process without SYSTEMROOT."""
     return {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}

@@ -16,16 +16,16 @@ class GiveUp(Exception):
 def run(make: Callable[..., bytes]) -> None:
     """Read stdin, call `make(data, *numbers)`, write what it gives, and end."""
     memory_bytes, seconds, *numbers = (int(argument) for argument in sys.argv[1:])
-    _restrict(memory_bytes, seconds)
+    restrict(memory_bytes, seconds)
     data = sys.stdin.buffer.read()
     try:
         made = make(data, *numbers)
     except GiveUp as reason:
-        sys.exit(_give_up(str(reason)))
+        sys.exit(give_up(str(reason)))
     except MemoryError:
-        sys.exit(_give_up("it needs more memory than a picture may take"))
+        sys.exit(give_up("it needs more memory than a picture may take"))
     except (OSError, ValueError, SyntaxError) as error:
-        sys.exit(_give_up(f"it cannot be decoded: {error}"))
+        sys.exit(give_up(f"it cannot be decoded: {error}"))
     sys.stdout.buffer.write(made)
     sys.stdout.buffer.flush()
     sys.exit(0)
@@ -44,7 +44,8 @@ def split(data: bytes) -> Iterator[bytes]:
         at = end
 
 
-def _restrict(memory_bytes: int, seconds: int) -> None:
+def restrict(memory_bytes: int, seconds: int, file_bytes: int = 0) -> None:
+    """Before anything foreign is looked at. `file_bytes`: the most that may be written into a file."""
     try:
         import resource
     except ImportError:  # Windows: the parent's deadline alone has to do
@@ -52,9 +53,9 @@ def _restrict(memory_bytes: int, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
 
-def _give_up(reason: str) -> int:
+def give_up(reason: str) -> int:
     sys.stderr.write(reason[:300])
     return GAVE_UP

@@ -1,11 +1,11 @@
 """The child process of sheet.py: JPEGs on stdin, one JPEG with all of them on stdout."""
 
-import io
 import math
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tocsin.media.in_child import GiveUp, run, split
+from tocsin.media.in_child_jpeg import opened, written
 
 _CELLS = ((960, 720), (640, 480), (480, 360), (320, 240), (160, 120))
 _QUALITIES = (85, 70)
@@ -14,23 +14,17 @@ _GAP = 4
 
 def sheet(data: bytes, limit: int, pixels: int) -> bytes:
     """The largest of the tried cell sizes and qualities that fits into `limit` bytes. Raises GiveUp."""
-    Image.MAX_IMAGE_PIXELS = pixels
-    pictures = [_opened(picture) for picture in split(data)]
+    pictures = [_small(picture, pixels) for picture in split(data)]
     for cell in _CELLS:
         page = _page(pictures, cell)
-        for quality in _QUALITIES:
-            written = io.BytesIO()
-            page.save(written, "JPEG", quality=quality)
-            if written.tell() <= limit:
-                return written.getvalue()
+        if made := written(page, _QUALITIES, limit):
+            return made
     raise GiveUp(f"it cannot be brought down to {limit} bytes")
 
 
-def _opened(data: bytes) -> Image.Image:
-    """Upright, and not larger than the largest cell."""
-    with Image.open(io.BytesIO(data), formats=["JPEG"]) as opened:
-        opened.draft("RGB", _CELLS[0])
-        picture = ImageOps.exif_transpose(opened).convert("RGB")
+def _small(data: bytes, pixels: int) -> Image.Image:
+    """Not larger than the largest cell."""
+    picture = opened(data, _CELLS[0], pixels)
     picture.thumbnail(_CELLS[0])
     return picture
 

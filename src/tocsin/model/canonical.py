@@ -1,10 +1,15 @@
-"""Devices of on-prem systems as the gateway keeps and tells them (connectors.md 1.3), and the runs that read them."""
+"""Devices of on-prem systems as the gateway keeps and tells them (connectors.md 1.3), and the runs that read them.
+
+Of some there are hundreds of thousands: being frozen they form no circles, so the garbage collector need not look at
+them (`gc=False`); its looking would stop everything for seconds.
+"""
 
 from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
+from tocsin.model.command import Order
 from tocsin.model.inventory import Basis, DeviceType, HealthState, Reason
 
 RemovalReason = Literal["absent_from_source", "excluded_by_rule", "customer_changed", "system_removed"]
@@ -13,7 +18,7 @@ Trigger = Literal["schedule", "manual", "rpc", "event"]
 Attribute = str | int | float | bool
 
 
-class Health(Struct, frozen=True, omit_defaults=True):
+class Health(Struct, frozen=True, omit_defaults=True, gc=False):
     """What is known of a device's state: since when, when it was last confirmed, and how it is known."""
 
     state: HealthState
@@ -24,7 +29,7 @@ class Health(Struct, frozen=True, omit_defaults=True):
     detail: str = ""
 
 
-class DeviceRecord(Struct, frozen=True, omit_defaults=True):
+class DeviceRecord(Struct, frozen=True, omit_defaults=True, gc=False):
     """One device in canonical form: every text clean and bounded. `customer_id` empty: nobody's, so not sent."""
 
     id: str
@@ -44,9 +49,10 @@ class DeviceRecord(Struct, frozen=True, omit_defaults=True):
     parent_id: str = ""
     channel: int | None = None
     attributes: dict[str, Attribute] = {}
+    orders: tuple[Order, ...] = ()
 
 
-class Removal(Struct, frozen=True):
+class Removal(Struct, frozen=True, gc=False):
     """That a customer's device is gone. A device that moved to another customer is gone for the first."""
 
     id: str
@@ -55,8 +61,10 @@ class Removal(Struct, frozen=True):
     reason: RemovalReason
 
 
-class KeptDevice(Struct, frozen=True, omit_defaults=True):
-    """A record with its bookkeeping. `removal` is set on a tombstone; `left` are customers it was taken from."""
+class KeptDevice(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A record with its bookkeeping. `updated_at`: when anything of it changed last. `removal` is set on a tombstone;
+    `left` are customers it was taken from.
+    """
 
     record: DeviceRecord
     content_hash: str

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from tocsin.model.command import Order
 from tocsin.model.event import Address
 
 
@@ -47,3 +48,9 @@ class Device(Struct, frozen=True, omit_defaults=True):
     updated_at: datetime | None = None
     schedule: str = ""
     """When it is armed (engine/arming_schedule.py); empty: always, unless somebody disarms it."""
+    orders: tuple[Order, ...] = ()
+    """What its system can be told to do with it; devices without a system fetch what they are ordered."""
+
+    @property
+    def of_system(self) -> bool:
+        return self.origin not in ("config", "api")

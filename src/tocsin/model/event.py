@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from tocsin.model.inventory import HealthState
+from tocsin.model.inventory import HealthState, SourceStatus
 from tocsin.model.kinds import ActorClass, Classification, Kind, State
 
 Box = tuple[float, float, float, float]
@@ -97,6 +97,22 @@ class InventoryNotice(Struct, frozen=True, gc=False, tag="inventory"):
     run: str
 
 
+class SourceNotice(Struct, frozen=True, gc=False, omit_defaults=True, tag="source"):
+    """How a system itself is, so that the silence of its devices can be explained (connectors.md 1.10). `devices`: how
+    many of this customer's are affected.
+    """
+
+    system: str
+    customer_id: str
+    status: SourceStatus
+    since: datetime
+    error: str = ""
+    devices: int = 0
+    last_complete_sync: datetime | None = None
+    last_event: datetime | None = None
+
+
+Notice = HealthNotice | InventoryNotice | SourceNotice
 ON_TEST = "on_test"
 
 
@@ -140,7 +156,7 @@ class Event(Struct, frozen=True, gc=False, omit_defaults=True):
     motion_area: tuple[Box, ...] = ()
     link: str = ""
     source_url: str = ""
-    notice: HealthNotice | InventoryNotice | None = None
+    notice: Notice | None = None
 
     @property
     def is_test(self) -> bool:

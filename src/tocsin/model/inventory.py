@@ -5,6 +5,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tocsin.model.command import Order
+
 DeviceType = Literal[
     "camera", "access_control", "door", "intrusion", "intercom", "audio", "io", "recorder", "hardware", "other"
 ]
@@ -22,13 +24,13 @@ SourceStatus = Literal["ok", "degraded", "unreachable", "auth_failed", "licence_
 """connectors.md 1.10."""
 
 
-class FoundDevice(Struct, frozen=True):
+class FoundDevice(Struct, frozen=True, gc=False):
     """One device as its system describes it, not yet normalised nor given to a customer.
 
     `kind` and `native_key` make the identity (connectors.md 1.4): `kind` is the system's own, such as `camera`,
     `reader`, `panel`. `address` is whatever the source writes, an IP, a name or a URL; `macs` are raw texts. Texts are
     raw. `parent` is the (kind, native key) of the box, panel or recorder it hangs on. `attributes` are picked by
-    allow-list: never secrets or user names.
+    allow-list: never secrets or user names. `orders`: what the system can be told to do with it.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class FoundDevice(Struct, frozen=True):
     enabled: bool = True
     last_seen: datetime | None = None
     attributes: dict[str, str | int | float | bool] = {}
+    orders: tuple[Order, ...] = ()
 
 
 class Note(Struct, frozen=True):
@@ -55,7 +58,7 @@ class Note(Struct, frozen=True):
     partial: bool = False
 
 
-class FoundState(Struct, frozen=True):
+class FoundState(Struct, frozen=True, gc=False):
     """The state of one device as its system tells it. `since` is the source's own time where it gives one."""
 
     kind: str

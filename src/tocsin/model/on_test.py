@@ -5,14 +5,20 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 LIFE_SAFETY: frozenset[str] = frozenset({"panic", "duress", "fire", "medical", "gas"})
-"""Kinds that are never on test unless chosen one by one: somebody may need help while others work."""
+"""Somebody may need help while others work."""
+CONTACT: frozenset[str] = frozenset(
+    {"connection_lost", "connection_restored", "supervision_lost", "supervision_restored"}
+)
+"""Each is said once: what fell silent during a test and was not told would be silent after it with nobody knowing."""
+STAY_REAL: frozenset[str] = LIFE_SAFETY | CONTACT
+"""Kinds that are never on test unless chosen one by one."""
 _REMIND_BEFORE = timedelta(minutes=15)
 
 
 class OnTest(Struct, frozen=True, omit_defaults=True):
     """From `since` until `until`, by `by`, for a `reason`. Areas below `area` are on test with it.
 
-    `devices` and `destinations` narrow it; empty: all of them. `include` are the kinds of LIFE_SAFETY that are on test
+    `devices` and `destinations` narrow it; empty: all of them. `include` are the kinds of STAY_REAL that are on test
     too.
     """
 

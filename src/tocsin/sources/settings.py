@@ -1,5 +1,7 @@
 """What every `[[sources]]` table may say, whatever its type."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints
@@ -9,6 +11,14 @@ from tocsin.config.listening import Listen
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 """Names of sources: they appear in metrics and as the source of events."""
+
+
+def require_each_once(subjects: Iterable[str]) -> None:
+    """Raises ValueError that names the accounts given twice, in letters of either case."""
+    counted = Counter(subject.upper() for subject in subjects)
+    twice = sorted(subject for subject, count in counted.items() if count > 1)
+    if twice:
+        raise ValueError(f"these accounts are given twice: {', '.join(twice)}")
 
 
 class Listening(NamedTuple):

@@ -1,6 +1,7 @@
 """A stand-in of a service cloud: strict by the schemas of connectors.md 1.11, and remembers what a receiver would.
 
-It takes inventories at /inventory, health events at /health, and shows what it knows at GET /state.
+It takes inventories at /inventory, health events at /health, how systems themselves are at /sources (extended), and
+shows what it knows at GET /state.
 """
 
 import hashlib
@@ -92,6 +93,21 @@ class ExtendedHealth(Struct, frozen=True, kw_only=True):
     event_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
 
 
+class SourceState(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a system itself is (connectors.md 1.10)."""
+
+    system_id: _Short
+    customer_id: _Customer
+    source_status: Literal[
+        "ok", "degraded", "unreachable", "auth_failed", "licence_refused", "misconfigured", "starting"
+    ]
+    since: _Instant
+    devices_affected: Annotated[int, Meta(ge=0)]
+    last_complete_sync: _Instant | UnsetType = UNSET
+    last_event_at: _Instant | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+
+
 INVENTORIES: Mapping[Profile, type[BriefInventory] | type[ExtendedInventory]] = {
     "brief": BriefInventory,
     "extended": ExtendedInventory,
@@ -131,6 +147,24 @@ def read_health(body: bytes, profile: Profile) -> Health:
     return found
 
 
+def read_healths(body: bytes, profile: Profile) -> list[Health]:
+    """One event, or several as `{"events": […]}`. Raises Invalid."""
+    if not body.startswith(b'{"events":'):
+        return [read_health(body, profile)]
+    return [read_health(one, profile) for one in _read(body, _Several).events]
+
+
+class _Several(Struct, frozen=True, forbid_unknown_fields=True):
+    events: Annotated[list[msgspec.Raw], Meta(min_length=1)]
+
+
+def read_source(body: bytes) -> SourceState:
+    """Raises Invalid."""
+    found = _read(body, SourceState)
+    _is_instant(found.since)
+    return found
+
+
 def _read(body: bytes, form: type[_Form]) -> _Form:
     """What is not known is left out: null is no value of any key."""
     try:
@@ -162,6 +196,8 @@ class Records:
 
     def __init__(self) -> None:
         self.devices: dict[str, Known] = {}
+        self.sources: dict[str, str] = {}
+        """How each system is, by system and customer."""
         self.early: dict[str, str] = {}
         """Statuses of devices that no inventory has named yet."""
         self._taken: dict[str, bytes] = {}
@@ -222,11 +258,12 @@ class Records:
 
 
 class Demands(Struct, frozen=True):
-    """`token` empty: not asked for. `refused`: devices that are answered 400."""
+    """`token` empty: not asked for. `refused`: devices that are answered 400. `several`: `{"events": […]}` is taken."""
 
     profile: Profile = "brief"
     token: str = ""
     refused: tuple[str, ...] = ()
+    several: bool = False
 
 
 ANYBODY = Demands()
@@ -243,6 +280,10 @@ class CloudStandin:
         self.records = Records()
         self.web = WebService(listen, out, self._examined, tls)
 
+    def demand(self, demands: Demands) -> None:
+        """From now on."""
+        self._demands = demands
+
     def _examined(self, request: web.Request, body: bytes) -> Examined:
         key = request.headers.get("Idempotency-Key", "")
         told: dict[str, Any] = {
@@ -256,15 +297,21 @@ class CloudStandin:
             return Examined(told | {"problems": ["the token is wrong or missing"]}, Reply(401))
         if request.method == "GET" and request.path == "/state":
             return Examined(told, Reply(200, self._state(), (("Content-Type", "application/json"),)))
-        if request.method != "POST" or request.path not in ("/inventory", "/health"):
-            return Examined(told | {"problems": ["known are POST /inventory, POST /health, GET /state"]}, Reply(404))
+        if request.method != "POST" or request.path not in self._paths():
+            known = ", ".join(f"POST {path}" for path in self._paths())
+            return Examined(told | {"problems": [f"known are {known}, GET /state"]}, Reply(404))
         try:
             return Examined(*self._taken(told, request, body, key))
         except Invalid as error:
             return Examined(told | {"problems": [str(error)]}, Reply(400, str(error).encode("utf-8", "replace")))
 
+    def _paths(self) -> Mapping[str, str]:
+        """With what their Idempotency-Keys begin."""
+        extended = {"/sources": "src:"} if self._demands.profile == "extended" else {}
+        return {"/inventory": "inv:", "/health": "evt:", **extended}
+
     def _taken(self, told: dict[str, Any], request: web.Request, body: bytes, key: str) -> tuple[dict[str, Any], Reply]:
-        prefix = "inv:" if request.path == "/inventory" else "evt:"
+        prefix = self._paths()[request.path]
         if not request.headers.get("Content-Type", "").startswith("application/json"):
             raise Invalid("Content-Type is not application/json")
         if not key.startswith(prefix):
@@ -281,34 +328,49 @@ class CloudStandin:
             return told | {"repeat": True}, Reply(200, b'{"repeat":true}')
         return told | self._applied(found, key, body, note), Reply(200, b"{}")
 
-    def _read(self, path: str, body: bytes) -> Inventory | Health:
+    def _read(self, path: str, body: bytes) -> Inventory | SourceState | list[Health]:
         profile, refused = self._demands.profile, self._demands.refused
+        if path == "/sources":
+            return read_source(body)
         if path == "/health":
-            event = read_health(body, profile)
-            if event.device_id in refused:
-                raise Invalid(f"{event.device_id} is refused, as told")
-            return event
+            events = read_healths(body, profile) if self._demands.several else [read_health(body, profile)]
+            for event in events:
+                if event.device_id in refused:
+                    raise Invalid(f"{event.device_id} is refused, as told")
+            return events
         inventory = read_inventory(body, profile)
         if any(device.id in refused for device in inventory.devices):
             raise Invalid("an inventory with a device that is refused, as told")
         return inventory
 
-    def _applied(self, found: Inventory | Health, key: str, body: bytes, note: str) -> dict[str, Any]:
+    def _applied(
+        self, found: Inventory | SourceState | list[Health], key: str, body: bytes, note: str
+    ) -> dict[str, Any]:
         """What is refused on command is not taken; what is taken may still miss its answer."""
         planned = self.web.scripted[0] if self.web.scripted else self.web.always
         if planned is not None and planned.reply is not None:
             return {"taken": False}
         self.records.took(key, body)
-        if isinstance(found, BriefInventory | ExtendedInventory):
-            return {"taken": True, "devices": self.records.take_inventory(found), "note": note}
-        return {"taken": True, "note": self.records.take_health(found) or note}
+        if isinstance(found, SourceState):
+            self.records.sources[f"{found.system_id} {found.customer_id}"] = found.source_status
+            return {"taken": True, "note": note}
+        if isinstance(found, list):
+            odd = [said for event in found if (said := self.records.take_health(event))]
+            return {"taken": True, "note": "; ".join(odd) or note}
+        return {"taken": True, "devices": self.records.take_inventory(found), "note": note}
 
     def _logged_in(self, request: web.Request) -> bool:
         given, wanted = request.headers.get("Authorization", ""), f"Bearer {self._demands.token}"
         return not self._demands.token or hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
 
     def _state(self) -> bytes:
-        return msgspec.json.encode({"devices": dict(sorted(self.records.devices.items())), "early": self.records.early})
+        return msgspec.json.encode(
+            {
+                "devices": dict(sorted(self.records.devices.items())),
+                "early": self.records.early,
+                "sources": self.records.sources,
+            }
+        )
 
 
 def _system(device_id: str) -> str:

@@ -14,6 +14,7 @@ from tocsin.protocols.dc09.frames import Dropped, FrameReader, RawFrame, read_da
 from tocsin.protocols.dc09.message import Header, Message, header, read_payload
 from tocsin.protocols.dc09.replies import ACK_PAD, ack, duh, nak
 from tocsin.protocols.dc09.timestamps import in_window
+from tocsin.standins.connections import Connections
 
 Out = Callable[[dict[str, Any]], None]
 IDLE_S = 600.0
@@ -64,58 +65,37 @@ class Station:
         """
         self.switches = switches or Switches()
         self.messages: list[dict[str, Any]] = []
-        self.connections = 0
         self._clock = clock
         self._randomness = randomness
         self._out = out
         self._keys = {account.lower(): key for account, key in (keys or {}).items()}
         self._tls = tls
         self._seen: set[tuple[str, str, bytes, Any]] = set()
-        self._server: asyncio.Server | None = None
+        self._connections = Connections(self._converse, tls)
         self._udp: asyncio.DatagramTransport | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Returns the port."""
-        self._server = await asyncio.start_server(self._serve, host, port, ssl=self._tls)
-        bound: int = self._server.sockets[0].getsockname()[1]
+        bound = await self._connections.listen(host, port)
         if self._tls is None:
             self._udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(
                 lambda: _Datagrams(self), local_addr=(host, bound)
             )
         return bound
 
+    @property
+    def connections(self) -> int:
+        """How many there have been."""
+        return self._connections.made
+
     def drop_connections(self) -> None:
         """Cut every standing connection, as a restarting receiver does."""
-        for writer in self._writers:
-            writer.transport.abort()
+        self._connections.drop()
 
     async def aclose(self) -> None:
-        if self._server is not None:
-            self._server.close()
         if self._udp is not None:
             self._udp.close()
-        self.drop_connections()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # transports close in the loop's next turn
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self._writers.add(writer)
-        self.connections += 1
-        try:
-            await self._converse(reader, writer)
-        except (ConnectionError, TimeoutError, ssl.SSLError, asyncio.CancelledError):
-            return  # the peer left, or the station is closing
-        finally:
-            self._writers.discard(writer)
-            self._tasks.discard(task)
-            writer.close()
+        await self._connections.aclose()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         frames = FrameReader()

@@ -15,6 +15,7 @@ from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Clock
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
 from tocsin.protocols.manitou import Framing, framed
+from tocsin.standins.connections import Connections
 
 Out = Callable[[dict[str, Any]], None]
 IDLE_S = 600.0
@@ -68,50 +69,31 @@ class ManitouStandin:
     ) -> None:
         self.switches = Switches()
         self.packets: list[dict[str, Any]] = []
-        self.connections = 0
         self._clock = clock
         self._out = out
         self._assumed = assumed
-        self._tls = tls
         self._seen: set[bytes] = set()
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections = Connections(self._converse, tls, PACKET_LIMIT)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Returns the port. Raises OSError."""
-        self._server = await asyncio.start_server(self._serve, host, port, ssl=self._tls, limit=PACKET_LIMIT)
-        return int(self._server.sockets[0].getsockname()[1])
+        return await self._connections.listen(host, port)
+
+    @property
+    def connections(self) -> int:
+        """How many there have been."""
+        return self._connections.made
 
     def drop_connections(self) -> None:
         """Cut every standing connection, as a restarting receiver does."""
-        for writer in self._writers:
-            writer.transport.abort()
+        self._connections.drop()
 
     async def aclose(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        self.drop_connections()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # transports close in the loop's next turn
+        await self._connections.aclose()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self._writers.add(writer)
-        self.connections += 1
-        try:
-            while await self._packet(reader, writer):
-                pass
-        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
-            return  # the peer left, or the stand-in is closing
-        finally:
-            self._writers.discard(writer)
-            self._tasks.discard(task)
-            writer.close()
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await self._packet(reader, writer):
+            pass
 
     async def _packet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Take one packet and answer it; whether the connection stays."""

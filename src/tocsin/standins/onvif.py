@@ -19,6 +19,8 @@ from tocsin.engine.contracts import Clock
 from tocsin.protocols import xml
 from tocsin.standins import onvif_answers as say
 from tocsin.standins.onvif_answers import Message, Nature
+from tocsin.standins.onvif_recordings import PREFIXES, RecordingService
+from tocsin.standins.onvif_requests import Refusal, addressed, duration, opened, value
 from tocsin.standins.web_service import Out
 
 if TYPE_CHECKING:
@@ -26,23 +28,6 @@ if TYPE_CHECKING:
 
 CREATED_WITHIN = timedelta(seconds=300)
 PICTURE = "/picture.jpg"
-_EVENTS = "http://www.onvif.org/ver10/events/wsdl"
-_ACTIONS = {
-    "CreatePullPointSubscription": f"{_EVENTS}/EventPortType/CreatePullPointSubscriptionRequest",
-    "PullMessages": f"{_EVENTS}/PullPointSubscription/PullMessagesRequest",
-    "SetSynchronizationPoint": f"{_EVENTS}/PullPointSubscription/SetSynchronizationPointRequest",
-    "Renew": "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager/RenewRequest",
-    "Unsubscribe": "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager/UnsubscribeRequest",
-}
-_PREFIXES = {uri: prefix for prefix, uri in say.NAMESPACES.items()}
-
-
-class Refusal(Exception):
-    """A fault to answer with: code, subcode, reason."""
-
-    def __init__(self, subcode: str, reason: str, code: str = "Sender") -> None:
-        super().__init__(reason)
-        self.code, self.subcode, self.reason = code, subcode, reason
 
 
 class OnvifCamera:
@@ -53,7 +38,7 @@ class OnvifCamera:
     it takes for its own. `without`: operations it does not have; `forbidden`: those its user may not call. `life_s`:
     how long its subscriptions live at most.
     `parameters`: tells its subscriptions apart by a header that requests repeat, not by their address.
-    `basic_picture`: gives its picture to HTTP Basic only.
+    `recordings`: what it has recorded. `basic_picture`: gives its picture to HTTP Basic only.
     """
 
     def __init__(self, nature: Nature, clock: Clock, user: str = "", password: str = "") -> None:
@@ -78,6 +63,7 @@ class OnvifCamera:
         self.requests: list[str] = []
         self.logins_refused = 0
         self.changed = asyncio.Condition()
+        self.recordings: RecordingService | None = None
         self._clock = clock
         self._nonces: set[str] = set()
         self._http_nonces: set[str] = set()
@@ -110,7 +96,7 @@ class OnvifCamera:
         if request.method != "POST" or request.content_type != "application/soap+xml":
             return web.Response(status=415, text="POST SOAP 1.2 as application/soap+xml")
         try:
-            operation, prefix, content, header = _opened(body)
+            operation, prefix, content, header = opened(body)
             self.requests.append(operation)
             if operation in self.without:
                 raise Refusal("ActionNotSupported", f"{operation} is not supported", "Receiver")
@@ -121,7 +107,7 @@ class OnvifCamera:
                     self._token(header)
             if operation in self.forbidden:
                 raise Refusal("NotAuthorized", "Sender not Authorized")
-            _addressed(operation, header)
+            addressed(operation, header)
             answer = await self._answer(request, operation, prefix, content, header)
         except Refusal as refusal:
             status = 400 if refusal.code == "Sender" else 500
@@ -194,10 +180,12 @@ class OnvifCamera:
     ) -> str:
         if prefix in ("tev", "wsnt"):
             return await self._event(request, operation, content, header)
+        if prefix in PREFIXES and self.recordings is not None:
+            return self.recordings.answer(operation, content)
         origin = self.foreign or f"{request.scheme}://{request.host}"
         match prefix, operation:
             case "tds", "GetServices":
-                made = "" if self.no_services else say.services(origin, self.media2)
+                made = "" if self.no_services else say.services(origin, self.media2, self.recordings is not None)
                 return f"<tds:GetServicesResponse>{made}</tds:GetServicesResponse>"
             case "tds", "GetCapabilities":
                 return say.capabilities(origin)
@@ -213,7 +201,7 @@ class OnvifCamera:
         return told(self.nature)
 
     def _relay(self, content: "etree._Element") -> str:
-        token, state = _value(content, "RelayOutputToken"), _value(content, "LogicalState")
+        token, state = value(content, "RelayOutputToken"), value(content, "LogicalState")
         if token not in self.nature.outputs:
             raise Refusal("RelayToken", f"there is no relay output {token}")
         if state not in ("active", "inactive"):
@@ -222,7 +210,7 @@ class OnvifCamera:
         return "<tds:SetRelayOutputStateResponse/>"
 
     def _uri(self, prefix: str, operation: str, content: "etree._Element", origin: str) -> str:
-        token = _value(content, "ProfileToken")
+        token = value(content, "ProfileToken")
         if token not in say.profile_tokens(self.nature):
             raise Refusal("NoProfile", f"there is no profile {token}")
         if operation == "GetSnapshotUri":
@@ -234,7 +222,7 @@ class OnvifCamera:
 
     async def _event(self, request: web.Request, operation: str, content: "etree._Element", header: Any) -> str:
         if operation == "CreatePullPointSubscription":
-            life_s = min(_duration(_value(content, "InitialTerminationTime")), self.life_s)
+            life_s = min(duration(value(content, "InitialTerminationTime")), self.life_s)
             number = len(self.requests)
             end = self.now() + timedelta(seconds=life_s)
             self.subscriptions[number] = (end, [])
@@ -246,7 +234,7 @@ class OnvifCamera:
         end, waiting = self.subscriptions[number]
         match operation:
             case "Renew":
-                life_s = min(_duration(_value(content, "TerminationTime")), self.life_s)
+                life_s = min(duration(value(content, "TerminationTime")), self.life_s)
                 end = self.now() + timedelta(seconds=life_s)
                 self.subscriptions[number] = (end, waiting)
                 return say.renewed(self.now(), end)
@@ -270,9 +258,9 @@ class OnvifCamera:
         return number
 
     async def _pulled(self, number: int, content: "etree._Element") -> str:
-        most = int(_value(content, "MessageLimit"))
+        most = int(value(content, "MessageLimit"))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_duration(_value(content, "Timeout"))), self.changed:
+            async with asyncio.timeout(duration(value(content, "Timeout"))), self.changed:
                 await self.changed.wait_for(lambda: number not in self.subscriptions or self.subscriptions[number][1])
         if number not in self.subscriptions:
             raise Refusal("InvalidArgVal", "there is no such subscription")
@@ -290,47 +278,6 @@ _TOLD: dict[tuple[str, str], Callable[[Nature], str]] = {
     ("trt", "GetProfiles"): say.profiles,
     ("tr2", "GetProfiles"): say.profiles2,
 }
-
-
-def _opened(body: bytes) -> "tuple[str, str, etree._Element, etree._Element | None]":
-    """Operation, its namespace's prefix, its element, and the header."""
-    try:
-        root = xml.read(body)
-    except xml.NotXml as error:
-        raise Refusal("WellFormed", str(error)) from None
-    if root.tag != f"{{{say.NAMESPACES['s']}}}Envelope":
-        raise Refusal("WellFormed", "it is no envelope of SOAP 1.2")
-    content = root.find(f"{{{say.NAMESPACES['s']}}}Body/*")
-    if content is None:
-        raise Refusal("WellFormed", "the body is empty")
-    namespace, _, operation = str(content.tag)[1:].partition("}")
-    if namespace not in _PREFIXES:
-        raise Refusal("ActionNotSupported", f"the namespace {namespace} is not known")
-    return operation, _PREFIXES[namespace], content, root.find(f"{{{say.NAMESPACES['s']}}}Header")
-
-
-def _addressed(operation: str, header: "etree._Element | None") -> None:
-    """Requests about subscriptions carry their WS-Addressing action and address; making one may do without."""
-    making = operation == "CreatePullPointSubscription"
-    if operation not in _ACTIONS or (making and (header is None or xml.first(header, "Action") is None)):
-        return
-    action = "" if header is None else xml.text_of(xml.first(header, "Action"))
-    if action != _ACTIONS[operation] or header is None or not xml.text_of(xml.first(header, "To")):
-        raise Refusal("InvalidArgVal", f"the WS-Addressing headers do not say {_ACTIONS[operation]}")
-
-
-def _value(content: "etree._Element", name: str) -> str:
-    found = xml.first(content, name)
-    if found is None:
-        raise Refusal("InvalidArgVal", f"{name} is missing")
-    return xml.text_of(found)
-
-
-def _duration(written: str) -> float:
-    found = re.fullmatch(r"PT(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?", written)
-    if found is None or written == "PT":
-        raise Refusal("InvalidArgVal", f"{written} is no duration")
-    return 60 * float(found[1] or 0) + float(found[2] or 0)
 
 
 def _initialized(one: Message) -> Message:

@@ -10,6 +10,8 @@ NAMESPACES = {
     "tds": "http://www.onvif.org/ver10/device/wsdl",
     "trt": "http://www.onvif.org/ver10/media/wsdl",
     "tr2": "http://www.onvif.org/ver20/media/wsdl",
+    "tse": "http://www.onvif.org/ver10/search/wsdl",
+    "trp": "http://www.onvif.org/ver10/replay/wsdl",
     "tev": "http://www.onvif.org/ver10/events/wsdl",
     "tt": "http://www.onvif.org/ver10/schema",
     "ter": "http://www.onvif.org/ver10/error",
@@ -78,8 +80,9 @@ def information(one: Nature) -> str:
     )
 
 
-def services(origin: str, media2: bool) -> str:
+def services(origin: str, media2: bool, recordings: bool) -> str:
     paths = {"tds": "device_service", "trt": "media", "tev": "events"} | ({"tr2": "media2"} if media2 else {})
+    paths |= {"tse": "search", "trp": "replay"} if recordings else {}
     return "".join(
         f"<tds:Service><tds:Namespace>{NAMESPACES[prefix]}</tds:Namespace><tds:XAddr>{origin}/onvif/{path}</tds:XAddr>"
         "<tds:Version><tt:Major>2</tt:Major><tt:Minor>60</tt:Minor></tds:Version></tds:Service>"
@@ -195,12 +198,12 @@ def renewed(now: datetime, end: datetime) -> str:
 def pulled(messages: list[Message], now: datetime, end: datetime) -> str:
     return (
         f"<tev:PullMessagesResponse><tev:CurrentTime>{_text(now)}</tev:CurrentTime>"
-        f"<tev:TerminationTime>{_text(end)}</tev:TerminationTime>{''.join(map(_message, messages))}"
+        f"<tev:TerminationTime>{_text(end)}</tev:TerminationTime>{''.join(map(notification, messages))}"
         "</tev:PullMessagesResponse>"
     )
 
 
-def _message(one: Message) -> str:
+def notification(one: Message) -> str:
     return (
         '<wsnt:NotificationMessage><wsnt:Topic Dialect="http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet">'
         f"{one.topic}</wsnt:Topic><wsnt:Message>"

@@ -11,6 +11,7 @@ from tocsin.protocols.surgard.framing import Dropped, Frame, RecordReader
 from tocsin.protocols.surgard.reading import read
 from tocsin.protocols.surgard.records import Record
 from tocsin.protocols.surgard.sender import ACK, NAK
+from tocsin.standins.connections import Connections
 
 Out = Callable[[dict[str, Any]], None]
 IDLE_S = 600.0
@@ -50,22 +51,17 @@ class Host:
     ) -> None:
         self.switches = switches or Switches()
         self.messages: list[dict[str, Any]] = []
-        self.connections = 0
         self._name = name
         self._clock = clock
         self._out = out
         self._tls = tls
         self._last = b""
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections = Connections(self._converse, tls)
         self._news = asyncio.Event()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen. Returns the port."""
-        self._server = await asyncio.start_server(self._accepted, host, port, ssl=self._tls)
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        return await self._connections.listen(host, port)
 
     async def connect(self, host: str, port: int, server_name: str | None = None) -> None:
         """Connect to a gateway that listens, again and again, until cancelled."""
@@ -75,7 +71,7 @@ class Host:
             except OSError:
                 await asyncio.sleep(RECONNECT_S)
                 continue
-            await self._serve(reader, writer)
+            await self._connections.serve(reader, writer)
             await asyncio.sleep(RECONNECT_S)
 
     def records(self) -> list[str]:
@@ -89,44 +85,17 @@ class Host:
                 self._news.clear()
                 await self._news.wait()
 
+    @property
+    def connections(self) -> int:
+        """How many there have been."""
+        return self._connections.made
+
     def drop_connections(self) -> None:
         """Cut every standing connection, as restarting software does."""
-        for writer in self._writers:
-            writer.transport.abort()
+        self._connections.drop()
 
     async def aclose(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        self.drop_connections()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # transports close in the loop's next turn
-
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            await self._serve(reader, writer)
-        except asyncio.CancelledError:
-            return  # the station is closing
-        finally:
-            self._tasks.discard(task)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        self.connections += 1
-        try:
-            await self._converse(reader, writer)
-        except (ConnectionError, TimeoutError, ssl.SSLError):
-            return  # the peer left
-        except asyncio.CancelledError:
-            writer.transport.abort()
-            raise
-        finally:
-            self._writers.discard(writer)
-            writer.close()
+        await self._connections.aclose()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         records = RecordReader()

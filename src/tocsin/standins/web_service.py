@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from aiohttp import web
@@ -42,6 +42,37 @@ class Examined(Struct, frozen=True):
 
 
 Examine = Callable[[web.Request, bytes], Examined]
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class WebListener:
+    """Listens on `host:port` (port 0: any free one) and gives every request to `handle`.
+
+    `body_limit`: bytes; `patience_s`: how long answers under way are waited for at the end.
+    """
+
+    def __init__(
+        self,
+        listen: str,
+        handle: Handle,
+        tls: ssl.SSLContext | None = None,
+        body_limit: int = BODY_LIMIT,
+        patience_s: float = 0.5,
+    ) -> None:
+        self.host, self._port = split_listen(listen)
+        self._tls = tls
+        application = web.Application(client_max_size=body_limit)
+        application.router.add_route("*", "/{path:.*}", handle)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=patience_s)
+
+    async def start(self) -> int:
+        """Listen; returns the port. Raises OSError."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.host, self._port, ssl_context=self._tls).start()
+        return int(self._runner.addresses[0][1])
+
+    async def aclose(self) -> None:
+        await self._runner.cleanup()
 
 
 class WebService:
@@ -50,28 +81,20 @@ class WebService:
     """
 
     def __init__(self, listen: str, out: Out, examine: Examine, tls: ssl.SSLContext | None = None) -> None:
-        self._host, self._port = split_listen(listen)
         self._out = out
         self._examine = examine
-        self._tls = tls
         self.scripted: list[Misbehaviour] = []
         self.always: Misbehaviour | None = None
         self._stopping = asyncio.Event()
-        self._runner: web.AppRunner | None = None
+        self._listener = WebListener(listen, self._handle, tls)
 
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError."""
-        application = web.Application(client_max_size=BODY_LIMIT)
-        application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
-        return int(self._runner.addresses[0][1])
+        return await self._listener.start()
 
     async def aclose(self) -> None:
         self._stopping.set()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listener.aclose()
 
     async def serve(self, started: Callable[[int], None] | None = None) -> None:
         """Run until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""

@@ -14,12 +14,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Clock
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
+from tocsin.standins.web_service import WebListener
 
 Out = Callable[[dict[str, Any]], None]
-BODY_LIMIT = 64 * 1024 * 1024
 TIMESTAMP_TOLERANCE_S = 300.0
 REMEMBERED = 100_000
 
@@ -107,30 +106,22 @@ class WebhookStandin:
         tls: ssl.SSLContext | None = None,
         always: Answer | None = None,
     ) -> None:
-        self._host, self._port = split_listen(listen)
         self._always = always
         self._out = out
         self._expected = expected
         self.answers = list(answers)
-        self._tls = tls
         self._clock = clock
         self._known: dict[str, str] = {}
         self._stopping = asyncio.Event()
-        self._runner: web.AppRunner | None = None
+        self._listener = WebListener(listen, self._handle, tls)
 
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError."""
-        application = web.Application(client_max_size=BODY_LIMIT)
-        application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
-        return int(self._runner.addresses[0][1])
+        return await self._listener.start()
 
     async def aclose(self) -> None:
         self._stopping.set()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listener.aclose()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -179,6 +179,11 @@ class Store(InventoryStore, EvidenceStore, Protocol):
         the newest epoch of its subject, all of them.
         """
 
+    async def supersede(self, outcomes: Sequence[Outcome], lease: Lease | None = None) -> Sequence[DeliveryKey]:
+        """Like `settle`, for deliveries that newer ones make needless; an event that nobody else is or was told of is
+        forgotten with its delivery.
+        """
+
     async def due(
         self,
         destination: str,

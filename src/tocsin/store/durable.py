@@ -28,7 +28,18 @@ from tocsin.store.contract import (
 from tocsin.store.durable_evidence import DurableEvidence
 from tocsin.store.durable_inventory import DurableInventory
 from tocsin.store.engines import Engine
-from tocsin.store.plans import accepting, amending, commanding, contacting, keeping, lists, owning, pruning, settling
+from tocsin.store.plans import (
+    accepting,
+    amending,
+    commanding,
+    contacting,
+    keeping,
+    lists,
+    owning,
+    pruning,
+    settling,
+    superseding,
+)
 from tocsin.store.rows import kibibytes, prepare
 from tocsin.store.steps import Operation
 
@@ -64,6 +75,12 @@ class DurableStore(DurableInventory, DurableEvidence):
             return []
         weight = sum(1 + len(outcome.exchanges) for outcome in outcomes)
         keys: Sequence[DeliveryKey] = await self._engine.write(Operation(settling.settle, (outcomes, lease), weight))
+        return keys
+
+    async def supersede(self, outcomes: Sequence[Outcome], lease: Lease | None = None) -> Sequence[DeliveryKey]:
+        keys: Sequence[DeliveryKey] = await self._engine.write(
+            Operation(superseding.supersede, (outcomes, lease), len(outcomes))
+        )
         return keys
 
     async def due(

@@ -37,17 +37,6 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
-class Writer(Protocol):
-    async def open(self) -> None: ...
-
-    async def submit(self, operation: Operation) -> Any:
-        """Returns the operation's answer when it is on disk. Raises StoreUnavailable."""
-
-    def writable(self) -> bool: ...
-
-    async def aclose(self) -> None: ...
-
-
 class Waiting(NamedTuple):
     operation: Operation
     answer: asyncio.Future[Any]
@@ -123,6 +112,7 @@ class ThreadWriter:
         await ready
 
     async def submit(self, operation: Operation) -> Any:
+        """Returns the operation's answer when it is on disk. Raises StoreUnavailable."""
         await self._room.enter(operation.weight)
         if not self._writable:
             self._room.leave(operation.weight)

@@ -31,7 +31,7 @@ _TYPES: tuple[SystemType, ...] = (
         "milestone",
         "Milestone XProtect",
         "Milestone publishes the Configuration API, the Events and State WebSocket and the ImageServer protocol; "
-        "paging of the configuration and MAC addresses are as seen on real systems.",
+        "paging of the configuration, MAC addresses and how recordings are grouped are as seen on real systems.",
         MilestoneSettings,
         build_milestone,
     ),

@@ -58,6 +58,7 @@ class Metrics:
             seen.AttemptMade: lambda o: self._count(self.attempts, o.destination, o.result),
             seen.DeliveryEnded: self._delivery_ended,
             seen.DeliveriesFiltered: lambda o: self._count(self.deliveries, o.destination, "filtered", amount=o.count),
+            seen.OutboxCompacted: lambda o: self._count(self.deliveries, o.destination, "superseded", amount=o.lost),
             seen.DestinationWentDown: lambda o: self.up.labels(o.destination).set(0),
             seen.DestinationCameUp: lambda o: self.up.labels(o.destination).set(1),
             seen.SupervisionLost: lambda o: self.source_up.labels(o.source, o.subject).set(0),

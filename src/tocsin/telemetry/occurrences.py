@@ -89,6 +89,15 @@ class DeliverySetAside(Occurrence, frozen=True):
     reason: str
 
 
+class OutboxCompacted(Occurrence, frozen=True):
+    """outbox full: of each device only the newest states are kept"""
+
+    level: ClassVar[Level] = "warning"
+    destination: str
+    lost: int
+    left: int
+
+
 class DestinationWentDown(Occurrence, frozen=True):
     """destination down"""
 

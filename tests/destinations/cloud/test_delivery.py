@@ -18,7 +18,7 @@ from tocsin.engine.contracts import Attempt, LinkDown, Rejected, TryLater
 from tocsin.engine.inventory.book import InventoryBook
 from tocsin.model.canonical import KeptDevice, Removal, Run, SystemStanding
 from tocsin.model.delivery import DeliveryKey, Due
-from tocsin.model.event import InventoryNotice
+from tocsin.model.event import InventoryNotice, SourceNotice
 from tocsin.model.kinds import Lane
 from tocsin.standins.cloud import CloudStandin, Demands
 from tocsin.standins.web_service import Misbehaviour, Reply
@@ -264,3 +264,109 @@ async def test_private_authority(bench: Bench, authority: Any, make_attempt: Mak
     known = bench.destination(port, **urls, tls={"ca_file": authority.ca})
     assert (await known.deliver(due(), make_attempt())).answer == "HTTP 200 OK"
     assert all(step.ok for step in await known.check())
+
+
+async def together(bench: Bench, destination: CloudDestination, make_attempt: MakeAttempt, count: int) -> list[Any]:
+    """So many devices go offline at once; how each delivery ended, with its attempt."""
+    attempts = [make_attempt() for _ in range(count)]
+    told = [destination.deliver(due(f"e{n}", device_id=f"xp:camera:{n}"), one) for n, one in enumerate(attempts)]
+    return list(zip(await asyncio.gather(*told, return_exceptions=True), attempts, strict=True))
+
+
+SEVERAL = Demands(token=TOKEN, several=True)
+SLOW = Misbehaviour(delay_s=0.05)
+
+
+async def test_many_events_go_together_and_few_by_themselves(bench: Bench, make_attempt: MakeAttempt) -> None:
+    port = await bench.started(SEVERAL, SLOW)
+    destination = bench.destination(port, max_events=50, concurrency=1)
+    ended = await together(bench, destination, make_attempt, 120)
+    assert {receipt.answer for receipt, _ in ended} == {"HTTP 200 OK"}
+    assert len(bench.cloud.records.early) == 120
+    assert [len(one["said"].get("events", [1])) for one in bench.received] == [1, 50, 50, *[1] * 19]
+    exchange = ended[1][1].exchanges[0]
+    assert "50 events in one request" in exchange.note
+    assert '{"events":[' in exchange.sent
+    assert "Bearer ***" in exchange.sent
+    assert '"device_id":"xp:camera:2"' in ended[2][1].exchanges[0].sent
+    assert "the whole request stands with delivery 7.cloud" in ended[2][1].exchanges[0].note
+
+
+async def test_one_of_many_that_is_refused_is_lost_alone(bench: Bench, make_attempt: MakeAttempt) -> None:
+    refused = ("xp:camera:17", "xp:camera:60")
+    port = await bench.started(Demands(token=TOKEN, several=True, refused=refused), SLOW)
+    destination = bench.destination(port, max_events=100, concurrency=1)
+    ended = await together(bench, destination, make_attempt, 100)
+    lost = [n for n, (end, _) in enumerate(ended) if isinstance(end, Rejected)]
+    assert lost == [17, 60]
+    assert len(bench.cloud.records.early) == 98
+    assert len(bench.received) < 40, "by halves, not one by one"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "requests"),
+    [(Reply(503), TryLater, 2), (Reply(401), LinkDown, 2), (Reply(404), Rejected, 2), (Reply(429), TryLater, 2)],
+)
+async def test_what_meets_all_alike_is_not_tried_one_by_one(
+    bench: Bench, make_attempt: MakeAttempt, answer: Reply, error: type[Exception], requests: int
+) -> None:
+    port = await bench.started(SEVERAL)
+    bench.cloud.web.always = Misbehaviour(answer, delay_s=0.02)
+    destination = bench.destination(port, max_events=100, concurrency=1)
+    ended = await together(bench, destination, make_attempt, 100)
+    assert [type(end) for end, _ in ended] == [error] * 100
+    assert len(bench.received) == requests
+
+
+async def test_several_again_are_the_same_request(bench: Bench, make_attempt: MakeAttempt) -> None:
+    """The answer is lost; what was taken is known again by its key."""
+    port = await bench.started(SEVERAL, SLOW, Misbehaviour(fault="close"))
+    destination = bench.destination(port, max_events=100, concurrency=1)
+    first = await together(bench, destination, make_attempt, 60)
+    assert [type(end) for end, _ in first[1:]] == [TryLater] * 59
+    bench.cloud.web.scripted = [SLOW]
+    bench.received.clear()
+    again = await together(bench, destination, make_attempt, 60)
+    assert {end.answer for end, _ in again} == {"HTTP 200 OK"}
+    assert [one.get("repeat", False) for one in bench.received] == [True, True]
+
+
+async def test_whoever_is_cancelled_leaves_the_others_to_be_sent(bench: Bench, make_attempt: MakeAttempt) -> None:
+    port = await bench.started(SEVERAL, Misbehaviour(fault="silent"))
+    destination = bench.destination(port, max_events=100, concurrency=1, timeout="30s")
+    sending = [
+        asyncio.create_task(destination.deliver(due(f"e{n}", device_id=f"xp:camera:{n}"), make_attempt()))
+        for n in range(60)
+    ]
+    while not bench.received:
+        await asyncio.sleep(0)
+    sending[0].cancel()
+    sending[5].cancel()
+    ended = await asyncio.gather(*sending, return_exceptions=True)
+    assert [n for n, end in enumerate(ended) if isinstance(end, asyncio.CancelledError)] == [0, 5]
+    assert len(bench.cloud.records.early) == 59, "the first was taken though nobody heard the answer"
+
+
+async def test_how_a_system_itself_is_told_where_it_is_asked_for(bench: Bench, make_attempt: MakeAttempt) -> None:
+    notice = SourceNotice("xp-hq", "acct-4410", "unreachable", AT, "no answer", 1204, AT)
+    told = due("s1", device_id="", notice=notice)
+    port = await bench.started(Demands("extended", TOKEN))
+    silent = bench.destination(port, profile="extended")
+    assert "sources_url" in silent.address(told.event, None).unsupported
+    destination = bench.destination(port, profile="extended", sources_url=f"http://127.0.0.1:{port}/sources")
+    assert destination.address(told.event, None).queue == "xp-hq acct-4410 itself"
+    assert (await destination.deliver(told, make_attempt())).answer == "HTTP 200 OK"
+    assert bench.received[0]["said"] == {
+        "system_id": "xp-hq",
+        "customer_id": "acct-4410",
+        "source_status": "unreachable",
+        "since": "2025-03-08T06:14:02.037Z",
+        "last_complete_sync": "2025-03-08T06:14:02.037Z",
+        "error": "no answer",
+        "devices_affected": 1204,
+    }
+    assert bench.received[0]["key"] == "src:s1"
+    assert bench.cloud.records.sources == {"xp-hq acct-4410": "unreachable"}
+    assert destination.render(told, ())[1].name == "system.json"
+    with pytest.raises(ValueError, match="goes with profile"):
+        bench.destination(port, sources_url="https://cloud.example.net/sources")

@@ -133,7 +133,7 @@ async def test_a_line_for_which_there_is_no_more_room_is_closed(bench: Any, stat
     assert (await bringing)[1], "nobody waited for it"
     assert arc.connections == 2
     async with asyncio.timeout(5):
-        while len(arc._writers) > 1:
+        while arc._connections.standing > 1:
             await asyncio.sleep(0.005)
 
 

@@ -6,12 +6,14 @@ import pytest
 from pydantic import ValidationError
 from tests.destinations.surgard.conftest import AT, Bench, Software, bench, station
 
-from tocsin.destinations.microkey.settings import SURGARD_FRAME, MicrokeySettings
+from tocsin.destinations.microkey.settings import MicrokeySettings
 from tocsin.engine.contracts import LinkDown, Rejected
 from tocsin.model.device import Device
 from tocsin.model.event import Actor, Address, Place
 
 __all__ = ["bench", "station"]
+SURGARD_FRAME = "5{{ receiver }}{{ line }} 18{{ account }}{{ letter }}{{ code }}{{ group }}{{ zone }}"
+"""Sur-Gard's own record, written as an engineer would."""
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ class MemoryStore(MemoryEvidence):
         self._counters: dict[str, int] = {}
         self._leases: dict[str, Lease] = {}
         self._devices: dict[str, Device] = {}
+        self._armings: dict[str, Arming] = {}
         self._areas: dict[str, Area] = {}
         self._audit: list[AuditEntry] = []
         self._revoked: dict[int, datetime] = {}
@@ -109,6 +110,10 @@ class MemoryStore(MemoryEvidence):
                 self._traces.setdefault(outcome.key, []).extend(outcome.exchanges)
                 written.append(outcome.key)
         return written
+
+    async def supersede(self, outcomes: Sequence[Outcome], lease: Lease | None = None) -> Sequence[DeliveryKey]:
+        """Events stay: what is simulated is younger than any retention."""
+        return await self.settle(outcomes, lease)
 
     async def due(
         self,
@@ -233,8 +238,7 @@ class MemoryStore(MemoryEvidence):
         return self._devices.pop(device_id, None) is not None
 
     async def request(self, commands: Sequence[Command]) -> Requested:
-        """Nobody commands anything in the simulation."""
-        raise NotImplementedError
+        raise AssertionError("nobody commands anything in the simulation, so nothing here keeps commands")
 
     async def fetch_commands(self, device_id: str, at: datetime) -> Sequence[Command]:
         return []
@@ -253,10 +257,10 @@ class MemoryStore(MemoryEvidence):
         return []
 
     async def armings(self) -> Sequence[Arming]:
-        return []
+        return [self._armings[device_id] for device_id in sorted(self._armings)]
 
     async def put_arming(self, arming: Arming) -> None:
-        raise NotImplementedError
+        self._armings[arming.device_id] = arming
 
     async def areas(self) -> Sequence[Area]:
         return list(self._areas.values())

@@ -11,11 +11,7 @@ async with Scene(folder) as scene:          # stations and senders run in this p
 import asyncio
 import itertools
 import json
-import os
 import random
-import signal
-import socket
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +21,7 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import web
 
+from harness.program import START_LIMIT_S, Program, free_port
 from tocsin.engine.clock import LoopClock
 from tocsin.standins.dc09 import Station
 from tocsin.standins.panel import PanelOptions, StandInPanel
@@ -34,7 +31,6 @@ from tocsin.transports.sockets import SocketNetwork
 ACCOUNTS = ("0011", "0012", "0013")
 DEVICES = ("dev-1", "dev-2")
 TOKEN = "a-token-for-the-proof"
-START_LIMIT_S = 30.0
 
 CONFIGURATION = """
 [gateway]
@@ -65,13 +61,6 @@ type = "webhook"
 url = "http://127.0.0.1:{web}/"
 filter = {{ sources = ["senders"] }}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class WebStation:
@@ -110,7 +99,7 @@ class Scene:
         self._data_dir = data_dir or folder / "data"
         self._database = database
         self._environment = environment
-        self._process: asyncio.subprocess.Process | None = None
+        self._program: Program
         self._senders: list[asyncio.Task[None]] = []
         self._sending = False
         self._network = SocketNetwork()
@@ -135,8 +124,7 @@ class Scene:
             station=await self._station.start(),
             web=await self._web.start(),
         )
-        self._file = self._folder / "tocsin.toml"
-        self._file.write_text(text)
+        self._program = Program(self._folder, self._http, text, **self._environment)
         return self
 
     async def __aexit__(
@@ -154,36 +142,14 @@ class Scene:
 
     async def start(self) -> None:
         """Start the process and wait until it is ready. Raises with its output when it ends instead."""
-        with (self._folder / "log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tocsin", "-c", str(self._file), "run"),
-                cwd=self._folder,
-                env={**os.environ, **self._environment},
-                stdout=log,
-                stderr=log,
-            )
-        await self.wait_until(self._ready, START_LIMIT_S, "the gateway is ready")
-
-    async def _ready(self) -> bool:
-        assert self._process is not None
-        if self._process.returncode is not None:
-            raise RuntimeError(f"the gateway ended with {self._process.returncode}:\n{self.log()[-3000:]}")
-        try:
-            async with self._http.get("/readyz", timeout=aiohttp.ClientTimeout(2)) as answer:
-                return answer.status == 200
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+        await self._program.start()
 
     async def kill(self) -> None:
         """SIGKILL; returns when it is gone."""
-        process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            process.send_signal(signal.SIGKILL)
-        if process is not None:
-            await process.wait()
+        await self._program.kill()
 
     def log(self) -> str:
-        return (self._folder / "log").read_text(errors="replace")
+        return self._program.log()
 
     # The stations
 
@@ -309,8 +275,4 @@ class Scene:
 
     async def wait_until(self, there: "Callable[[], Any]", timeout_s: float, what: str) -> None:
         """Ask again and again. Raises TimeoutError naming what did not come."""
-        end = asyncio.get_running_loop().time() + timeout_s
-        while not await there():
-            if asyncio.get_running_loop().time() > end:
-                raise TimeoutError(f"not within {timeout_s:g} s: {what}\n{self.log()[-3000:]}")
-            await asyncio.sleep(0.05)
+        await self._program.wait_until(there, timeout_s, what)

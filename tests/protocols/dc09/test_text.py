@@ -9,7 +9,7 @@ from protocols.dc09.vectors import E1, E3, E7
 from tocsin.protocols.dc09.errors import TooLong
 from tocsin.protocols.dc09.fitting import fit
 from tocsin.protocols.dc09.message import Extended, body_length
-from tocsin.protocols.dc09.text import Encoding, cut, join_links, printable, read_text, write_text
+from tocsin.protocols.dc09.text import Encoding, cut, printable, read_text, write_text
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,6 @@ def test_any_text_fits_into_a_field(text: str, encoding: Encoding, longest: int)
     assert len(value) <= longest
     assert not set(value) & set(b"[]|\r\n\0")
     value.decode(encoding)
-
-
-def test_links_that_do_not_fit_are_left_out_from_the_end() -> None:
-    links = [f"https://gw.example.net/{number:0100d}" for number in range(4)]
-    assert join_links(links) == ",".join(links[:2]).encode()
-    assert join_links(links[:1]) == links[0].encode()
-    assert join_links([]) == b""
 
 
 def test_a_frame_is_shown_without_its_keys() -> None:

@@ -1,6 +1,9 @@
 import asyncio
+import contextlib
 import smtplib
 import socket
+import ssl
+import struct
 import threading
 from pathlib import Path
 from typing import Any
@@ -8,11 +11,12 @@ from typing import Any
 import pytest
 import trustme
 from pydantic import ValidationError
-from tests.sources.smtp.conftest import Start, a_mail, jpeg
+from tests.sources.smtp.conftest import Mailing, Start, a_mail, jpeg
 from tests.sources.smtp.test_reading import DOCUMENT
 
 from tocsin.sources.smtp.settings import SmtpSourceSettings
-from tocsin.telemetry.occurrences import EventRefused, FrameDropped
+from tocsin.sources.smtp.source import MOST_ANSWERS_BEFORE_LOGIN
+from tocsin.telemetry.occurrences import EventRefused, FrameDropped, TaskFailed
 
 
 async def test_a_mail_with_a_picture_is_an_event_on_disk_before_the_answer(mailing: Start) -> None:
@@ -222,13 +226,18 @@ async def test_limits_of_size_address_and_connections(mailing: Start) -> None:
     assert dropped == ["address_not_allowed"]
 
 
-async def test_encryption_and_login(mailing: Start, tmp_path: Path) -> None:
+def _certificate(folder: Path) -> dict[str, str]:
+    """A server's own; ca.pem in the folder is whom its clients trust."""
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
     issued = authority.issue_cert("127.0.0.1")
-    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
-    tls = {"cert": str(tmp_path / "cert.pem"), "key": str(tmp_path / "key.pem")}
+    issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+    return {"cert": str(folder / "cert.pem"), "key": str(folder / "key.pem")}
+
+
+async def test_encryption_and_login(mailing: Start, tmp_path: Path) -> None:
+    tls = _certificate(tmp_path)
     m = await mailing(tls=tls, tls_mode="required", users=[{"user": "cam", "password": "sesame-open"}])
     assert (await m.send(a_mail()))[0] == 530
     with pytest.raises(smtplib.SMTPNotSupportedError):  # no password in clear
@@ -241,6 +250,133 @@ async def test_encryption_and_login(mailing: Start, tmp_path: Path) -> None:
     assert "sesame" not in str(m.occurrences)
     assert "wrong" not in str(m.occurrences)
     assert not m.source._open, "no connection is counted for ever"
+
+
+USERS: Any = {"users": [{"user": "cam", "password": "sesame-open"}], "clear_login": True}
+
+
+def _dropped(m: Mailing) -> list[str]:
+    return [each.reason for each in m.occurrences if isinstance(each, FrameDropped)]
+
+
+def _noops(port: int, pace: float) -> list[bytes]:
+    """All that a stranger is told who has nothing to say, until the connection is closed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock, sock.makefile("rb") as answers:
+        told = [answers.readline()]
+        while not told[-1].startswith(b"421 ") and len(told) < 1000:
+            threading.Event().wait(pace)
+            sock.sendall(b"NOOP\r\n")
+            told.append(answers.readline())
+        with contextlib.suppress(ConnectionResetError):  # the last NOOP may have crossed the farewell
+            assert answers.read() == b""
+    return told
+
+
+async def test_a_stranger_who_says_nothing_is_closed_at_the_deadline(mailing: Start) -> None:
+    m = await mailing(**USERS)
+    m.source.settings = m.source.settings.model_copy(update={"login_within": 0.4})
+    told = await asyncio.to_thread(_noops, m.source.port, 0.05)
+    assert told[-1] == b"421 4.7.0 no login within 0.4 s\r\n"
+    assert _dropped(m) == ["no_login"]
+    await _all_left(m)
+
+
+async def test_a_stranger_is_answered_only_so_often(mailing: Start) -> None:
+    m = await mailing(**USERS)
+    told = await asyncio.to_thread(_noops, m.source.port, 0)
+    assert told[-1] == b"421 4.7.0 too many commands before the login\r\n"
+    assert len(told) == MOST_ANSWERS_BEFORE_LOGIN + 1
+    assert _dropped(m) == ["no_login"]
+    await _all_left(m)
+
+
+async def test_commands_by_the_thousand_in_one_piece_are_not_worked_off(mailing: Start) -> None:
+    m = await mailing(**USERS)
+
+    def flood() -> bytes:
+        told = b""
+        with socket.create_connection(("127.0.0.1", m.source.port), timeout=10) as sock:
+            sock.sendall(b"\r\n" * 2_000)
+            while data := sock.recv(65_536):
+                told += data
+        return told
+
+    told = await asyncio.to_thread(flood)
+    assert told.count(b"500 Error") == MOST_ANSWERS_BEFORE_LOGIN - 1
+    assert told.endswith(b"421 4.7.0 too many commands before the login\r\n")
+    assert _dropped(m) == ["no_login"]
+
+
+async def test_who_has_logged_in_may_take_their_time(mailing: Start) -> None:
+    m = await mailing(**USERS)
+    m.source.settings = m.source.settings.model_copy(update={"login_within": 0.3})
+
+    def lingers() -> int:
+        with smtplib.SMTP("127.0.0.1", m.source.port, timeout=10) as client:
+            client.login("cam", "sesame-open")
+            for _ in range(MOST_ANSWERS_BEFORE_LOGIN):
+                client.noop()
+            threading.Event().wait(0.6)
+            return client.noop()[0]
+
+    assert await asyncio.to_thread(lingers) == 250
+    assert _dropped(m) == []
+
+
+async def test_without_users_there_is_no_login_to_wait_for(mailing: Start) -> None:
+    m = await mailing()
+
+    def lingers() -> int:
+        with smtplib.SMTP("127.0.0.1", m.source.port, timeout=10) as client:
+            for _ in range(MOST_ANSWERS_BEFORE_LOGIN):
+                client.noop()
+            return client.noop()[0]
+
+    assert await asyncio.to_thread(lingers) == 250
+
+
+@pytest.mark.parametrize(("limit", "changes"), [("login_within", USERS), ("idle", {})])
+@pytest.mark.parametrize("ends", ["waits", "closes", "resets"])
+async def test_a_handshake_that_does_not_come_about_keeps_no_connection(
+    mailing: Start, tmp_path: Path, limit: str, changes: Any, ends: str
+) -> None:
+    m = await mailing(tls=_certificate(tmp_path), **changes)
+    m.source.settings = m.source.settings.model_copy(update={limit: 0.4})
+
+    def stalls() -> None:
+        with smtplib.SMTP("127.0.0.1", m.source.port, timeout=10) as client:
+            client.ehlo()
+            assert client.docmd("STARTTLS")[0] == 220
+            assert client.sock is not None
+            if ends == "waits":
+                with contextlib.suppress(ConnectionResetError):
+                    assert client.sock.recv(1000) == b""
+            if ends == "resets":
+                client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+
+    await asyncio.to_thread(stalls)
+    await _all_left(m)
+    assert "handshake" in _dropped(m)
+    assert not any(isinstance(each, TaskFailed) for each in m.occurrences)
+
+
+async def test_encryption_within_encryption_is_refused(mailing: Start, tmp_path: Path) -> None:
+    m = await mailing(tls=_certificate(tmp_path))
+
+    def twice() -> tuple[int, int]:
+        with smtplib.SMTP("127.0.0.1", m.source.port, timeout=10) as client:
+            client.starttls(context=ssl.create_default_context(cafile=str(tmp_path / "ca.pem")))
+            client.ehlo()
+            return client.docmd("STARTTLS")[0], client.noop()[0]
+
+    assert await asyncio.to_thread(twice) == (503, 250)
+
+
+async def _all_left(m: Mailing) -> None:
+    async with asyncio.timeout(5):
+        while m.source._open:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_defect_asks_the_sender_to_try_again(mailing: Start, monkeypatch: pytest.MonkeyPatch) -> None:

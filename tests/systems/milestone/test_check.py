@@ -79,7 +79,7 @@ async def test_what_is_less_than_it_could_be(bench: Any) -> None:
     assert "only stored events tell of changes" in found["events"].detail
 
 
-async def test_30_a_clock_that_is_two_hours_off(bench: Any) -> None:
+async def test_scenario_30_a_clock_that_is_two_hours_off(bench: Any) -> None:
     one = await bench()
     one.clock.skipped_s = 7200
     version = (await steps(one))["version"]

@@ -18,7 +18,7 @@ def keys(devices: list[Any]) -> set[tuple[str, str]]:
     return {(one.kind, one.native_key) for one in devices}
 
 
-async def test_1_all_of_2500_cameras_once_quickly_and_in_little_memory(bench: Any) -> None:
+async def test_scenario_1_all_of_2500_cameras_once_quickly_and_in_little_memory(bench: Any) -> None:
     one = await bench(LARGE)
     tracemalloc.start()
     begun = time.monotonic()
@@ -46,7 +46,7 @@ async def test_the_number_of_requests_is_the_least(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("paging", ["ignored", "size-ignored"])
-async def test_2_a_server_that_ignores_page_or_size(bench: Any, paging: Any) -> None:
+async def test_scenario_2_a_server_that_ignores_page_or_size(bench: Any, paging: Any) -> None:
     plan = Plan(cameras=600, boxes=200)
     honest = await bench(plan, **FAST)
     other = await bench(plan, assumptions=Assumptions(paging=paging), **FAST)
@@ -54,14 +54,14 @@ async def test_2_a_server_that_ignores_page_or_size(bench: Any, paging: Any) -> 
     assert len(other.requests("cameras?")) == 1
 
 
-async def test_2_exactly_one_page_from_a_server_that_ignores_page(bench: Any) -> None:
+async def test_scenario_2_exactly_one_page_from_a_server_that_ignores_page(bench: Any) -> None:
     one = await bench(Plan(cameras=200, boxes=10), assumptions=Assumptions(paging="ignored"), **FAST)
     devices, notes = await one.read()
     assert (len(devices), notes) == (201, [])
     assert len(one.requests("cameras?")) == 2
 
 
-async def test_3_a_page_that_times_out_twice_is_had_at_the_third_try(bench: Any) -> None:
+async def test_scenario_3_a_page_that_times_out_twice_is_had_at_the_third_try(bench: Any) -> None:
     one = await bench(LARGE, list_timeout="300ms", **FAST)
     one.site.gateway.faults = [Fault("cameras?disabled&page=6", "silent", 2)]
     devices, notes = await one.read()
@@ -70,7 +70,7 @@ async def test_3_a_page_that_times_out_twice_is_had_at_the_third_try(bench: Any)
 
 
 @pytest.mark.parametrize("how", ["503", "close", "page"])
-async def test_4_a_page_that_fails_for_good_makes_it_partial(bench: Any, how: str) -> None:
+async def test_scenario_4_a_page_that_fails_for_good_makes_it_partial(bench: Any, how: str) -> None:
     one = await bench(LARGE, **FAST)
     one.site.gateway.faults = [Fault("cameras?disabled&page=6", how, 0)]
     devices, notes = await one.read()
@@ -87,7 +87,16 @@ async def test_a_refused_resource_is_partial_and_the_rest_is_there(bench: Any) -
     assert [(note.partial, "not for this user" in note.text) for note in notes] == [(True, True)]
 
 
-async def test_8_a_token_that_expires_meanwhile_costs_one_login(bench: Any) -> None:
+@pytest.mark.parametrize("what", ["cameraGroups?", "cameraGroups/"])
+async def test_groups_that_cannot_be_read_are_partial_for_rules_may_go_by_the_location(bench: Any, what: str) -> None:
+    one = await bench(macs=False)
+    one.site.gateway.faults = [Fault(what, "403", 0)]
+    devices, notes = await one.read()
+    assert keys(devices)
+    assert [(note.partial, "groups" in note.text.lower()) for note in notes] == [(True, True)]
+
+
+async def test_scenario_8_a_token_that_expires_meanwhile_costs_one_login(bench: Any) -> None:
     one = await bench(LARGE)
     await one.read()
     one.told.clear()
@@ -97,7 +106,7 @@ async def test_8_a_token_that_expires_meanwhile_costs_one_login(bench: Any) -> N
     assert len(one.requests("connect/token")) == 1
 
 
-async def test_8_many_at_once_with_a_spent_token_log_in_once(bench: Any) -> None:
+async def test_scenario_8_many_at_once_with_a_spent_token_log_in_once(bench: Any) -> None:
     one = await bench(Plan(cameras=400, boxes=100), login=Login(life_s=0.15))
     one.site.gateway.delay_s = 0.01
     devices, notes = await one.read()
@@ -115,7 +124,7 @@ async def test_a_token_is_renewed_before_it_ends(bench: Any) -> None:
     assert [each for each in one.told if each.get("status") == 401] == []
 
 
-async def test_9_a_wrong_password_is_tried_three_times_in_the_first_hour(bench: Any) -> None:
+async def test_scenario_9_a_wrong_password_is_tried_three_times_in_the_first_hour(bench: Any) -> None:
     one = await bench(password="wrong", **FAST)
     for _ in range(60):
         with pytest.raises(LoginRefused, match="invalid_username_or_password"):
@@ -124,7 +133,7 @@ async def test_9_a_wrong_password_is_tried_three_times_in_the_first_hour(bench: 
     assert len(one.requests("connect/token")) == 3
 
 
-async def test_9_a_locked_account_is_left_alone(bench: Any) -> None:
+async def test_scenario_9_a_locked_account_is_left_alone(bench: Any) -> None:
     one = await bench(login=Login(locked=True), **FAST)
     for _ in range(14):
         with pytest.raises(LoginRefused, match=r"locked the account \(LockedOut\)"):
@@ -133,7 +142,7 @@ async def test_9_a_locked_account_is_left_alone(bench: Any) -> None:
     assert len(one.requests("connect/token")) == 1
 
 
-async def test_26_a_wrong_password_is_never_a_state_of_devices(bench: Any) -> None:
+async def test_scenario_26_a_wrong_password_is_never_a_state_of_devices(bench: Any) -> None:
     one = await bench(password="wrong")
     with pytest.raises(LoginRefused) as refused:
         _ = [state async for state in one.system.baseline()]
@@ -142,7 +151,7 @@ async def test_26_a_wrong_password_is_never_a_state_of_devices(bench: Any) -> No
         _ = [state async for state in one.system.states()]
 
 
-async def test_20_mac_addresses_are_handed_on_as_they_stand(bench: Any) -> None:
+async def test_scenario_20_mac_addresses_are_handed_on_as_they_stand(bench: Any) -> None:
     one = await bench(Plan(cameras=6, boxes=6))
     zoo = ["3C-EF-8C-0A-51-7E", "3cef8c0a517e", "3cef.8c0a.517e", "000000000000", "", "5792c4:5792c5:5792c6:1:2:3"]
     one.site.site.macs = {identity("box", number): mac for number, mac in enumerate(zoo, start=1)}
@@ -151,7 +160,7 @@ async def test_20_mac_addresses_are_handed_on_as_they_stand(bench: Any) -> None:
     assert found == [(mac,) if mac else () for mac in zoo]
 
 
-async def test_21_four_cameras_on_one_box_are_four_devices(bench: Any) -> None:
+async def test_scenario_21_four_cameras_on_one_box_are_four_devices(bench: Any) -> None:
     one = await bench(Plan(cameras=4, boxes=1))
     devices, _ = await one.read()
     cameras = [device for device in devices if device.kind == "camera"]
@@ -241,7 +250,7 @@ async def test_nothing_is_sent_on_to_another_host(bench: Any, where: str) -> Non
     assert other.told == []
 
 
-async def test_7_a_system_that_goes_away_is_unreachable(bench: Any) -> None:
+async def test_scenario_7_a_system_that_goes_away_is_unreachable(bench: Any) -> None:
     one = await bench(**FAST)
     await one.read()
     await one.site.aclose()
@@ -257,7 +266,7 @@ async def test_what_cannot_be_read_is_left_out_and_said(bench: Any) -> None:
     assert [(note.partial, note.text) for note in notes] == [(True, "cameras: 1 of 12 cannot be read")]
 
 
-async def test_29_the_password_is_in_nothing_we_say(bench: Any) -> None:
+async def test_scenario_29_the_password_is_in_nothing_we_say(bench: Any) -> None:
     one = await bench(password="s3cr3t&wrong")
     with pytest.raises(LoginRefused) as refused:
         await one.read()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.engine.systems import NotSupported, ProtocolFault, SystemFault, Unreachable
+from tocsin.engine.systems import NotSupported, ProtocolFault, SystemFault, UnknownDevice, Unreachable
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
 from tocsin.standins.milestone.site import identity
 from tocsin.standins.milestone.switches import Assumptions, Fault
@@ -103,9 +103,10 @@ async def test_video_is_not_taken_for_a_photo(bench: Any) -> None:
 async def test_a_gap_gives_no_picture_of_another_time(bench: Any) -> None:
     one = await bench()
     at = datetime(2025, 3, 8, 5, 0, tzinfo=UTC)
-    one.site.recorder.gap = tuple(round((at + timedelta(minutes=m)).timestamp() * 1000) for m in (-5, 5))
+    begin, end = (round((at + timedelta(minutes=m)).timestamp() * 1000) for m in (-5, 5))
+    one.site.recorder.gaps.append((begin, end))
     with pytest.raises(
-        SystemFault, match=r"nothing was recorded at 2025-03-08 05:00:00 UTC; the nearest is of 04:55:00"
+        SystemFault, match=r"nothing was recorded at 2025-03-08 05:00:00 UTC; the nearest is of 04:54:59"
     ):
         await one.system.photo(CAMERA, at)
 
@@ -135,12 +136,12 @@ async def test_a_management_server_that_is_silent_ends_by_the_deadline(bench: An
 
 async def test_a_key_cannot_lead_elsewhere(bench: Any) -> None:
     one = await bench()
-    with pytest.raises(NotSupported, match="does not exist"):
+    with pytest.raises(UnknownDevice, match="does not exist"):
         await one.system.photo("../roles?x=")
     assert [told["request"] for told in one.requests("roles")] == ["GET /api/rest/v1/cameras/..%2Froles%3Fx%3D"]
 
 
 async def test_a_camera_that_does_not_exist(bench: Any) -> None:
     one = await bench()
-    with pytest.raises(NotSupported, match="cameras/nobody does not exist"):
+    with pytest.raises(UnknownDevice, match="xp has no camera nobody: cameras/nobody does not exist"):
         await one.system.photo("nobody")

@@ -168,7 +168,7 @@ async def test_without_a_state_of_its_own_a_recorder_is_unknown(bench: Any) -> N
     assert (await states_now(one.system))[identity("recorder")] == "unknown"
 
 
-async def test_11_an_event_while_the_baseline_is_read_is_not_missed(bench: Any) -> None:
+async def test_scenario_11_an_event_while_the_baseline_is_read_is_not_missed(bench: Any) -> None:
     one = await bench(**FAST)
     await one.read()
     following = Following(one.system)
@@ -181,7 +181,7 @@ async def test_11_an_event_while_the_baseline_is_read_is_not_missed(bench: Any) 
     await following.aclose()
 
 
-async def test_12_a_session_that_is_resumed_loses_nothing(bench: Any) -> None:
+async def test_scenario_12_a_session_that_is_resumed_loses_nothing(bench: Any) -> None:
     one = await bench(**FAST)
     await one.read()
     following = Following(one.system)
@@ -195,7 +195,7 @@ async def test_12_a_session_that_is_resumed_loses_nothing(bench: Any) -> None:
     await following.aclose()
 
 
-async def test_12_a_lost_session_is_a_new_one_with_a_new_subscription(bench: Any) -> None:
+async def test_scenario_12_a_lost_session_is_a_new_one_with_a_new_subscription(bench: Any) -> None:
     one = await bench(**FAST)
     await one.read()
     following = Following(one.system)
@@ -210,7 +210,7 @@ async def test_12_a_lost_session_is_a_new_one_with_a_new_subscription(bench: Any
     await following.aclose()
 
 
-async def test_12_a_site_that_stays_away_is_blind_once(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scenario_12_a_site_that_stays_away_is_blind_once(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "PAUSES_S", (0.0, 0.02, 0.02, 0.02))
     one = await bench(**FAST)
     await one.read()
@@ -223,7 +223,7 @@ async def test_12_a_site_that_stays_away_is_blind_once(bench: Any, monkeypatch: 
     await following.aclose()
 
 
-async def test_13_a_push_between_command_and_answer(bench: Any) -> None:
+async def test_scenario_13_a_push_between_command_and_answer(bench: Any) -> None:
     one = await bench(assumptions=Assumptions(pushed_between=True), **FAST)
     await one.read()
     following = Following(one.system)
@@ -234,7 +234,7 @@ async def test_13_a_push_between_command_and_answer(bench: Any) -> None:
     await following.aclose()
 
 
-async def test_14_all_states_in_one_frame_of_20_megabytes(bench: Any) -> None:
+async def test_scenario_14_all_states_in_one_frame_of_20_megabytes(bench: Any) -> None:
     one = await bench(**FAST)
     one.site.events.padding = 20_000_000
     await one.read()
@@ -244,7 +244,7 @@ async def test_14_all_states_in_one_frame_of_20_megabytes(bench: Any) -> None:
     await following.aclose()
 
 
-async def test_10_a_thousand_changes_come_in_order(bench: Any) -> None:
+async def test_scenario_10_a_thousand_changes_come_in_order(bench: Any) -> None:
     one = await bench(**FAST)
     await one.read()
     following = Following(one.system)

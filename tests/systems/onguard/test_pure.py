@@ -53,12 +53,12 @@ ANY = st.recursive(
         (-1, "255.255.255.255", "255.255.255.255"),
     ],
 )
-def test_22_integer_addresses_negative_and_in_both_byte_orders(value: Any, little: str, big: str) -> None:
+def test_scenario_22_integer_addresses_negative_and_in_both_byte_orders(value: Any, little: str, big: str) -> None:
     assert (address_text(value, "little"), address_text(value, "big")) == (little, big)
 
 
 @pytest.mark.parametrize("order", ["little", "big"])
-def test_22_the_byte_order_is_that_of_more_private_addresses(order: Any) -> None:
+def test_scenario_22_the_byte_order_is_that_of_more_private_addresses(order: Any) -> None:
     values = [packed(one, order) for one in ("10.20.30.40", "10.20.30.200", "192.168.7.9", "8.8.4.4")]
     assert byte_order([*values, 0, None, "nvr-1"]) == (order, 3, 4)
 
@@ -98,7 +98,7 @@ def test_any_value_is_an_address_or_a_short_text(value: Any) -> None:
         ("alarm_panel", 0xE, "offline", "bit_offline", ""),
     ],
 )
-def test_23_status_words(kind: str, word: int, state: HealthState, reason: Reason, detail: str) -> None:
+def test_scenario_23_status_words(kind: str, word: int, state: HealthState, reason: Reason, detail: str) -> None:
     assert health(kind, word) == Health(state, reason, detail)
 
 

@@ -58,7 +58,9 @@ async def test_the_inventory_has_every_device_with_parent_place_and_address(benc
 @pytest.mark.parametrize(
     ("order", "setting"), [("little", "auto"), ("big", "auto"), ("little", "little"), ("big", "big")]
 )
-async def test_22_integer_address_negative_and_both_byte_orders(bench: Bench, order: Any, setting: str) -> None:
+async def test_scenario_22_integer_address_negative_and_both_byte_orders(
+    bench: Bench, order: Any, setting: str
+) -> None:
     _, port = await bench.server(example(order))
     found, notes = await inventory(bench.system(port, ip_byte_order=setting))
     assert found["panel", "3"].address == "10.20.30.40"
@@ -67,20 +69,20 @@ async def test_22_integer_address_negative_and_both_byte_orders(bench: Bench, or
     assert bool([note for note in notes if f"{order}-endian" in note.text]) is (setting == "auto")
 
 
-async def test_1_many_devices_come_all_and_once(bench: Bench) -> None:
+async def test_scenario_1_many_devices_come_all_and_once(bench: Bench) -> None:
     _, port = await bench.server(large(2500), page_cap=80)
     found, notes = await inventory(bench.system(port))
     assert (len(found), notes) == (2500 + 51, [])
 
 
-async def test_2_a_server_that_ignores_pages(bench: Bench) -> None:
+async def test_scenario_2_a_server_that_ignores_pages(bench: Bench) -> None:
     _, port = await bench.server(large(300), ignores_pages=True)
     found, notes = await inventory(bench.system(port))
     assert (len(found), notes) == (300 + 7, [])
     assert len(bench.received) < 40
 
 
-async def test_3_a_page_that_times_out_twice_is_asked_again(bench: Bench) -> None:
+async def test_scenario_3_a_page_that_times_out_twice_is_asked_again(bench: Bench) -> None:
     standin, port = await bench.server(large(300))
     system = bench.system(port, timeout="1s")
     await inventory(system)
@@ -89,7 +91,7 @@ async def test_3_a_page_that_times_out_twice_is_asked_again(bench: Bench) -> Non
     assert (len(found), notes) == (307, [])
 
 
-async def test_4_a_page_that_fails_for_good_makes_the_inventory_partial(bench: Bench) -> None:
+async def test_scenario_4_a_page_that_fails_for_good_makes_the_inventory_partial(bench: Bench) -> None:
     standin, port = await bench.server(large(300))
     system = bench.system(port)
     await inventory(system)
@@ -117,7 +119,7 @@ async def test_counts_that_do_not_fit_make_the_inventory_partial(bench: Bench) -
     assert all(note.partial for note in notes if "rows came" in note.text and "Segment" not in note.text)
 
 
-async def test_7_a_server_that_stops_during_the_inventory_is_unreachable(bench: Bench) -> None:
+async def test_scenario_7_a_server_that_stops_during_the_inventory_is_unreachable(bench: Bench) -> None:
     standin, port = await bench.server()
     system = bench.system(port)
     standin.web.scripted, standin.web.always = [Misbehaviour()] * 4, Misbehaviour(fault="close")
@@ -128,7 +130,9 @@ async def test_7_a_server_that_stops_during_the_inventory_is_unreachable(bench: 
     assert len(found) == 11
 
 
-async def test_8_a_session_that_ends_in_the_middle_is_renewed_once_and_no_row_comes_twice(bench: Bench) -> None:
+async def test_scenario_8_a_session_that_ends_in_the_middle_is_renewed_once_and_no_row_comes_twice(
+    bench: Bench,
+) -> None:
     standin, port = await bench.server(large(600), access={"requests": 5})
     found, notes = await inventory(bench.system(port))
     assert (len(found), notes) == (613, [])
@@ -136,7 +140,7 @@ async def test_8_a_session_that_ends_in_the_middle_is_renewed_once_and_no_row_co
     assert len(standin.logins) <= 6
 
 
-async def test_8_many_requests_at_once_need_one_new_login(bench: Bench) -> None:
+async def test_scenario_8_many_requests_at_once_need_one_new_login(bench: Bench) -> None:
     standin, port = await bench.server(large(60))
     system = bench.system(port)
     await baseline(system)
@@ -145,7 +149,7 @@ async def test_8_many_requests_at_once_need_one_new_login(bench: Bench) -> None:
     assert standin.logins == [True, True]
 
 
-async def test_8_a_session_that_is_never_taken_is_a_refusal_not_a_loop(bench: Bench) -> None:
+async def test_scenario_8_a_session_that_is_never_taken_is_a_refusal_not_a_loop(bench: Bench) -> None:
     standin, port = await bench.server()
     system = bench.system(port)
     await inventory(system)
@@ -157,7 +161,7 @@ async def test_8_a_session_that_is_never_taken_is_a_refusal_not_a_loop(bench: Be
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-async def test_9_a_wrong_password_is_tried_three_times_in_the_first_hour(bench: Bench, status: int) -> None:
+async def test_scenario_9_a_wrong_password_is_tried_three_times_in_the_first_hour(bench: Bench, status: int) -> None:
     standin, port = await bench.server(wrong_password=status)
     system = bench.system(port, password="wrong-password")
     for minute in range(61):
@@ -170,7 +174,7 @@ async def test_9_a_wrong_password_is_tried_three_times_in_the_first_hour(bench: 
     assert refused.value.status == "auth_failed"
 
 
-async def test_9_after_the_password_is_right_again_it_goes_on(bench: Bench) -> None:
+async def test_scenario_9_after_the_password_is_right_again_it_goes_on(bench: Bench) -> None:
     standin, port = await bench.server(access={"password": "other"})
     system = bench.system(port)
     with pytest.raises(LoginRefused):
@@ -237,7 +241,7 @@ async def test_intercoms_are_told_apart_by_the_keys_onguard_names(bench: Bench) 
     assert found["intercom", "12"].type == "intercom"
 
 
-async def test_23_status_words_0x21_0x0_0x2000001(bench: Bench) -> None:
+async def test_scenario_23_status_words_0x21_0x0_0x2000001(bench: Bench) -> None:
     site = example()
     site.words |= {("Lnl_Reader", (3, 4)): 0x21, ("Lnl_Reader", (3, 5)): 0x0, ("Lnl_Reader", (4, 1)): 0x2000001}
     _, port = await bench.server(site)
@@ -249,7 +253,7 @@ async def test_23_status_words_0x21_0x0_0x2000001(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("cascade", "told"), [(True, ("offline", "panel_offline")), (False, ("unknown", "parent_unknown"))]
 )
-async def test_24_a_panel_offline_takes_its_readers_with_it_and_back(
+async def test_scenario_24_a_panel_offline_takes_its_readers_with_it_and_back(
     bench: Bench, cascade: bool, told: tuple[str, str]
 ) -> None:
     site = example()
@@ -368,7 +372,7 @@ async def test_without_an_event_log_polling_goes_on(
     await stream.until(has("reader", "4-1", "offline"))
 
 
-async def test_27_a_system_that_is_gone_is_blind_and_no_device_goes_offline(
+async def test_scenario_27_a_system_that_is_gone_is_blind_and_no_device_goes_offline(
     bench: Bench, following: Callable[[OnGuardSystem], Following]
 ) -> None:
     standin, port = await bench.server()
@@ -382,11 +386,25 @@ async def test_27_a_system_that_is_gone_is_blind_and_no_device_goes_offline(
     assert stream.seen.count("blind") == 1
 
 
+@pytest.mark.parametrize("answered", [0, 10])
+async def test_27_when_asking_fails_nothing_more_is_asked(bench: Bench, answered: int) -> None:
+    """Hundreds of requests to a server that is gone would otherwise go on behind everybody's back, after each try."""
+    standin, port = await bench.server(large(300))
+    system = bench.system(port)
+    await inventory(system)
+    standin.web.scripted = [Misbehaviour()] * answered
+    standin.web.always = Misbehaviour(Reply(503))
+    with pytest.raises(Unreachable):
+        [state async for state in system.baseline()]
+    asking = [task for task in asyncio.all_tasks() if "Hardware" in getattr(task.get_coro(), "__qualname__", "")]
+    assert asking == []
+
+
 def seen_states(seen: list[Any]) -> set[str]:
     return {one.state for one in seen if isinstance(one, FoundState)}
 
 
-async def test_26_a_password_that_is_changed_is_told_and_no_device_goes_offline(
+async def test_scenario_26_a_password_that_is_changed_is_told_and_no_device_goes_offline(
     bench: Bench, following: Callable[[OnGuardSystem], Following]
 ) -> None:
     standin, port = await bench.server()
@@ -522,7 +540,7 @@ async def test_check_tells_a_foreign_certificate(bench: Bench, tmp_path: Any) ->
     assert all(step.ok for step in await good.check())
 
 
-async def test_29_no_secret_is_told(bench: Bench) -> None:
+async def test_scenario_29_no_secret_is_told(bench: Bench) -> None:
     standin, port = await bench.server()
     system = bench.system(port)
     await inventory(system)

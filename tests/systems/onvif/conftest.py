@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tocsin.engine.clock import LoopClock
-from tocsin.engine.contracts import IntakeClosed, Submission, Taken
+from tocsin.engine.contracts import IntakeClosed, PhotoIn, PhotoRefused, Submission, Taken
 from tocsin.model.event import Event
 from tocsin.model.inventory import FoundDevice, FoundState, Note
 from tocsin.standins.onvif import OnvifCamera, OnvifCameras
@@ -32,6 +32,7 @@ class MemoryIntake:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.pictures: dict[str, Sequence[PhotoIn]] = {}
         self.closed = 0
         self.came = asyncio.Condition()
 
@@ -42,10 +43,24 @@ class MemoryIntake:
         async with self.came:
             self.events.append(submission.event)
             self.came.notify_all()
-        return Taken("id", len(self.events), False, ())
+        return Taken(f"id-{len(self.events)}", len(self.events), False, ())
+
+    async def add_photos(
+        self, event_id: str, photos: Sequence[PhotoIn], last: bool = False
+    ) -> Sequence[PhotoRefused] | None:
+        async with self.came:
+            self.pictures[event_id] = photos
+            self.came.notify_all()
+        return ()
 
     async def accept_many(self, submissions: Sequence[Submission]) -> Sequence[Taken]:
         return [await self.accept(each) for each in submissions]
+
+    async def pictured(self, count: int) -> list[bytes]:
+        """The pictures, once so many events have theirs, or are told to go without."""
+        async with asyncio.timeout(10), self.came:
+            await self.came.wait_for(lambda: len(self.pictures) >= count)
+        return [one.data for photos in self.pictures.values() for one in photos]
 
     async def wait(self, count: int) -> list[Event]:
         """The events, once there are so many."""

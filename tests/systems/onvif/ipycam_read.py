@@ -16,6 +16,7 @@ from ipycam import CameraConfig, IPCamera
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.systems import SystemFault
 from tocsin.model.inventory import FoundDevice
+from tocsin.systems.onvif.discovery import look_around
 from tocsin.systems.onvif.settings import OnvifSettings
 from tocsin.systems.onvif.system import OnvifSystem, build
 from tocsin.systems.surroundings import SystemSurroundings
@@ -65,7 +66,10 @@ def main() -> None:
     thread.start()
     try:
         assert sees.wait(20)
-        json.dump({password: asyncio.run(read(password)) for password in ("sesame", "wrong")}, sys.stdout)
+        told: dict[str, Any] = {password: asyncio.run(read(password)) for password in ("sesame", "wrong")}
+        proposed = asyncio.run(look_around(random.Random(1), 2.0))
+        told["proposed"] = [[one.name, one.addresses] for one in proposed]
+        json.dump(told, sys.stdout)
     finally:
         ending.set()
         thread.join()

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.systems.onvif.conftest import MemoryIntake, Scene, Scenes, cameras
+from tests.systems.onvif.conftest import JPEG, MemoryIntake, Scene, Scenes, cameras
 
+from tocsin.engine.contracts import Submission, Taken
 from tocsin.standins.onvif import OnvifCamera
 from tocsin.systems.onvif.facts import Notification
 from tocsin.systems.onvif.meaning import meaning
-from tocsin.telemetry.occurrences import Notice, Trouble
+from tocsin.telemetry.occurrences import Notice, TaskFailed, Trouble
 
 MOTION = "tns1:RuleEngine/CellMotionDetector/Motion"
 TAMPER = "tns1:RuleEngine/TamperDetector/Tamper"
@@ -67,6 +68,23 @@ async def test_motion_begins_and_ends(scene: Scenes, listened: Listened, paramet
     assert (second.kind, second.state) == ("motion", "restore")
     assert abs(first.occurred_at - datetime.now(UTC)) < timedelta(seconds=5)
     assert first.flags == ()
+
+
+async def test_motion_brings_a_picture_of_now_unless_it_is_not_wanted(scene: Scenes, listened: Listened) -> None:
+    (camera,) = cameras(1)
+    intake = listened(await scene([camera], alarms=ALARMS))
+    await subscribed(camera)
+    await camera.notify(MOTION, LENS, {"IsMotion": "true"})
+    assert await intake.pictured(1) == [JPEG]
+    assert intake.events[0].photos_expected == 1
+    camera.picture = b"not a picture"
+    await camera.notify(TAMPER, LENS, {"IsTamper": "true"})
+    assert await intake.pictured(2) == [JPEG], "the second is told to go without"
+    (plain,) = cameras(1)
+    intake = listened(await scene([plain], alarms=ALARMS, alarm_photos=False))
+    await subscribed(plain)
+    await plain.notify(MOTION, LENS, {"IsMotion": "true"})
+    assert (await intake.wait(1))[0].photos_expected == 0
 
 
 async def test_each_event_is_of_its_own_camera(scene: Scenes, listened: Listened) -> None:
@@ -169,7 +187,15 @@ async def test_the_subscription_is_given_back_at_the_end(scene: Scenes) -> None:
 
 async def test_without_alarms_nothing_is_subscribed_or_claimed(scene: Scenes) -> None:
     one = await scene(cameras(1))
-    assert one.system.capabilities == {"inventory", "baseline", "events", "photo", "commands"}
+    assert one.system.capabilities - {"export"} == {
+        "inventory",
+        "baseline",
+        "events",
+        "photo",
+        "commands",
+        "blindness",
+        "recordings",
+    }
     assert "alarms" in (await scene(cameras(1), alarms=["motion"])).system.capabilities
     assert "alarms" not in (await scene(cameras(1), alarms=["connection_lost"])).system.capabilities
 
@@ -207,3 +233,38 @@ async def test_a_person_is_an_actor_and_a_message_without_contents_an_alarm_all_
     assert [actor.cls for actor in means.actors] == ["person"]
     bare: Any = await meaning(Notification(INPUT, None))
     assert (bare.kind, bare.active) == ("alarm", None)
+
+
+async def test_a_message_that_no_parser_expects_is_no_end_of_alarms(scene: Scenes, listened: Listened) -> None:
+    bad, good = cameras(2)
+    intake = listened(await scene([bad, good], alarms=ALARMS))
+    await subscribed(bad, good)
+    await bad.notify("tns1:Monitoring/ProcessorUsage", {"Token": "CPU"}, {"Value": "inf"})
+    await bad.notify(MOTION, LENS, {"IsMotion": "true"})
+    assert (await intake.wait(1))[0].device_id == "cams:camera:acme-ac22-0004418"
+    assert [camera.requests.count("CreatePullPointSubscription") for camera in (bad, good)] == [1, 1]
+
+
+async def test_a_defect_with_one_camera_is_none_with_the_others(scene: Scenes) -> None:
+    class Defective(MemoryIntake):
+        async def accept(self, submission: Submission) -> Taken:
+            if submission.event.device_id.endswith("4418"):
+                raise ZeroDivisionError("a defect")
+            return await super().accept(submission)
+
+    bad, good = cameras(2)
+    one, intake = await scene([bad, good], alarms=ALARMS), Defective()
+    listening = asyncio.create_task(one.system.alarms(intake))
+    await subscribed(bad, good)
+    await bad.notify(MOTION, LENS, {"IsMotion": "true"})
+    await asked(bad, "CreatePullPointSubscription", 2)
+    await good.notify(MOTION, LENS, {"IsMotion": "true"})
+    await intake.wait(1)
+    assert good.requests.count("CreatePullPointSubscription") == 1
+    assert [each.task for each in one.occurrences if isinstance(each, TaskFailed)] == [f"events of {_at(one, 0)}"]
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+
+
+def _at(one: Scene, place: int) -> str:
+    return f"127.0.0.1:{one.ports[place]}"

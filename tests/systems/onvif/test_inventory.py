@@ -9,7 +9,7 @@ import pytest
 import trustme
 from tests.systems.onvif.conftest import JPEG, PASSWORD, Scenes, cameras
 
-from tocsin.engine.systems import LoginRefused, Misconfigured, NotSupported, ProtocolFault, Unreachable
+from tocsin.engine.systems import LoginRefused, Misconfigured, NotSupported, ProtocolFault, UnknownDevice, Unreachable
 
 
 async def test_a_camera_with_everything_it_says(scene: Scenes) -> None:
@@ -149,7 +149,7 @@ async def test_what_is_no_picture_is_refused(scene: Scenes) -> None:
     one = await scene([odd])
     with pytest.raises(ProtocolFault, match="gave no picture: it does not start like a JPEG"):
         await one.system.photo("acme-ac22-0004418")
-    with pytest.raises(NotSupported, match="has no camera nobody"):
+    with pytest.raises(UnknownDevice, match="has no camera nobody"):
         await one.system.photo("nobody")
 
 

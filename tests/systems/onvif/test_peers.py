@@ -33,7 +33,15 @@ def ipycam(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     why = _namespace()
     if why:
         pytest.skip(f"ipycam is not tried: {why}")
-    command = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$0" "$1"', sys.executable, str(SCRIPT)]
+    command = [
+        "unshare",
+        "-n",
+        "sh",
+        "-c",
+        'ip link set lo up && ip route add 224.0.0.0/4 dev lo && exec "$0" "$1"',
+        sys.executable,
+        str(SCRIPT),
+    ]
     done = subprocess.run(
         command,
         cwd=tmp_path_factory.mktemp("ipycam"),
@@ -46,6 +54,10 @@ def ipycam(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr[-2000:]
     told: dict[str, Any] = json.loads(done.stdout)
     return told
+
+
+def test_ipycam_is_found_in_the_network(ipycam: dict[str, Any]) -> None:
+    assert ipycam["proposed"] == [["Virtual", ["http://127.0.0.1:8080/onvif/device_service"]]]
 
 
 def test_ipycam_is_in_the_inventory_online_and_shows_a_picture(ipycam: dict[str, Any]) -> None:

@@ -40,7 +40,6 @@ def settings(**changes: Any) -> OnvifSettings:
         ({"devices": []}, "at least 1"),
         ({"devices": [{"address": "192.0.2.1"}, {"address": "http://192.0.2.1:80/"}]}, "devices have the same address"),
         ({"devices": [{"address": "192.0.2.1", "key": "a"}, {"address": "192.0.2.2", "key": "a"}]}, "the same key: a"),
-        ({"discovery": True}, "discovery is not available yet: list the devices"),
         ({"alarms": ["burglary"]}, "ONVIF devices do not tell burglary; motion, tamper, alarm, video_loss"),
         ({"canary": "192.0.2.1"}, "expected HOST:PORT"),
         ({"health": {"mode": "events"}}, "'poll' or 'off'"),

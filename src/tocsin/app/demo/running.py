@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from tocsin.app.demo import rollcall
 from tocsin.app.demo.stations import Stations
+from tocsin.app.demo.systems import CLOUD, Systems
 from tocsin.app.loading import load
 from tocsin.app.run import running, store_of
 from tocsin.app.settings import Configuration
@@ -71,29 +72,38 @@ def demo(seconds: float | None, port: int, out: Out) -> int:
 
 async def _demo(folder: Path, seconds: float | None, port: int, out: Out) -> int:
     async with AsyncExitStack() as stack:
-        stations = Stations()
+        systems = Systems()
+        await systems.start(stack)
+        stations = Stations(systems.witness)
         await stations.start(stack)
         panels, control = _free_port(), _free_port()
         ports = {"panels": str(panels), "control": str(control), "console": _console(port)}
-        settings = _settings(folder, {**stations.ports, **ports})
+        settings = _settings(folder, {**stations.ports, **systems.ports, **ports})
         metrics = Metrics()
         record = LoggedMetrics(metrics)
         store = await stack.enter_async_context(store_of(settings, record))
         context = running(settings, store, metrics, record, os.urandom(32))
         gateway, address = await stack.enter_async_context(context)
         out(f"The console is at {address}")
+        out(f"The systems and their devices: {address}systems")
         out(f"A station sounds the siren: {_SIREN_LINE.format(control)}")
         out("Panels and detectors report; each line below is an alarm that a station has acknowledged.\n")
         watching = asyncio.create_task(_show(gateway, out))
         called = asyncio.create_task(_call_the_roll(address))
+        happening = asyncio.create_task(systems.go_on(out))
         await _report(address, panels, seconds, out)
         roll = await called
+        systems.stopping.set()
+        await happening
         tally = await _drained(gateway, stations)
         watching.cancel()
         await asyncio.wait([watching])
         complete = await _show_roll(gateway, stations, roll, out)
         await gateway.stop(announce=False)
-    return summary(_accepted(metrics), tally, complete, out)
+    out("")
+    for line in systems.lines():
+        out(line)
+    return summary(_accepted(metrics), tally, complete and systems.complete(), out)
 
 
 def _settings(folder: Path, ports: dict[str, str]) -> Configuration:
@@ -138,18 +148,21 @@ async def _call_the_roll(address: str) -> dict[str, str]:
 
 async def _show_roll(gateway: Gateway, stations: Stations, roll: dict[str, str], out: Out) -> bool:
     """Print what each station understood of each kind; whether everything owed was understood."""
-    owed: dict[str, set[str]] = {name: set() for name in gateway.names()}
-    refused: dict[str, dict[str, str]] = {name: {} for name in gateway.names()}
+    names = [name for name in gateway.names() if name != CLOUD]
+    owed: dict[str, set[str]] = {name: set() for name in names}
+    refused: dict[str, dict[str, str]] = {name: {} for name in names}
     for kind, event_id in roll.items():
         stored = await gateway.store.event(event_id)
         assert stored is not None
         for one in (await gateway.store.deliveries_of([stored.seq]))[stored.seq]:
+            if one.key.destination == CLOUD:
+                continue
             if one.state == "filtered":
                 refused[one.key.destination][kind] = one.reason
             else:
                 owed[one.key.destination].add(kind)
     out("\nRoll call: what each station received of each kind of event")
-    for line in stations.roll.table(gateway.names(), refused):
+    for line in stations.roll.table(names, refused):
         out(line)
     missing = stations.roll.missing(owed)
     for line in missing:
@@ -162,6 +175,7 @@ async def _report(address: str, panels: int, seconds: float | None, out: Out) ->
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
+        # On Windows event loops have no signal handlers: there Ctrl-C interrupts as in any program.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
     plan = detector.Plan(("gate-cam", "yard-pir"), every_s=_DETECTOR_EVERY_S)
@@ -235,7 +249,7 @@ async def _drained(gateway: Gateway, stations: Stations) -> list[Tally]:
         owed = {name: await _deliveries(gateway, name) for name in gateway.names()}
         waiting = any(one.state in OPEN_STATES for each in owed.values() for one in each)
         if not waiting or loop.time() > until:
-            return [_tally(name, each, stations.seen[name]) for name, each in owed.items()]
+            return [_tally(name, each, stations.seen[name]) for name, each in owed.items() if name != CLOUD]
         await asyncio.sleep(0.1)
 
 

@@ -24,9 +24,12 @@ _MAILS: dict[str, Reads] = {
 
 
 class Stations:
-    """`seen` counts what each has acknowledged, repeats and polls left out; `ports` are where they listen."""
+    """`seen` counts what each has acknowledged, repeats and polls left out; `ports` are where they listen. `witness` is
+    shown each of these messages.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, witness: Callable[[str, Record], None]) -> None:
+        self._witness = witness
         self.seen: Counter[str] = Counter()
         self.ports: dict[str, str] = {}
         self.roll = RollCall()
@@ -60,6 +63,7 @@ class Stations:
             if taken(record):
                 self.seen[name] += 1
                 self.roll.note(name, record)
+                self._witness(name, record)
 
         return count
 

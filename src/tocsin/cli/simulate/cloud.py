@@ -30,6 +30,7 @@ def cloud(
     profile: Annotated[str, typer.Option(help="Take this profile: brief or extended.")] = "brief",
     bearer: Annotated[str, typer.Option(help="Demand this bearer token.")] = "",
     refuse: Annotated[list[str], typer.Option(help="Answer 400 for this device; may be repeated.")] = [],  # noqa: B006
+    several: Annotated[bool, typer.Option("--several", help='Take {"events": […]} too.')] = False,
     cert: Cert = None,
     cert_key: CertKey = None,
     status: Annotated[int, typer.Option(min=0, max=599, help="Answer this status.")] = 0,
@@ -42,7 +43,8 @@ def cloud(
 ) -> None:
     """A service cloud for inventories and health events.
 
-    Inventories at /inventory, health events at /health, what it knows at GET /state. Bodies are checked strictly;
+    Inventories at /inventory, health events at /health, with --profile extended how systems are at /sources; what it
+    knows at GET /state. Bodies are checked strictly;
     what is wrong is answered 400 with its reasons.
 
     Example: tocsin simulate cloud --bearer sesame --status 429 --retry-after 5 --times 2
@@ -58,7 +60,7 @@ def cloud(
     if retry_after and not status:
         stop("--retry-after goes with --status, such as 429", WRONG_USE)
     patience = (("Retry-After", str(retry_after)),) if retry_after else ()
-    demands = Demands(cast("Profile", profile), bearer, tuple(refuse))
+    demands = Demands(cast("Profile", profile), bearer, tuple(refuse), several)
     standin = CloudStandin(listen, print_line, LoopClock(), demands, server_tls(cert, cert_key))
     misbehave(standin.web, Reply(status, headers=patience) if status else None, delay, silent, close, cut, times)
     until_stopped(standin.web.serve(started(listen)), f"cannot listen on {listen}")

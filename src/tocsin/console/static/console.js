@@ -164,6 +164,10 @@
   }
 
   function tick() {
+    for (const time of document.querySelectorAll("time[data-in]")) {
+      const left = (Date.parse(time.dateTime) - Date.now()) / 1000;
+      time.textContent = left < 1 ? "now" : "in " + span(left);
+    }
     for (const time of document.querySelectorAll("time[data-ago], time[data-age]")) {
       const passed = (Date.now() - Date.parse(time.dateTime)) / 1000;
       time.textContent = "age" in time.dataset ? span(passed) : passed < 5 ? "just now" : span(passed) + " ago";

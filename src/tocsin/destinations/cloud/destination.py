@@ -4,18 +4,27 @@ from collections.abc import Sequence
 
 from tocsin.destinations.cloud.addressing import NO_NOTICE, address_of
 from tocsin.destinations.cloud.answers import judged
-from tocsin.destinations.cloud.format import GZIP_ABOVE, event_key, inventory_key, inventory_parts, packed
+from tocsin.destinations.cloud.batching import EventPost
+from tocsin.destinations.cloud.format import (
+    GZIP_ABOVE,
+    event_key,
+    inventory_key,
+    inventory_parts,
+    packed,
+    source_key,
+)
 from tocsin.destinations.cloud.settings import CloudSettings
 from tocsin.destinations.posting import Headers, Request, Service, Services, Verdict, shown_head
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
-from tocsin.engine.inventory.telling import Inventory, health_body, inventory_body
+from tocsin.engine.inventory.telling import Inventory, health_body, inventory_body, source_body
 from tocsin.model.delivery import Due, Receipt
 from tocsin.model.device import Device
-from tocsin.model.event import Event, HealthNotice, InventoryNotice, Photo
+from tocsin.model.event import Event, HealthNotice, InventoryNotice, Photo, SourceNotice
 from tocsin.store.contract import StoreError
 from tocsin.transports.http import HttpAnswer
 
+MOST_AT_ONCE = 1000
 UNTRIED = "the token is not tried: there is no message that is none; its first answer tells"
 
 
@@ -26,22 +35,26 @@ class CloudDestination:
 
     def __init__(self, settings: CloudSettings, surroundings: Surroundings) -> None:
         self.name = settings.name
-        self.concurrency = settings.concurrency
+        self.concurrency = min(settings.concurrency * settings.max_events, MOST_AT_ONCE)
         self._settings = settings
         self._around = surroundings
         self._token = settings.token.reveal() if settings.token else ""
         self._health = self._services(settings.events_url)
         self._inventories = self._services(settings.inventory_url)
+        self._sources = self._services(settings.sources_url) if settings.sources_url else None
+        self._events = EventPost(self._health, self._request, self._judged, settings.max_events, settings.concurrency)
 
     def address(self, event: Event, device: Device | None) -> Addressed:
-        return address_of(event)
+        return address_of(event, self._sources is not None)
 
     def render(self, due: Due, photos: Sequence[Photo]) -> Sequence[Rendered]:
         if isinstance(due.event.notice, InventoryNotice):
             return [Rendered("inventory.json", b"", "read from the store when it is sent: whole, and the newest")]
-        request = self._request(self._health_body(due.event), event_key(due.event.id))
-        head = shown_head(self._settings.events_url, request, [self._token])
-        return [Rendered("request-head.txt", head, "secrets masked"), Rendered("health.json", request.shown)]
+        url, name, request = self._settings.events_url, "health.json", self._single(due.event)
+        if isinstance(due.event.notice, SourceNotice):
+            url, name = self._settings.sources_url or "", "system.json"
+        head = shown_head(url, request, [self._token])
+        return [Rendered("request-head.txt", head, "secrets masked"), Rendered(name, request.shown)]
 
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
         notice = due.event.notice
@@ -49,8 +62,9 @@ class CloudDestination:
             return await self._deliver_inventory(notice, attempt)
         if isinstance(notice, HealthNotice) and self._settings.profile == "brief" and not notice.turned:
             return self._nothing_sent(f"profile brief knows online and offline only, and it is {notice.status}")
-        request = self._request(self._health_body(due.event), event_key(due.event.id))
-        return await self._health.post(request, self._judged, attempt)
+        if isinstance(notice, SourceNotice) and self._sources is not None:
+            return await self._sources.post(self._single(due.event), self._judged, attempt)
+        return await self._events.deliver(due, attempt, self._health_body(due.event))
 
     async def _deliver_inventory(self, notice: InventoryNotice, attempt: Attempt) -> Receipt:
         """Whole and as of now; what a later run has read is told by that run's own notice (connectors.md 2.7)."""
@@ -78,6 +92,11 @@ class CloudDestination:
             receipt = await self._inventories.post(request, self._judged, attempt)
         return receipt
 
+    def _single(self, event: Event) -> Request:
+        if isinstance(event.notice, SourceNotice):
+            return self._request(source_body(event), source_key(event.id))
+        return self._request(self._health_body(event), event_key(event.id))
+
     def _health_body(self, event: Event) -> bytes:
         if not isinstance(event.notice, HealthNotice):
             raise Rejected(NO_NOTICE)
@@ -90,10 +109,13 @@ class CloudDestination:
         raise LinkDown("a service cloud has no supervision")
 
     async def check(self) -> Sequence[CheckStep]:
-        """Both addresses: name, TCP, TLS; nothing is sent."""
+        """Every address: name, TCP, TLS; nothing is sent."""
         steps = await self._inventories.check(self._around.network)
-        if self._inventories.in_use != self._health.in_use:
-            steps += await self._health.check(self._around.network)
+        tried = {self._inventories.in_use}
+        for services in (self._health, *([self._sources] if self._sources else [])):
+            if services.in_use not in tried:
+                tried.add(services.in_use)
+                steps += await services.check(self._around.network)
         return [*steps, CheckStep("login", True, UNTRIED)] if all(step.ok for step in steps) else steps
 
     def hosts_in_use(self) -> str:
@@ -102,6 +124,8 @@ class CloudDestination:
     async def aclose(self) -> None:
         await self._health.aclose()
         await self._inventories.aclose()
+        if self._sources is not None:
+            await self._sources.aclose()
 
     def _services(self, url: str) -> Services:
         settings = self._settings

@@ -36,6 +36,16 @@ def event_key(event_id: str) -> str:
     return f"evt:{event_id}"
 
 
+def events_key(event_ids: Sequence[str]) -> str:
+    """The Idempotency-Key of several in one request: the same for the same ones."""
+    return f"evt:{len(event_ids)}:{hashlib.sha256(chr(0).join(event_ids).encode()).hexdigest()[:32]}"
+
+
+def source_key(event_id: str) -> str:
+    """The Idempotency-Key of a system's own state."""
+    return f"src:{event_id}"
+
+
 def inventory_key(run_id: str, part: int, body: bytes) -> str:
     """The Idempotency-Key of one part of an inventory, counted from 1. States may have changed since the run, and a
     receiver that keeps keys would take that for a repetition: so the key also says what the content is.

@@ -3,7 +3,7 @@
 import re
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tocsin.config.fields import Duration, Secret
 from tocsin.destinations.posting import HttpUrl
@@ -30,12 +30,21 @@ class CloudSettings(DestinationSettings):
     )
     inventory_url: HttpUrl = Field(description="Where inventories are POSTed, http:// or https://.")
     events_url: HttpUrl = Field(description="Where health events are POSTed; may be the same.")
+    sources_url: HttpUrl | None = Field(
+        None, description="Where the state of systems themselves is POSTed, with profile extended; absent: not told."
+    )
     token: Secret | None = Field(None, description="Bearer token.")
     customer_in_events: bool = Field(
         True, description="false: health events without customer_id, for a receiver that refuses keys it does not know."
     )
     gzip: bool = Field(False, description="true: bodies above 16 KiB are sent with Content-Encoding: gzip.")
     max_devices: int = Field(500, ge=1, le=10_000, description="Devices in one part of an extended inventory.")
+    max_events: int = Field(
+        1, ge=1, le=500, description='Health events in one request, {"events": […]}, once more than 20 wait; 1: never.'
+    )
+    max_waiting: int = Field(
+        20_000, ge=100, le=1_000_000, description="When more waits, only the newest states of each device are kept."
+    )
     tls: TlsSettings = Field(TlsSettings(), description="TLS, for https.")
     timeout: Duration = Field(30.0, ge=0.1, le=60, description="One request, from connecting to its answer's end.")
     concurrency: int = Field(4, ge=1, le=64, description="Requests at once; never two of one device.")
@@ -52,6 +61,15 @@ class CloudSettings(DestinationSettings):
         if token is not None and not _ONE_LINE.match(token.reveal()):
             raise ValueError("the token is not plain ASCII without blanks")
         return token
+
+    @model_validator(mode="after")
+    def _told_in_extended(self) -> "CloudSettings":
+        if self.sources_url is not None and self.profile != "extended":
+            raise ValueError('sources_url goes with profile = "extended": the brief has no words for a system itself')
+        return self
+
+    def most_waiting(self) -> int:
+        return self.max_waiting
 
     def hold_s(self) -> float:
         """Nothing of a health event comes late."""

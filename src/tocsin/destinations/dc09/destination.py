@@ -286,7 +286,7 @@ class Dc09Destination:
         return [*steps, await self._check_poll(line, self._default)]
 
     async def _check_poll(self, line: Line, default: Address) -> CheckStep:
-        attempt = Attempt(self._clock, _no_photos, 0)
+        attempt = Attempt(self._clock)
         result = await self._ask(line, self._link_test(default), attempt)
         what = f"poll {line.endpoint} for account {default.account}"
         if result.receipt is None:
@@ -310,10 +310,6 @@ def _note(result: Result, host: Endpoint, results: list[Result], refused: set[En
 
 def _delivered(results: Sequence[Result]) -> bool:
     return bool(results) and results[-1].receipt is not None
-
-
-async def _no_photos(_: int) -> Sequence[Photo]:
-    return ()
 
 
 def build(settings: Dc09Settings, surroundings: Surroundings) -> Dc09Destination:

@@ -167,7 +167,7 @@ class Pictures:
 
     def _quiet(self) -> Attempt:
         """What is exchanged without the delivery."""
-        return Attempt(self._clock, _none, 0)
+        return Attempt(self._clock)
 
     def _not_stored(self, event: Event, failed: NotStored, first: "asyncio.Future[References]") -> None:
         if failed.refused:
@@ -226,7 +226,3 @@ class Pictures:
             return path
         below = path.removeprefix(self._photos.path.rstrip("/")).lstrip("/")
         return f"{self._photos.url.rstrip('/')}/{below}"
-
-
-async def _none(_: int) -> Sequence[Photo]:
-    return ()

@@ -9,6 +9,7 @@ from tocsin.destinations.ebus.addressing import Place, address_of, read_printed
 from tocsin.destinations.ebus.format import file_set
 from tocsin.destinations.ebus.settings import EbusSettings
 from tocsin.destinations.files import File
+from tocsin.destinations.photos import wanted_photos
 from tocsin.destinations.pictures import files_at_hand, files_of
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.templates import TemplateProblem
@@ -61,8 +62,7 @@ class EbusDestination:
 
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
         place = _place(due)
-        wanted = self._settings.wants_photos() and due.event.photos
-        photos = await attempt.photos() if wanted else ()
+        photos = await wanted_photos(self._settings, due, attempt)
         pictures = await files_of(photos, self._settings.photos, due.event, place.zone)
         made = self._files(due.event, place, due.number, pictures.files)
         receipt = await self._store(made, attempt, self._progress_of(due.key), pictures.note)

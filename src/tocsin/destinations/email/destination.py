@@ -9,7 +9,7 @@ from tocsin.destinations.email.format import Letter, mail
 from tocsin.destinations.email.pace import Pace
 from tocsin.destinations.email.settings import EmailSettings
 from tocsin.destinations.mailing.sending import Draft, Mailing, noted
-from tocsin.destinations.photos import chosen
+from tocsin.destinations.photos import chosen, wanted_photos
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rendered
 from tocsin.model.delivery import Due, Receipt
@@ -42,8 +42,7 @@ class EmailDestination:
         return [Rendered("mail.eml", self._mailing.message(due, draft).data, draft.note)]
 
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
-        wanted = self._settings.wants_photos() and due.event.photos
-        photos = await attempt.photos() if wanted else ()
+        photos = await wanted_photos(self._settings, due, attempt)
         remark = await self._turn()
         receipt = await self._mailing.deliver(due, self._ever_smaller(due, photos, remark), attempt)
         self._pace.sent(self._clock.monotonic())

@@ -14,6 +14,7 @@ from tocsin.destinations.mailing.addressing import address_of
 from tocsin.destinations.mailing.message import PlainMail, one_line, plain_mail
 from tocsin.destinations.mailing.sending import Draft, Mailing, noted
 from tocsin.destinations.mailing.station_settings import WHEN, StationMailSettings
+from tocsin.destinations.photos import wanted_photos
 from tocsin.destinations.pictures import files_at_hand, files_of
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.templates import Template, TemplateProblem, compiled
@@ -99,8 +100,7 @@ class StationMail:
         return [Rendered("mail.eml", self._mailing.message(due, draft).data, draft.note)]
 
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
-        wanted = self._settings.wants_photos() and due.event.photos
-        photos = await attempt.photos() if wanted else ()
+        photos = await wanted_photos(self._settings, due, attempt)
         return await self._mailing.deliver(due, self._ever_smaller(due, photos), attempt)
 
     async def supervise(self, attempt: Attempt) -> Receipt:

@@ -147,7 +147,7 @@ class ManitouDestination:
             return steps
         if self._settings.heartbeat_every is None:
             return [*steps, CheckStep(f"heartbeat to {host}", True, "not sent: heartbeat_every is off")]
-        attempt = Attempt(self._around.clock, _no_photos, 0)
+        attempt = Attempt(self._around.clock)
         result = await self._host(host, self._heartbeat(), attempt)
         if result.receipt is None:
             return [*steps, CheckStep(f"heartbeat to {host}", False, result.reason, _HINT)]
@@ -166,7 +166,3 @@ def _concluded(results: Sequence[Result]) -> Receipt:
 
 def build(settings: ManitouSettings, surroundings: Surroundings) -> ManitouDestination:
     return ManitouDestination(settings, surroundings)
-
-
-async def _no_photos(_: int) -> Sequence[Photo]:
-    return ()

@@ -8,11 +8,10 @@ from tocsin.config.fields import Duration
 from tocsin.config.listening import split_listen
 from tocsin.destinations.manitou.packets import KEYS, PACKETS, Packet, PacketName
 from tocsin.destinations.pictures import Pictures, PictureSettings
-from tocsin.destinations.settings import DestinationSettings, TlsSettings
+from tocsin.destinations.settings import DestinationSettings, TlsSettings, require_kinds
 from tocsin.destinations.template_settings import in_file
 from tocsin.destinations.templates import Template
 from tocsin.model.event import Address
-from tocsin.model.kinds import KINDS
 from tocsin.protocols.manitou import Framing, Pattern, pattern
 from tocsin.transports.contract import Endpoint
 
@@ -100,9 +99,7 @@ class ManitouSettings(DestinationSettings):
     @field_validator("codes")
     @classmethod
     def _known(cls, codes: dict[str, str]) -> dict[str, str]:
-        for name in codes:
-            if name.removesuffix(".restore") not in KINDS:
-                raise ValueError(f"{name!r} is no event kind, nor one with .restore behind it")
+        require_kinds(codes, restores=True)
         return codes
 
     @model_validator(mode="after")

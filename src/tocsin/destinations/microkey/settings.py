@@ -11,7 +11,6 @@ from tocsin.destinations.templates import Template
 
 RECORD_KEYS = frozenset({"receiver", "line", "account", "letter", "group"})
 """What a frame's template may use besides the words of all templates (destinations/words.py)."""
-SURGARD_FRAME = "5{{ receiver }}{{ line }} 18{{ account }}{{ letter }}{{ code }}{{ group }}{{ zone }}"
 
 Frame = Annotated[Template, written("line", RECORD_KEYS)]
 Bytes = Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}){1,4}$")]

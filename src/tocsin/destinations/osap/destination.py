@@ -133,7 +133,7 @@ class OsapDestination:
 
     async def _check_login(self, service: Service) -> CheckStep:
         """A text is no event whatever the server makes of it: who is logged in is told that it is not taken."""
-        what, attempt = f"login at {service.host}", Attempt(self._around.clock, _no_photos, 0)
+        what, attempt = f"login at {service.host}", Attempt(self._around.clock)
         found: list[HttpAnswer] = []
 
         def judge(answer: HttpAnswer, host: str) -> Verdict:
@@ -176,7 +176,3 @@ def _content() -> Headers:
 def _zone(due: Due) -> str:
     where = osap_format.where_of(due.address)
     return (where.zone or "") if where else ""
-
-
-async def _no_photos(_: int) -> Sequence[Photo]:
-    return ()

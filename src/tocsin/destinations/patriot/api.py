@@ -14,14 +14,14 @@ from tocsin.config.fields import Secret
 from tocsin.destinations.addresses import resolved
 from tocsin.destinations.escaping import one_line, plain
 from tocsin.destinations.posted import PostedSettings, PostedStation
-from tocsin.destinations.posting import Headers, Verdict, by_status, status_line
+from tocsin.destinations.posting import Headers, Verdict, taken_by_status
+from tocsin.destinations.settings import require_kinds
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.words import short_text
 from tocsin.engine.contracts import Addressed, AreaAddress, Rejected, printed_address
 from tocsin.model.delivery import Due
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Event
-from tocsin.model.kinds import KINDS
 from tocsin.protocols.addressing import Number, listed
 from tocsin.protocols.codes import outbound_contact_id
 from tocsin.transports.http import HttpAnswer
@@ -58,9 +58,7 @@ class PatriotApiSettings(PostedSettings):
     @field_validator("codes")
     @classmethod
     def _kinds(cls, codes: dict[str, int]) -> dict[str, int]:
-        for name in codes:
-            if name.removesuffix(".restore") not in KINDS:
-                raise ValueError(f"{name!r} is no event kind, nor one with .restore behind it")
+        require_kinds(codes, restores=True)
         return codes
 
     @model_validator(mode="after")
@@ -113,9 +111,7 @@ class PatriotApi:
         return msgspec.json.encode(signal)
 
     def judged(self, answer: HttpAnswer, host: str, now: datetime) -> Verdict:
-        if 200 <= answer.status < 300:
-            return Verdict("delivered", answer=f"HTTP {status_line(answer)}")
-        return by_status(answer, host, now, _ADVICE)
+        return taken_by_status(answer, host, now, _ADVICE)
 
 
 _URL_SAFE = "%!#$&'()*+,/:;=?@[]~-._"

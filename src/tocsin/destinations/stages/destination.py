@@ -75,7 +75,7 @@ class StagesDestination:
     async def _check_heartbeat(self) -> CheckStep:
         what = f"{self._settings.heartbeat} for line {self._settings.line}, account {self._settings.account}"
         try:
-            receipt = await self.supervise(Attempt(self._around.clock, _no_photos, 0))
+            receipt = await self.supervise(Attempt(self._around.clock))
         except LinkDown as error:
             return CheckStep(what, False, str(error), "Compare line, account, user and password with the station")
         return CheckStep(what, True, f"{receipt.host}: {receipt.answer}")
@@ -110,7 +110,3 @@ def _secrets(settings: StagesSettings) -> list[str]:
     """The password in each form in which a service could repeat it."""
     plain = [secret.reveal() for secret in settings.secrets()]
     return [*plain, *map(escape, plain)]
-
-
-async def _no_photos(_: int) -> Sequence[Photo]:
-    return ()

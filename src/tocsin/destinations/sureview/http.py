@@ -13,14 +13,14 @@ from tocsin.config.fields import Secret
 from tocsin.destinations.addresses import resolved
 from tocsin.destinations.escaping import one_line, plain
 from tocsin.destinations.posted import PostedSettings, PostedStation
-from tocsin.destinations.posting import Headers, Verdict, by_status, status_line
+from tocsin.destinations.posting import Headers, Verdict, taken_by_status
+from tocsin.destinations.settings import require_kinds
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.words import short_text
 from tocsin.engine.contracts import Addressed, AreaAddress
 from tocsin.model.delivery import Due
 from tocsin.model.device import Device
 from tocsin.model.event import Address, Event
-from tocsin.model.kinds import KINDS
 from tocsin.protocols.addressing import Number
 from tocsin.transports.http import HttpAnswer
 
@@ -49,9 +49,7 @@ class SureViewHttpSettings(PostedSettings):
     @field_validator("response_codes", "event_codes")
     @classmethod
     def _kinds(cls, codes: dict[str, str]) -> dict[str, str]:
-        for name in codes:
-            if name not in KINDS:
-                raise ValueError(f"{name!r} is no event kind")
+        require_kinds(codes)
         return codes
 
     @model_validator(mode="before")
@@ -112,9 +110,7 @@ class SureViewHttp:
         return msgspec.json.encode(alarm)
 
     def judged(self, answer: HttpAnswer, host: str, now: datetime) -> Verdict:
-        if 200 <= answer.status < 300:
-            return Verdict("delivered", answer=f"HTTP {status_line(answer)}")
-        return by_status(answer, host, now, _ADVICE)
+        return taken_by_status(answer, host, now, _ADVICE)
 
 
 def _addressed(found: Number, origin: str) -> Addressed:

@@ -243,7 +243,7 @@ class SurgardDestination:
         what = f"heartbeat to {line.endpoint}"
         if not self._dialect.heartbeat:
             return CheckStep(what, True, "not sent: heartbeat is off, so whether it answers shows with the first event")
-        attempt = Attempt(self._clock, _no_photos, 0)
+        attempt = Attempt(self._clock)
         _, receipt = await self._ask(line, self._dialect.heartbeat, attempt, "heartbeat")
         if receipt is None:
             return CheckStep(what, False, attempt.exchanges[-1].note, NO_ANSWER_HINT)
@@ -253,10 +253,6 @@ class SurgardDestination:
 def _remark(what: str, ended: Ended) -> str:
     times = f"sent {ended.attempts} times" if ended.attempts > 1 else ""
     return ", ".join(part for part in (what, times) if part)
-
-
-async def _no_photos(_: int) -> Sequence[Photo]:
-    return ()
 
 
 def build(settings: SurgardSettings, surroundings: Surroundings) -> SurgardDestination:

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus, urlsplit
 from msgspec import Struct
 
 from tocsin.destinations.checking import link_steps
-from tocsin.destinations.photos import chosen
+from tocsin.destinations.photos import chosen, wanted_photos
 from tocsin.destinations.posting import Headers, noted, request_head, status_line
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.trace import ANSWER_LIMIT, MASK, SENT_LIMIT, excerpt, masked
@@ -75,8 +75,7 @@ class WebhookDestination:
         ]
 
     async def deliver(self, due: Due, attempt: Attempt) -> Receipt:
-        wanted = self._settings.wants_photos() and due.event.photos
-        photos = await attempt.photos() if wanted else ()
+        photos = await wanted_photos(self._settings, due, attempt)
         answer = await self._post(self._request(due, photos), attempt)
         if answer.status == _TOO_LARGE and photos:
             smaller = self._request(due, (), "sent once more without photos: the receiver found the event too large")

@@ -3,7 +3,7 @@
 connectors.md 2.3.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -50,15 +50,18 @@ def compare(
     accept_removals: bool = False,
 ) -> Compared:
     """`known`: every device of the system, tombstones too, by id."""
-    present = [_present(known.get(id_), record, now) for id_, record in found.records.items()]
-    excluded = [
-        _removed(one, now, "excluded_by_rule") for one in _alive(known.values()) if one.record.id in found.excluded
-    ]
-    absent = [one for one in _alive(known.values()) if one.record.id not in found.records.keys() | found.excluded]
+    unmoved = [] if found.complete else _unmoved(known, found.records)
+    kept = {one.record.id for one in unmoved}
+    present = [_present(known.get(id_), record, now) for id_, record in found.records.items() if id_ not in kept]
+    left_out = [one for one in _alive(known.values()) if one.record.id in found.excluded]
+    unwanted = [one for one in left_out if found.complete or one.record.type not in rules.include_types]
+    excluded = [_removed(one, now, "excluded_by_rule") for one in unwanted]
+    seen = found.records.keys() | found.excluded
+    absent = [one for one in _alive(known.values()) if one.record.id not in seen]
     missing = [replace(one, missing_count=one.missing_count + 1) for one in absent] if found.complete else []
     gone = [one.record.id for one in missing if one.missing_count >= rules.remove_after]
     guarded = _guarded(rules, known, found, gone, standing) and not accept_removals
-    removed = [] if guarded else gone
+    removed = frozenset(() if guarded else gone)
     after = _standing(standing, found, tuple(gone), guarded, now)
     written = [
         *(one for one in present if one != known.get(one.record.id)),
@@ -68,7 +71,7 @@ def compare(
     shown = [*_changes(known, present), *(_line("-", one, "excluded by rule or type") for one in excluded)]
     shown += [_missing_line(one, removed, rules.remove_after, guarded) for one in missing]
     if not found.complete:
-        shown += [_line("?", one, "not seen, but the reading was not complete") for one in absent]
+        shown += _doubtful(unmoved, [one for one in left_out if one.record.type in rules.include_types], absent)
     return Compared(
         state="held" if guarded else "succeeded" if found.complete else "partial",
         changed=written,
@@ -80,6 +83,18 @@ def compare(
     )
 
 
+def _unmoved(known: Mapping[str, KeptDevice], found: Mapping[str, DeviceRecord]) -> list[KeptDevice]:
+    """Devices that would go to another customer. What the rules look at, such as the location, may be just what was
+    not read: one customer's devices must not be told to another because of that.
+    """
+    pairs = ((known.get(id_), record) for id_, record in found.items())
+    return [
+        one
+        for one, record in pairs
+        if one and one.removal is None and one.record.customer_id not in ("", record.customer_id)
+    ]
+
+
 def _present(known: KeptDevice | None, record: DeviceRecord, now: datetime) -> KeptDevice:
     digest = content_hash(record)
     if known is None:
@@ -88,7 +103,8 @@ def _present(known: KeptDevice | None, record: DeviceRecord, now: datetime) -> K
     before = known.record.customer_id
     if before and before != record.customer_id and known.removal is None:
         left = (*left, Removal(record.id, before, now, "customer_changed"))
-    return replace(known, record=record, content_hash=digest, updated_at=now, missing_count=0, removal=None, left=left)
+    same = replace(known, record=record, content_hash=digest, missing_count=0, removal=None, left=left)
+    return known if same == known else replace(same, updated_at=now)
 
 
 def _removed(one: KeptDevice, now: datetime, reason: RemovalReason) -> KeptDevice:
@@ -154,7 +170,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _missing_line(one: KeptDevice, removed: Sequence[str], after: int, guarded: bool) -> Difference:
+def _missing_line(one: KeptDevice, removed: Collection[str], after: int, guarded: bool) -> Difference:
     if one.record.id in removed:
         return _line("-", one, "no longer in the system")
     if guarded and one.missing_count >= after:
@@ -164,6 +180,17 @@ def _missing_line(one: KeptDevice, removed: Sequence[str], after: int, guarded: 
 
 def _line(what: str, one: KeptDevice, detail: str) -> Difference:
     return Difference(what, one.record.id, one.record.name, detail)  # type: ignore[arg-type]
+
+
+def _doubtful(
+    unmoved: Sequence[KeptDevice], left_out: Sequence[KeptDevice], absent: Sequence[KeptDevice]
+) -> list[Difference]:
+    """What would happen to devices if the reading were believed."""
+    return [
+        *(_line("?", one, "would be another customer's, but the reading was not complete") for one in unmoved),
+        *(_line("?", one, "a rule leaves it out, but the reading was not complete") for one in left_out),
+        *(_line("?", one, "not seen, but the reading was not complete") for one in absent),
+    ]
 
 
 def _counts(found: Snapshot, shown: Sequence[Difference], absent: int) -> Counts:

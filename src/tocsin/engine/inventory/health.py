@@ -4,7 +4,6 @@ connectors.md 1.6, 1.7, 2.5, 2.6. Time is an argument everywhere.
 """
 
 import uuid
-from collections import deque
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -21,9 +20,10 @@ FLAPPING_WINDOW = timedelta(minutes=10)
 FLAPPING_ABOVE = 6
 FLAPPING_EVERY = timedelta(minutes=1)
 LONGEST_DETAIL = 200
+MOST_CHANGES = 50
 
 
-class Reported(Struct, frozen=True):
+class Reported(Struct, frozen=True, gc=False):
     """A state as it came in. `source_at`: by the source's own clock, if it said so; `known_at`: by ours, for a baseline
     when it was begun. The two clocks are never compared with each other.
     """
@@ -71,6 +71,10 @@ def event_id(system: str, device_id: str, status: str, at: datetime) -> str:
 class DeviceHealth:
     """What is known of one device, and what was told of it."""
 
+    __slots__ = (
+        "_changes", "_failures", "_last_told", "_newest", "_waits_until", "_wire", "device_id", "health", "told",
+    )  # fmt: skip
+
     def __init__(self, device_id: str, health: Health | None) -> None:
         self.device_id = device_id
         self.health = health
@@ -78,7 +82,7 @@ class DeviceHealth:
         self._wire = wire_status(health)
         self._newest: Reported | None = None
         self._failures = 0
-        self._changes: deque[datetime] = deque(maxlen=50)
+        self._changes: tuple[datetime, ...] = ()
         self._last_told: datetime | None = None
         self._waits_until: datetime | None = None
 
@@ -94,7 +98,7 @@ class DeviceHealth:
         if before is None:
             self.told, self._wire = new.health.state, wire_status(new.health)
         else:
-            self._changes.append(new.health.as_of)
+            self._changes = (*self._changes[-MOST_CHANGES:], new.health.as_of)
         hurry = new.health.state != "offline" or not hold
         self._waits_until = None if hurry else new.health.as_of + hold
         return True
@@ -152,8 +156,7 @@ class DeviceHealth:
         return self._failures < fail_threshold
 
     def _flaps(self, now: datetime) -> int:
-        while self._changes and now - self._changes[0] > FLAPPING_WINDOW:
-            self._changes.popleft()
+        self._changes = tuple([at for at in self._changes if now - at <= FLAPPING_WINDOW])
         return len(self._changes) if len(self._changes) > FLAPPING_ABOVE else 0
 
 

@@ -11,6 +11,10 @@ _MAC_SEPARATORS = str.maketrans("", "", ":-. ")
 _HEX12 = re.compile(r"[0-9A-F]{12}")
 _DUMMIES = frozenset({"000000000000", "FFFFFFFFFFFF"})
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}", re.ASCII)
+_ADDRESS = re.compile(r"(?:https?://)?(\d+\.\d+\.\d+\.\d+)(?::\d+)?/?", re.ASCII)
+"""What nearly every system writes. These and plain ASCII are read without a parser: there may be 100,000 of them."""
 _FRACTION = re.compile(r"\.(\d{1,9})")
 _TEXTUAL = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s*([Zz]|[+-]\d{2}:?\d{2})?")
 
@@ -25,6 +29,8 @@ def mac(text: str) -> str:
 
 def ip(text: str) -> str:
     """An IPv4 or IPv6 address as RFC 5952 writes it; empty when it is none, unspecified or this machine's own."""
+    if _IPV4.fullmatch(text):
+        return "" if text.startswith("127.") or text == "0.0.0.0" else text  # noqa: S104 - an address told, not bound
     try:
         found = ip_address(text.strip().strip("[]"))
     except ValueError:
@@ -34,6 +40,8 @@ def ip(text: str) -> str:
 
 def hostname(text: str) -> str:
     """RFC 1123, small letters, without the dot at its end; empty when it is none."""
+    if not text:
+        return ""
     name = text.strip().rstrip(".").lower()
     labels = name.split(".")
     if not name or len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
@@ -43,6 +51,9 @@ def hostname(text: str) -> str:
 
 def host_of(address: str) -> str:
     """The host of an IP, a name or a URL such as `http://10.31.4.22:443/`."""
+    plain = _ADDRESS.fullmatch(address)
+    if plain:
+        return plain[1]
     text = address.strip()
     if "://" not in text and (text.count(":") > 1 and not text.startswith("[")):
         return text  # a bare IPv6 address
@@ -61,6 +72,8 @@ def place_on_network(address: str, name: str = "") -> tuple[str, str]:
 
 def clean(text: str, limit: int) -> str:
     """Trimmed, composed, without control characters, cut at the limit (never within a character)."""
+    if text.isascii() and text.isprintable():
+        return text.strip()[:limit].rstrip()
     composed = unicodedata.normalize("NFC", text)
     kept = "".join(one for one in composed if unicodedata.category(one) not in ("Cc", "Cs"))
     return kept.strip()[:limit].rstrip()

@@ -21,6 +21,7 @@ LONGEST_ATTRIBUTE = 256
 LONGEST_SUBTYPE = 64
 MOST_NOTES = 20
 _ID = re.compile(r"[A-Za-z0-9._:@-]{1,200}")
+_NO_WORD = re.compile(r"[^a-z0-9]+")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -74,7 +75,7 @@ def snapshot(rules: SystemRules, found: Sequence[FoundDevice | Note], issued: Ma
         if customer is None or one.type not in rules.include_types:
             excluded.add(each)
         else:
-            records[each] = replace(_record(rules.name, each, one, dummies, issued), customer_id=customer)
+            records[each] = _record(rules.name, each, one, dummies, issued, customer)
     doubts = [clean(one.text, 400) for one in told if one.partial]
     doubts += [f"{each} came more than once: neither is taken, and nothing is removed" for each in sorted(twice)]
     notes = [clean(one.text, 400) for one in told if not one.partial]
@@ -85,9 +86,20 @@ def snapshot(rules: SystemRules, found: Sequence[FoundDevice | Note], issued: Ma
     return Snapshot(records, identities, frozenset(excluded), *bounded, len(devices), len(devices) - len(valid))
 
 
+def identity_of(system: str, id_: str, known: Mapping[str, Identity]) -> Identity | None:
+    """What the system itself calls a device; of one it never listed, by an id written as in `device_id`, such as
+    `og-main:intrusion_area:3`. None: not a device of this system.
+    """
+    if id_ in known:
+        return known[id_]
+    name, _, rest = id_.partition(":")
+    kind, _, key = rest.partition(":")
+    return (kind, key) if name == system and kind and key else None
+
+
 def content_hash(record: DeviceRecord) -> str:
     """Of all but `last_seen`. Health is told by itself, so that a device going offline is no change of inventory."""
-    return hashlib.sha256(_encode(replace(record, last_seen=None))).hexdigest()
+    return hashlib.sha256(_encode(replace(record, last_seen=None) if record.last_seen else record)).hexdigest()
 
 
 def _dummies(found: Sequence[FoundDevice], limit: int) -> frozenset[str]:
@@ -100,7 +112,12 @@ def _dummies(found: Sequence[FoundDevice], limit: int) -> frozenset[str]:
 
 
 def _record(
-    system: str, id_: str, found: FoundDevice, dummies: frozenset[str], issued: Mapping[Identity, str]
+    system: str,
+    id_: str,
+    found: FoundDevice,
+    dummies: frozenset[str],
+    issued: Mapping[Identity, str],
+    customer_id: str,
 ) -> DeviceRecord:
     address, why = _mac_of(found, dummies)
     name = clean(found.name, NAME_LIMIT)
@@ -114,7 +131,8 @@ def _record(
         system=system,
         kind=found.kind,
         native_key=found.native_key,
-        subtype=re.sub(r"[^a-z0-9]+", "_", clean(found.subtype, LONGEST_SUBTYPE).lower()).strip("_"),
+        customer_id=customer_id,
+        subtype=_NO_WORD.sub("_", clean(found.subtype, LONGEST_SUBTYPE).lower()).strip("_"),
         mac_address=address,
         ip=found_ip,
         hostname=found_name,
@@ -124,6 +142,7 @@ def _record(
         parent_id=(issued.get(found.parent) or device_id(system, found.parent)) if found.parent else "",
         channel=found.channel,
         attributes=_attributes(found.attributes, added),
+        orders=found.orders,
     )
 
 

@@ -3,17 +3,20 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tocsin.engine.apart import Apart, at_once
 from tocsin.engine.contracts import Clock, IntakeClosed, Randomness
 from tocsin.engine.inventory.cron import Cron, jittered
 from tocsin.engine.inventory.difference import compare
-from tocsin.engine.inventory.reading import snapshot
+from tocsin.engine.inventory.ending import ending
+from tocsin.engine.inventory.reading import Identity, snapshot
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.source import SourceWatch
 from tocsin.engine.systems import ProtocolFault, System, SystemFault, Unreachable
@@ -30,6 +33,7 @@ RPC_EVERY_S = 60.0
 AGAIN_S = 60.0
 """After a run of which nobody could be told, because the store could not write."""
 LOOK_EVERY_S = 1.0
+MOST_UNWRITTEN = 20
 
 
 class TooSoon(Exception):
@@ -55,7 +59,9 @@ class Wish(Struct, frozen=True):
 
 
 class RunParts(NamedTuple):
-    """`kept` is told of each run that was taken over, with all that is kept now. `mine`: this node owns the system."""
+    """`kept` is told of each run that was taken over, with all that is kept now. `mine`: this node owns the system;
+    `elsewhere`: another one does.
+    """
 
     store: Store
     clock: Clock
@@ -65,10 +71,12 @@ class RunParts(NamedTuple):
     kept: Callable[[Run, Sequence[KeptDevice]], Awaitable[None]]
     changed: Callable[[Run], None]
     mine: Callable[[], bool]
+    elsewhere: Callable[[], bool] = lambda: False
+    apart: Apart = at_once
 
 
 class SystemRuns:
-    """`load`, then `run` until cancelled."""
+    """`load`, then `run` until cancelled; `begin` when the system becomes this node's."""
 
     def __init__(self, system: System, rules: SystemRules, parts: RunParts, source: SourceWatch) -> None:
         self._system = system
@@ -77,6 +85,7 @@ class SystemRuns:
         self._source = source
         self._queue: deque[Run] = deque()
         self._under_way: Run | None = None
+        self._unwritten: deque[Run] = deque(maxlen=MOST_UNWRITTEN)
         self._seen = 0
         self._woken = asyncio.Event()
         self._due = 0.0
@@ -85,12 +94,17 @@ class SystemRuns:
         """Set as soon as something is known of the system's devices."""
 
     async def load(self) -> None:
-        """A run that an earlier process left unfinished has failed. Raises StoreUnavailable."""
-        for run in await self._parts.store.runs(self._rules.name, 10):
-            if not run.ended:
-                await self._end(run, "the gateway was stopped")
+        """Raises StoreUnavailable."""
         if await self._parts.store.standing(self._rules.name) is not None:
             self.known.set()
+
+    async def begin(self) -> None:
+        """A run that an earlier process or another node left unfinished has failed. Raises StoreUnavailable."""
+        await self.load()
+        own = {run.id for run in (*self._queue, *([self._under_way] if self._under_way else []))}
+        for run in await self._parts.store.runs(self._rules.name, 10):
+            if not run.ended and run.id not in own:
+                await self._end(run, "the gateway was stopped")
 
     async def run(self) -> None:
         while True:
@@ -100,6 +114,11 @@ class SystemRuns:
         """The run under way, with how many devices it has seen."""
         run = self._under_way
         return replace(run, counts=replace(run.counts, seen=self._seen)) if run else None
+
+    def next_at(self) -> datetime:
+        """When the schedule reads it again; a system in trouble may ask for patience."""
+        wait_s = max(self._due - self._parts.clock.monotonic(), self._source.wait_s(), 0.0)
+        return self._parts.clock.now() + timedelta(seconds=wait_s)
 
     async def request(self, wish: Wish) -> tuple[Run, bool]:
         """The run that does it, and whether it was under way or waiting already. Raises TooSoon, Elsewhere."""
@@ -112,8 +131,13 @@ class SystemRuns:
         if wish.trigger == "rpc":
             self._limit()
         run = self._new(wish)
-        await self._parts.store.put_run(run)
-        self._queue.append(run)
+        self._queue.append(run)  # at once: who asks while it is being written shall join it
+        try:
+            await self._parts.store.put_run(run)
+        except StoreUnavailable:
+            with contextlib.suppress(ValueError):
+                self._queue.remove(run)
+            raise
         self._woken.set()
         return run, False
 
@@ -130,15 +154,26 @@ class SystemRuns:
 
     async def _next(self) -> Run:
         """What is asked for goes first and at once; the schedule leaves a system in trouble alone for a while."""
+        await self._settle()
         while not self._queue:
             wait_s = max(self._due - self._parts.clock.monotonic(), self._source.wait_s())
             if wait_s <= 0 and self._parts.mine():
                 return self._new(Wish("schedule"))
             self._woken.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s if wait_s > 0 else LOOK_EVERY_S):
+                async with asyncio.timeout(LOOK_EVERY_S if self._unwritten or wait_s <= 0 else wait_s):
                     await self._woken.wait()
+            await self._settle()
         return self._queue.popleft()
+
+    async def _settle(self) -> None:
+        """The ends of runs that could not be written; one whose writing was in doubt may have its own already."""
+        with contextlib.suppress(StoreUnavailable):
+            while self._unwritten:
+                kept = await self._parts.store.run(self._unwritten[0].id)
+                if kept is None or not kept.ended:
+                    await self._put(self._unwritten[0])
+                self._unwritten.popleft()
 
     async def _perform(self, run: Run) -> None:
         began = self._parts.clock.monotonic()
@@ -149,9 +184,10 @@ class SystemRuns:
             ended = await self._ended(run)
         except StoreUnavailable as error:
             self._due = self._parts.clock.monotonic() + AGAIN_S
-            ended = replace(run, state="failed", finished_at=self._parts.clock.now(), error=str(error))
+            ended = self._failed(run, str(error))
+            self._unwritten.append(ended)
         except Exception as error:
-            await self._end(run, f"internal error: {type(error).__name__}: {error}")
+            self._unwritten.append(self._failed(run, f"internal error: {type(error).__name__}: {error}"))
             raise
         finally:
             self._under_way = None
@@ -162,7 +198,8 @@ class SystemRuns:
 
     async def _ended(self, run: Run) -> Run:
         found, fault = await self._read()
-        self._due = self._parts.clock.monotonic() + self._interval_s()
+        if not run.dry_run:
+            self._due = self._parts.clock.monotonic() + self._interval_s()
         if fault is not None:
             self._source.failed(fault)
             self._due = min(self._due, self._parts.clock.monotonic() + self._source.wait_s())
@@ -171,14 +208,16 @@ class SystemRuns:
             found.append(Note(f"the reading broke off: {fault}", partial=True))
         else:
             self._source.worked()
+        if self._parts.elsewhere():
+            return await self._end(run, "another node reads this system now")
         return await self._take_over(run, found)
 
     async def _read(self) -> tuple[list[FoundDevice | Note], SystemFault | None]:
         """All that the system told, and why it told no more."""
         found: list[FoundDevice | Note] = []
         try:
-            async with asyncio.timeout(RUN_LIMIT_S):
-                async for one in self._system.devices():
+            async with asyncio.timeout(RUN_LIMIT_S), ending(self._system.devices()) as devices:
+                async for one in devices:
                     found.append(one)
                     self._seen += isinstance(one, FoundDevice)
                     if self._seen > MOST_DEVICES:
@@ -191,35 +230,17 @@ class SystemRuns:
 
     async def _take_over(self, run: Run, found: Sequence[FoundDevice | Note]) -> Run:
         name, store, now = self._rules.name, self._parts.store, self._parts.clock.now()
-        kept = {one.record.id: one for one in await store.inventory(name)}
-        issued = await store.identities(name)
-        read = snapshot(self._rules, found, issued)
+        kept, issued = await store.inventory(name), await store.identities(name)
         standing = await store.standing(name) or SystemStanding(name)
-        result = compare(self._rules, kept, read, standing, now, run.accept_removals)
-        ended = replace(
-            run,
-            state=result.state,
-            finished_at=now,
-            counts=result.counts,
-            notes=tuple(result.notes),
-            differences=tuple(result.differences),
-        )
+        change = await self._parts.apart(lambda: _change(self._rules, run, found, kept, issued, standing, now))
         if run.dry_run:
-            await self._put(ended)
-            return ended
-        change = InventoryChange(
-            name,
-            replace(result.standing, last_run=run.id),
-            ended,
-            result.changed,
-            result.forgotten,
-            {identity: id_ for identity, id_ in read.identities.items() if identity not in issued},
-        )
+            await self._put(change.run)
+            return change.run
         await store.keep_inventory(change)
         self._under_way = None  # it has ended for whoever asks from now on: what they changed it has not seen
         self.known.set()
-        await self._tell(ended)
-        return ended
+        await self._tell(change.run)
+        return change.run
 
     async def _tell(self, run: Run) -> None:
         """Whoever cannot be told now is told by the next run, which comes soon."""
@@ -229,11 +250,14 @@ class SystemRuns:
             self._due = self._parts.clock.monotonic() + AGAIN_S
 
     async def _end(self, run: Run, why: str, error_class: str = "") -> Run:
-        ended = replace(
-            run, state="failed", finished_at=self._parts.clock.now(), error=why[:1000], error_class=error_class
-        )
-        await self._put(replace(ended, counts=Counts(seen=self._seen)))
+        ended = self._failed(run, why, error_class)
+        await self._put(ended)
         return ended
+
+    def _failed(self, run: Run, why: str, error_class: str = "") -> Run:
+        counts = Counts(seen=self._seen)
+        now, error = self._parts.clock.now(), why[:1000]
+        return replace(run, state="failed", finished_at=now, counts=counts, error=error, error_class=error_class)
 
     async def _put(self, run: Run) -> None:
         await self._parts.store.put_run(run)
@@ -245,3 +269,33 @@ class SystemRuns:
             return jittered(schedule.every_s, self._parts.randomness.random())
         now = self._parts.clock.now()
         return (Cron.parse(schedule.cron).after(now, ZoneInfo(schedule.time_zone)) - now).total_seconds()
+
+
+def _change(
+    rules: SystemRules,
+    run: Run,
+    found: Sequence[FoundDevice | Note],
+    kept: Sequence[KeptDevice],
+    issued: Mapping[Identity, str],
+    standing: SystemStanding,
+    now: datetime,
+) -> InventoryChange:
+    """What the run leaves behind. Pure, and long where there are many devices."""
+    read = snapshot(rules, found, issued)
+    result = compare(rules, {one.record.id: one for one in kept}, read, standing, now, run.accept_removals)
+    ended = replace(
+        run,
+        state=result.state,
+        finished_at=now,
+        counts=result.counts,
+        notes=tuple(result.notes),
+        differences=tuple(result.differences),
+    )
+    return InventoryChange(
+        rules.name,
+        replace(result.standing, last_run=run.id),
+        ended,
+        result.changed,
+        result.forgotten,
+        {identity: id_ for identity, id_ in read.identities.items() if identity not in issued},
+    )

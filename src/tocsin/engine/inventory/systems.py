@@ -1,7 +1,6 @@
 """All systems of a gateway: their runs, the watch of their states, and what is told of both."""
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -10,13 +9,18 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin.engine.contracts import Clock, Intake, IntakeClosed, Randomness, Submission
+from tocsin.engine.apart import Apart, at_once
+from tocsin.engine.commands import Commands
+from tocsin.engine.contracts import Clock, Intake, Randomness, Submission
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.hub import Change, Hub
 from tocsin.engine.inventory.book import InventoryBook
+from tocsin.engine.inventory.carrying import Carrying, CarryParts
+from tocsin.engine.inventory.reading import identity_of
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.runs import Elsewhere, RunParts, SystemRuns, TooSoon, Wish
 from tocsin.engine.inventory.source import SourceState, SourceWatch
+from tocsin.engine.inventory.source_telling import SourceTelling, TellingParts
 from tocsin.engine.inventory.telling import customers_of
 from tocsin.engine.inventory.watch import HealthWatch, WatchParts
 from tocsin.engine.lease import LeaseKeeper
@@ -28,6 +32,12 @@ from tocsin.store.contract import Store, StoreUnavailable
 from tocsin.telemetry.record import Recorder
 
 EVENT_RUNS_EVERY_S = 300.0
+LOOK_EVERY_S = 1.0
+END_LIMIT_S = 10.0
+AT_A_STRETCH = 500
+"""Devices that are entered in one transaction, so that an alarm's turn comes in between."""
+LOOKED_BACK = 10
+"""So many runs, for the last that was no dry run."""
 Work = tuple[str, str, Callable[[], Awaitable[None]]]
 __all__ = ["Elsewhere", "SystemStatus", "Systems", "SystemsParts", "TooSoon", "Wish"]
 
@@ -46,10 +56,14 @@ class SystemsParts(NamedTuple):
     book: InventoryBook
     node: str
     lease_ttl_s: float
+    commands: Commands
+    apart: Apart = at_once
 
 
 class SystemStatus(Struct, frozen=True):
-    """One system as people see it. `devices` counts by status, unmapped ones among them."""
+    """One system as people see it. `devices` counts by status, unmapped ones among them. `last_sync`: the last run that
+    ended and was no dry run; `next_sync`: None while another node reads it.
+    """
 
     name: str
     type: str
@@ -63,6 +77,8 @@ class SystemStatus(Struct, frozen=True):
     held: int
     running: Run | None
     last_run: Run | None
+    last_sync: Run | None = None
+    next_sync: datetime | None = None
 
 
 class Systems:
@@ -102,6 +118,19 @@ class Systems:
                 return current
         return await self._parts.store.run(run_id)
 
+    async def runs(self, name: str, limit: int) -> list[Run]:
+        """The last ones, newest first; the one under way with how far it is."""
+        current = self._members[name].runs.current()
+        found = await self._parts.store.runs(name, limit)
+        return [current if current and one.id == current.id else one for one in found]
+
+    async def status(self, name: str) -> SystemStatus:
+        return await self._members[name].status()
+
+    def sources(self) -> list[tuple[str, str, SourceState]]:
+        """Name, type and state of each, from memory."""
+        return [(name, member.rules.type, member.source.state) for name, member in self._members.items()]
+
     async def statuses(self) -> list[SystemStatus]:
         return [await member.status() for member in self._members.values()]
 
@@ -115,23 +144,40 @@ class _Member:
         self._parts = parts
         name = rules.name
         self._keeper = LeaseKeeper(
-            parts.store, parts.clock, f"system/{name}", parts.node, parts.lease_ttl_s, lambda: None
+            parts.store, parts.clock, f"system/{name}", parts.node, parts.lease_ttl_s, self._taken
         )
+        self._epoch: int | None = None
+        self._begun, self._new_here = asyncio.Event(), asyncio.Event()
+        self._begun.set()
         self.source = SourceWatch(name, parts.clock, parts.record, self._source_changed)
         shared = (parts.store, parts.clock)
         self.runs = SystemRuns(
             system,
             rules,
-            RunParts(*shared, parts.randomness, parts.record, parts.new_id, self._kept, self._changed, self._mine),
+            RunParts(
+                *shared,
+                parts.randomness,
+                parts.record,
+                parts.new_id,
+                self._kept,
+                self._changed,
+                self.owned,
+                self._elsewhere,
+                parts.apart,
+            ),
             self.source,
         )
         accept = parts.intake.accept_many
+        self._telling = SourceTelling(rules, self.source, TellingParts(*shared, accept))
         self.watch = HealthWatch(
             system,
             rules,
-            WatchParts(*shared, parts.record, accept, self._unknown, self._tell_again, self._mine),
+            WatchParts(*shared, parts.record, accept, self._unknown, self._tell_again, self.owned, self._elsewhere),
             self.source,
         )
+        told = (parts.commands, *shared, parts.record, self._identity_of, self.owned)
+        self._carrying = Carrying(system, CarryParts(*told))
+        self._identities: Mapping[str, tuple[str, str]] = {}
         self._last_event_run = -EVENT_RUNS_EVERY_S
         parts.book.watch(rules, self.watch)
 
@@ -143,10 +189,12 @@ class _Member:
         name = self.rules.name
         watched = self.rules.health.mode != "off" and self._system.capabilities & {"events", "baseline"}
         return [
-            (f"{name} lease", "system", self._keeper.run),
+            (f"{name} lease", "system", self._own),
             (f"{name} inventory", "system", self.runs.run),
+            (f"{name} state", "system", self._telling.run),
             *([(f"{name} health", "system", self._watch)] if watched else []),
             *([(f"{name} alarms", "system", self._alarms)] if self._heeds_alarms() else []),
+            *([(f"{name} orders", "system", self._carrying.run)] if self._takes_orders() else []),
         ]
 
     async def aclose(self) -> None:
@@ -157,12 +205,12 @@ class _Member:
         name, store = self.rules.name, self._parts.store
         kept = [one for one in await self._parts.book.of_system(name) if one.removal is None]
         standing = await store.standing(name)
-        runs = await store.runs(name, 1)
+        runs = await store.runs(name, LOOKED_BACK)
         return SystemStatus(
             name=name,
             type=self.rules.type,
             source=self.source.state,
-            owned=self._mine(),
+            owned=self.owned(),
             devices=Counter(one.health.state if one.health else "unknown" for one in kept),
             unmapped=sum(not one.record.customer_id for one in kept),
             last_complete_sync=standing.last_complete_sync if standing else None,
@@ -171,29 +219,88 @@ class _Member:
             held=len(standing.held) if standing else 0,
             running=self.runs.current(),
             last_run=runs[0] if runs else None,
+            last_sync=next((run for run in runs if run.ended and not run.dry_run), None),
+            next_sync=self.runs.next_at() if self.owned() else None,
         )
 
-    def _mine(self) -> bool:
-        return self._keeper.lease is not None
+    def owned(self) -> bool:
+        """Whether this node has the system, and knows what was left of it."""
+        return self._keeper.lease is not None and self._begun.is_set()
+
+    def _elsewhere(self) -> bool:
+        return self._keeper.elsewhere
+
+    def _taken(self) -> None:
+        """The lease is had anew. If nobody else had it since, everything is known."""
+        epoch = self._keeper.newest.epoch if self._keeper.newest else 0
+        if self._epoch is None or epoch > self._epoch + 1:
+            self._begun.clear()
+            self._new_here.set()
+        self._epoch = epoch
+
+    async def _own(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keeper.run())
+            group.create_task(self._begin())
+
+    async def _begin(self) -> None:
+        """What others have told of the system, and what they left unfinished, is read before anything is done."""
+        store, name = self._parts.store, self.rules.name
+        while True:
+            await self._new_here.wait()
+            try:
+                await self.runs.begin()
+                kept, ids = await store.inventory(name), await store.identities(name)
+            except StoreUnavailable:
+                await asyncio.sleep(LOOK_EVERY_S)
+                continue
+            self._new_here.clear()
+            self._identities = {id_: identity for identity, id_ in ids.items()}
+            self.watch.begin(kept, ids)
+            self._begun.set()
 
     def _heeds_alarms(self) -> bool:
         return bool(self.rules.alarms) and "alarms" in self._system.capabilities
+
+    def _takes_orders(self) -> bool:
+        return "commands" in self._system.capabilities
+
+    def _identity_of(self, device_id: str) -> tuple[str, str] | None:
+        return identity_of(self.rules.name, device_id, self._identities)
 
     async def _watch(self) -> None:
         await self.runs.known.wait()
         await self.watch.run()
 
     async def _alarms(self) -> None:
+        """By one node. What it has heard is not given up because the store is away: only when another node listens."""
         await self.runs.known.wait()
-        await self._system.alarms(self._parts.intake)
+        while True:
+            while not self.owned():
+                await asyncio.sleep(LOOK_EVERY_S)
+            hearing = asyncio.create_task(self._system.alarms(self._parts.intake))
+            try:
+                while not self._elsewhere():
+                    await asyncio.wait([hearing], timeout=LOOK_EVERY_S)
+                    if hearing.done():
+                        return await hearing
+            finally:
+                hearing.cancel()
+                await asyncio.wait([hearing], timeout=END_LIMIT_S)
 
-    async def _unknown(self) -> None:
-        """States of devices that are not listed: the inventory has changed. One run at most every five minutes."""
+    async def _unknown(self) -> bool:
+        """States of devices that are not listed: the inventory has changed. One run at most every five minutes; whether
+        it was asked for.
+        """
         now = self._parts.clock.monotonic()
-        if now - self._last_event_run >= EVENT_RUNS_EVERY_S:
-            self._last_event_run = now
-            with contextlib.suppress(Elsewhere, StoreUnavailable):
-                await self.runs.request(Wish("event", fresh=True, why="a state of a device that is not listed"))
+        if now - self._last_event_run < EVENT_RUNS_EVERY_S:
+            return False
+        try:
+            await self.runs.request(Wish("event", fresh=True, why="a state of a device that is not listed"))
+        except (Elsewhere, StoreUnavailable):
+            return False
+        self._last_event_run = now
+        return True
 
     async def _kept(self, run: Run, kept: Sequence[KeptDevice]) -> None:
         await self._take_over(kept)
@@ -201,14 +308,15 @@ class _Member:
         await self._tell(run.id, kept)
 
     async def _take_over(self, kept: Sequence[KeptDevice]) -> None:
-        self.watch.take_over(kept, await self._parts.store.identities(self.rules.name))
+        ids = await self._parts.store.identities(self.rules.name)
+        self._identities = {id_: identity for identity, id_ in ids.items()}
+        self.watch.take_over(kept, ids)
 
     async def _tell_again(self) -> None:
-        """Who cannot be told now is told by the next run."""
-        with contextlib.suppress(IntakeClosed, StoreUnavailable):
-            standing = await self._parts.store.standing(self.rules.name)
-            if standing is not None:
-                await self._tell(standing.last_run, await self._parts.store.inventory(self.rules.name))
+        """Raises IntakeClosed, StoreUnavailable."""
+        standing = await self._parts.store.standing(self.rules.name)
+        if standing is not None:
+            await self._tell(standing.last_run, await self._parts.store.inventory(self.rules.name))
 
     async def _tell(self, run_id: str, kept: Sequence[KeptDevice]) -> None:
         """Every customer's inventory is owed to the clouds, whole; those who lost devices come first."""
@@ -219,7 +327,7 @@ class _Member:
                     "", "info", now, now, name, text=f"inventory of {name}", notice=InventoryNotice(name, one, run_id)
                 )
             )
-            for one in customers_of(kept)
+            for one in await self._parts.apart(lambda: customers_of(kept))
             if one
         ]
         if told:
@@ -227,25 +335,30 @@ class _Member:
 
     async def _enter_devices(self, kept: Sequence[KeptDevice]) -> None:
         """So that alarms and health events find name and place; what people wrote about a device stays."""
-        book = self._parts.devices
-        now = self._parts.clock.now()
-        wanted = [found for one in kept if (found := self._entry(one))]
-        await book.keep([], [one for one in wanted if book.get(one.id) != one], now)
+        book, now = self._parts.devices, self._parts.clock.now()
+        news = await self._parts.apart(lambda: [one for one in kept if self._entry(one)])
+        for place in range(0, len(news), AT_A_STRETCH):
+            stretch = news[place : place + AT_A_STRETCH]  # looked at again: somebody may have written meanwhile
+            await book.keep([], [found for one in stretch if (found := self._entry(one))], now)
         for one in kept:
-            known = book.get(one.record.id)
-            if one.removal is not None and known is not None and known.origin == self.rules.name:
-                await book.delete(one.record.id)
+            known = book.get(one.record.id) if one.removal is not None else None
+            if known is not None and known.origin == self.rules.name:
+                await book.delete(known.id)
 
     def _entry(self, one: KeptDevice) -> Device | None:
+        """What is to be entered; None where it stands there already, or is somebody else's."""
         known = self._parts.devices.get(one.record.id)
         if one.removal is not None or (known is not None and known.origin != self.rules.name):
             return None
         before = known or Device(one.record.id, origin=self.rules.name)
+        orders = one.record.orders if self._takes_orders() else ()
         facts = {"name": one.record.name, "type": one.record.type, "customer_id": one.record.customer_id}
-        return replace(before, area=before.area or self.rules.area, **facts)
+        entered = replace(before, area=before.area or self.rules.area, orders=orders, **facts)
+        return entered if entered != known else None
 
     def _changed(self, run: Run) -> None:
         self._parts.hub.publish(Change("run", run.id, {"system": run.system, "state": run.state}))
 
     def _source_changed(self, state: SourceState) -> None:
         self._parts.hub.publish(Change("system", self.rules.name, {"status": state.status, "error": state.error}))
+        self._telling.changed()

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tocsin.engine.inventory.normal import instant_text
 from tocsin.model.canonical import DeviceRecord, Health, KeptDevice, Removal, Run
-from tocsin.model.event import Event, HealthNotice
+from tocsin.model.event import Event, HealthNotice, SourceNotice
 from tocsin.model.inventory import HealthState
 
 Profile = Literal["brief", "extended"]
@@ -86,6 +86,32 @@ def health_body(event: Event, profile: Profile, customer_in_events: bool = True)
     return _encode(body)
 
 
+def source_body(event: Event) -> bytes:
+    """The JSON document of how a system itself is (connectors.md 1.10). Raises ValueError for any other event."""
+    notice = event.notice
+    if not isinstance(notice, SourceNotice):
+        raise ValueError(f"event {event.id} says nothing of a system")
+    return _encode(
+        {
+            "system_id": notice.system,
+            "customer_id": notice.customer_id,
+            "source_status": notice.status,
+            "since": instant_text(notice.since),
+            **_given(
+                last_complete_sync=_text(notice.last_complete_sync),
+                last_event_at=_text(notice.last_event),
+                error=notice.error,
+            ),
+            "devices_affected": notice.devices,
+        }
+    )
+
+
+def events_body(bodies: Sequence[bytes]) -> bytes:
+    """Several health events in one document (connectors.md 1.7)."""
+    return b'{"events":[' + b",".join(bodies) + b"]}"
+
+
 def brief_device(one: KeptDevice) -> dict[str, Any]:
     """Key names of the brief; what is not known is left out."""
     record = one.record
@@ -107,14 +133,17 @@ def wire_status(health: Health | None) -> str:
 
 def aged(one: KeptDevice, now: datetime, stale_s: float, confirmed: datetime | None) -> KeptDevice:
     """The device with a state nobody has confirmed for too long as unknown. `confirmed`: when its system last was."""
-    health = one.health
-    if health is None or health.state in ("unknown", "disabled"):
-        return one
+    health = None if one.health is None else aged_health(one.health, now, stale_s, confirmed)
+    return one if health is one.health else msgspec.structs.replace(one, health=health)
+
+
+def aged_health(health: Health, now: datetime, stale_s: float, confirmed: datetime | None) -> Health:
+    if health.state in ("unknown", "disabled"):
+        return health
     newest = max(health.as_of, confirmed) if confirmed else health.as_of
     if now - newest <= timedelta(seconds=stale_s):
-        return one
-    unknown = Health("unknown", health.as_of, health.basis, health.since, "source_unreachable")
-    return msgspec.structs.replace(one, health=unknown)
+        return health
+    return Health("unknown", health.as_of, health.basis, health.since, "source_unreachable")
 
 
 def _extended_device(inventory: Inventory, one: KeptDevice) -> dict[str, Any]:

@@ -4,20 +4,22 @@ What changed is told first and kept afterwards: after a crash between the two it
 """
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from tocsin.engine.contracts import Clock, IntakeClosed, Submission, Taken
-from tocsin.engine.inventory.health import DeviceHealth, Reported, Transition, event_id, reported
+from tocsin.engine.inventory.ending import ending
+from tocsin.engine.inventory.health import DeviceHealth, Reported, Transition, reported
+from tocsin.engine.inventory.health_event import submission
 from tocsin.engine.inventory.reading import Identity
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.source import SourceWatch
 from tocsin.engine.systems import System, SystemFault, Unreachable
 from tocsin.model.canonical import DeviceRecord, Health, KeptDevice
-from tocsin.model.event import Event, HealthNotice
-from tocsin.model.inventory import FoundState, HealthState, Marker
-from tocsin.model.kinds import Kind
+from tocsin.model.inventory import FoundState, Marker
 from tocsin.store.contract import Store, StoreUnavailable
 from tocsin.telemetry.occurrences import HealthDropped, StatesCorrected
 from tocsin.telemetry.record import Recorder
@@ -28,30 +30,33 @@ MOST_WAITING = 10_000
 AT_A_STRETCH = 500
 LOOK_EVERY_S = 1.0
 BASELINE_LIMIT_S = 600.0
+PER_DEVICE_S = 0.25
+"""Besides: some systems are asked device by device, and one round of polling may be under way before."""
+END_LIMIT_S = 10.0
+FIRST_EVERY_S = 60.0
+CONFIRMED_EVERY_S = 10.0
+"""Between two looks at which confirmations are to be written."""
 KEEP_EVERY = timedelta(minutes=5)
 """How old a confirmation may be on disk."""
 LEAST_FLEET = 3
-"""So many devices that all fall silent at once say more about the way there than about themselves."""
-KINDS: Mapping[HealthState, Kind] = {
-    "online": "connection_restored",
-    "offline": "connection_lost",
-    "degraded": "trouble",
-}
+"""So many boxes that all fall silent at once say more about the way there than about themselves."""
 Came = tuple[datetime, FoundState | Marker]
 
 
 class WatchParts(NamedTuple):
-    """`accept` is the intake. `unknown` is told of states of devices nobody has listed; `first_known` when the first
-    states of devices are known, which go out with the inventory.
+    """`accept` is the intake. `unknown` asks for a run because of states of devices nobody has listed: whether there
+    will be one. `first_known` tells the inventory again, with which first states go; raises IntakeClosed,
+    StoreUnavailable. `mine`: this node owns the system; `elsewhere`: another one does.
     """
 
     store: Store
     clock: Clock
     record: Recorder
     accept: Callable[[Sequence[Submission]], Awaitable[Sequence[Taken]]]
-    unknown: Callable[[], Awaitable[None]]
+    unknown: Callable[[], Awaitable[bool]]
     first_known: Callable[[], Awaitable[None]]
     mine: Callable[[], bool]
+    elsewhere: Callable[[], bool]
 
 
 class HealthWatch:
@@ -66,16 +71,29 @@ class HealthWatch:
         self._records: dict[str, DeviceRecord] = {}
         self._ids: Mapping[Identity, str] = {}
         self._parked: dict[Identity, Reported] = {}
+        self._strange = False
+        """There is a state of a device nobody has listed, for which no run was asked yet."""
         self._waiting: set[str] = set()
+        self._unkept: set[str] = set()
+        """A state that is not on disk yet; among `_touched` are those that were only confirmed."""
         self._touched: set[str] = set()
         self._kept_at: dict[str, datetime] = {}
+        self._kept_looked = -math.inf
+        self._first = False
+        """There are first states that no inventory was told with."""
+        self._first_told = -math.inf
+        self._unread: deque[Came | SystemFault] = deque()
+        self._owed = True
+        """Something may have been missed: what the next marker says, a baseline is read first."""
         self._live = False
         self.confirmed: datetime | None = None
         """When the system was last known to tell every change; None while it is not."""
         self.corrections = 0
 
     def take_over(self, kept: Sequence[KeptDevice], ids: Mapping[Identity, str]) -> None:
-        """What a run has left; states of devices that were not listed before find them now."""
+        """What a run has left; states of devices that were not listed before find them now, and go with its
+        inventory.
+        """
         self._ids = ids
         self._records = {one.record.id: one.record for one in kept if one.removal is None}
         known = self._devices
@@ -84,10 +102,27 @@ class HealthWatch:
             for one in kept
             if one.removal is None
         }
+        self._unkept &= self._devices.keys()
+        self._touched &= self._devices.keys()
+        self._kept_at = {id_: at for id_, at in self._kept_at.items() if id_ in self._devices}
+        first = self._first
         for identity, state in list(self._parked.items()):
             if identity in ids:
                 del self._parked[identity]
                 self._take(ids[identity], state)
+        self._first = first
+
+    def begin(self, kept: Sequence[KeptDevice], ids: Mapping[Identity, str]) -> None:
+        """The system becomes this node's: what is kept was told, whatever this node knew before."""
+        self._devices = {}
+        for left in (self._parked, self._waiting, self._unkept, self._touched):
+            left.clear()
+        self._strange = self._first = False
+        self.take_over(kept, ids)
+
+    def owned(self) -> bool:
+        """Whether it is this node that knows the states."""
+        return not self._parts.elsewhere()
 
     def healths(self) -> Mapping[str, Health]:
         """As of now, by device."""
@@ -100,12 +135,13 @@ class HealthWatch:
         """Until cancelled; a system in trouble is left alone for a while."""
         while True:
             while self._source.wait_s() or not self._parts.mine():
-                await asyncio.sleep(max(min(self._source.wait_s(), 60.0), LOOK_EVERY_S))
+                await self._pass(max(min(self._source.wait_s(), 60.0), LOOK_EVERY_S))
             try:
                 await (self._listen() if self._told() else self._poll())
             except SystemFault as fault:
-                self._blind()
                 self._source.failed(fault)
+            finally:
+                self._blind()
 
     def _told(self) -> bool:
         """A system that tells nothing by itself is asked, whatever the settings say."""
@@ -114,7 +150,7 @@ class HealthWatch:
     # Asked regularly
 
     async def _poll(self) -> None:
-        while True:
+        while not self._parts.elsewhere():
             await self._baseline()
             await self._flush()
             await self._pass(self._rules.health.every_s)
@@ -123,27 +159,34 @@ class HealthWatch:
         """Meanwhile, what was held back becomes due."""
         ends = self._parts.clock.monotonic() + seconds
         while (left := ends - self._parts.clock.monotonic()) > 0:
-            await asyncio.sleep(min(left, LOOK_EVERY_S) if self._waiting else left)
+            pending = self._waiting or self._unkept or self._first or self._strange
+            await asyncio.sleep(min(left, LOOK_EVERY_S) if pending else left)
+            self._drop_parked()
             await self._flush()
 
     # Told by the system
 
     async def _listen(self) -> None:
         came: asyncio.Queue[Came | SystemFault] = asyncio.Queue(MOST_WAITING)
+        self._owed = True
         reader = asyncio.create_task(self._hear(self._system.states(), came))
         try:
             await self._handle(came)
+        except SystemFault:
+            self._take_rest(came)
+            raise
         finally:
             reader.cancel()
-            await asyncio.wait([reader])
+            await asyncio.wait([reader], timeout=END_LIMIT_S)
 
     async def _hear(
         self, states: AsyncIterator[FoundState | Marker], came: "asyncio.Queue[Came | SystemFault]"
     ) -> None:
         """Stamps what comes with its moment, also while a baseline is being read."""
         try:
-            async for one in states:
-                await came.put((self._parts.clock.now(), one))
+            async with ending(states):
+                async for one in states:
+                    await came.put((self._parts.clock.now(), one))
             await came.put(Unreachable("it ended the stream of states"))
         except SystemFault as fault:
             await came.put(fault)
@@ -152,8 +195,10 @@ class HealthWatch:
 
     async def _handle(self, came: "asyncio.Queue[Came | SystemFault]") -> None:
         reconcile_at = self._parts.clock.monotonic() + self._rules.health.reconcile_s
-        while True:
-            for one in await _some(came):
+        while not self._parts.elsewhere():
+            self._unread = await _some(came)
+            while self._unread:
+                one = self._unread.popleft()
                 if isinstance(one, SystemFault):
                     raise one
                 if await self._heard(*one):
@@ -168,17 +213,29 @@ class HealthWatch:
         """Whether a baseline was read."""
         if isinstance(one, FoundState):
             self._source.last_event = received
-            await self._found(one, reported(one, received))
+            self._found(one, reported(one, received))
             return False
         if one == "blind":
             self._blind()
             self._source.failed(Unreachable("its stream of states is interrupted"))
             return False
-        if one == "new_session":
+        owed = self._owed or one == "new_session"
+        if owed:
+            self._owed = True
             await self._baseline()
+            self._owed = False
         self._live = True
         self._source.worked()
-        return one == "new_session"
+        return owed
+
+    def _take_rest(self, came: "asyncio.Queue[Came | SystemFault]") -> None:
+        """What was told before a fault counts: the system will not tell it again."""
+        while not came.empty():
+            self._unread.append(came.get_nowait())
+        for one in self._unread:
+            if isinstance(one, tuple) and isinstance(one[1], FoundState):
+                self._found(one[1], reported(one[1], one[0]))
+        self._unread.clear()
 
     def _blind(self) -> None:
         """Nothing is known of anything from now on, and nothing is told: blind is not offline."""
@@ -195,38 +252,52 @@ class HealthWatch:
             self._parts.record(StatesCorrected(self._rules.name, changed))
 
     async def _baseline(self) -> int:
-        """How many states changed. Raises SystemFault."""
+        """How many states changed that were known before. Raises SystemFault."""
         began = self._parts.clock.now()
         found = await self._states_now()
-        if _all_silent(found) and any(one.health and one.health.state == "online" for one in self._devices.values()):
+        if self._all_silent(found) and any(
+            one.health and one.health.state == "online" for one in self._devices.values()
+        ):
             raise Unreachable(f"none of its {len(found)} devices answers: the way there is looked at first")
-        before = sum(one.health is not None for one in self._devices.values())
         changed = 0
-        for one in found:
-            changed += await self._found(one, reported(one, self._parts.clock.now(), began))
+        for n, one in enumerate(found, 1):
+            changed += self._found(one, reported(one, self._parts.clock.now(), began))
+            if n % AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
         self._source.worked()
-        newly = sum(one.health is not None for one in self._devices.values()) - before
-        if newly:
-            await self._flush()
-            await self._parts.first_known()
-        return changed - newly
+        return changed
 
     async def _states_now(self) -> list[FoundState]:
+        limit_s = BASELINE_LIMIT_S + self._rules.health.every_s + PER_DEVICE_S * len(self._devices)
         try:
-            async with asyncio.timeout(BASELINE_LIMIT_S):
-                return [one async for one in self._system.baseline()]
+            async with asyncio.timeout(limit_s), ending(self._system.baseline()) as states:
+                return [one async for one in states]
         except TimeoutError:
-            raise Unreachable(f"its states were not told within {BASELINE_LIMIT_S / 60:.0f} minutes") from None
+            raise Unreachable(f"its states were not told within {limit_s / 60:.0f} minutes") from None
 
-    async def _found(self, found: FoundState, state: Reported) -> bool:
+    def _all_silent(self, found: Sequence[FoundState]) -> bool:
+        """Whether a whole fleet does not answer all at once. Many lenses of one box are one that does not."""
+        if "blindness" in self._system.capabilities:
+            return False
+        silent = all(one.basis == "poll" and one.state == "offline" for one in found)
+        return silent and len({self._box((one.kind, one.native_key)) for one in found}) >= LEAST_FLEET
+
+    def _box(self, identity: Identity) -> str | Identity:
+        id_ = self._ids.get(identity)
+        record = self._records.get(id_) if id_ else None
+        return (record.parent_id or record.id) if record else (id_ or identity)
+
+    def _found(self, found: FoundState, state: Reported) -> bool:
+        """Whether a state changed that was known before."""
         identity = (found.kind, found.native_key)
         if identity in self._ids:
             return self._take(self._ids[identity], state)
-        if len(self._parked) >= MOST_PARKED:
+        before = self._parked.get(identity)
+        if before is None and len(self._parked) >= MOST_PARKED:
             self._parts.record(HealthDropped(self._rules.name, "too many of unknown devices"))
             return False
+        self._strange |= before is None or before.health.state != state.health.state
         self._parked[identity] = state
-        await self._parts.unknown()
         return False
 
     def _take(self, device_id: str, state: Reported) -> bool:
@@ -234,12 +305,13 @@ class HealthWatch:
         one = self._devices.get(device_id)
         if one is None:
             return False
-        rules = self._rules.health
+        rules, first = self._rules.health, one.health is None
         changed = one.take(state, timedelta(seconds=rules.hold_s), rules.fail_threshold)
-        self._touched.add(device_id)
+        (self._unkept if changed else self._touched).add(device_id)
+        self._first |= first and changed
         if one.waiting:
             self._waiting.add(device_id)
-        return changed
+        return changed and not first
 
     def _drop_parked(self) -> None:
         now = self._parts.clock.now()
@@ -251,67 +323,75 @@ class HealthWatch:
 
     async def _flush(self) -> None:
         """Tell what is due, then keep what is known. Whatever cannot be written now is tried again."""
+        if not self._parts.mine():
+            return
         now = self._parts.clock.now()
-        due = [found for id_ in sorted(self._waiting) if (found := self._due(id_, now))][:AT_A_STRETCH]
         try:
-            told = [one for one in due if self._records[one.device_id].customer_id]
-            if told:
-                await self._parts.accept([self._submission(one, now) for one in told])
-            for one in due:
-                if one.device_id in self._devices:  # a run may have removed it meanwhile
-                    self._devices[one.device_id].done(one, now)
-            self._waiting = {id_ for id_ in self._waiting if id_ in self._devices and self._devices[id_].waiting}
-            await self._keep({one.device_id for one in due}, now)
+            await self._tell(now)
+            await self._keep(now)
+            await self._tell_first()
+            if self._strange and await self._parts.unknown():
+                self._strange = False
         except (IntakeClosed, StoreUnavailable):
             return
+
+    async def _tell(self, now: datetime) -> None:
+        due = [found for id_ in sorted(self._waiting) if (found := self._due(id_, now))][:AT_A_STRETCH]
+        told = [one for one in due if self._records[one.device_id].customer_id]
+        if told:
+            await self._parts.accept([submission(self._rules, self._records[one.device_id], one, now) for one in told])
+        for one in due:
+            if one.device_id in self._devices:  # a run may have removed it meanwhile
+                self._devices[one.device_id].done(one, now)
+        self._waiting = {id_ for id_ in self._waiting if id_ in self._devices and self._devices[id_].waiting}
 
     def _due(self, device_id: str, now: datetime) -> Transition | None:
         one = self._devices.get(device_id)
         return one.due(now) if one else None
 
-    async def _keep(self, changed: set[str], now: datetime) -> None:
+    async def _keep(self, now: datetime) -> None:
         """Changes at once, mere confirmations now and then; never a change that was not told yet."""
-        old = {id_ for id_ in self._touched if now - self._kept_at.get(id_, now - KEEP_EVERY) >= KEEP_EVERY}
-        ids = [id_ for id_ in changed | old if id_ in self._devices and not self._devices[id_].waiting]
-        healths = {id_: health for id_ in ids if (health := self._devices[id_].health)}
-        await self._parts.store.put_healths(healths)
+        if self._parts.clock.monotonic() - self._kept_looked >= CONFIRMED_EVERY_S:
+            self._kept_looked = self._parts.clock.monotonic()
+            old = {id_ for id_ in self._touched if now - self._kept_at.get(id_, now - KEEP_EVERY) >= KEEP_EVERY}
+            self._unkept |= old
+        ids = sorted(self._unkept - self._waiting)
+        for place in range(0, len(ids), AT_A_STRETCH):  # an alarm's turn comes in between
+            await self._keep_some(ids[place : place + AT_A_STRETCH], now)
+
+    async def _keep_some(self, ids: Sequence[str], now: datetime) -> None:
+        known = {id_: one.health for id_ in ids if (one := self._devices.get(id_))}
+        healths = {id_: health for id_, health in known.items() if health}
+        self._unkept.difference_update(ids)
+        self._touched.difference_update(ids)
+        try:
+            await self._parts.store.put_healths(healths)
+        except StoreUnavailable:
+            self._unkept |= healths.keys()
+            raise
         self._kept_at |= dict.fromkeys(healths, now)
-        self._touched -= set(healths)
 
-    def _submission(self, one: Transition, now: datetime) -> Submission:
-        record, health = self._records[one.device_id], one.health
-        id_ = event_id(self._rules.name, one.device_id, health.state, one.at)
-        kind = KINDS.get(health.state, "info")
-        notice = HealthNotice(
-            system=self._rules.name,
-            customer_id=record.customer_id,
-            status=health.state,
-            event_id=id_,
-            previous=one.before or "",
-            reason=health.reason or "",
-            turned=one.turned,
-            flaps=one.flaps,
-            skew_s=one.skew_s,
-            stations=kind in self._rules.alarms,
-        )
-        why = f": {(health.detail or health.reason or '').replace('_', ' ')}" if health.detail or health.reason else ""
-        at = one.at if abs(now - one.at) <= timedelta(hours=24) else now
-        text = f"{record.name} is {health.state}{why}"
-        event = Event(id_, kind, at, now, self._rules.name, device_id=one.device_id, text=text, notice=notice)
-        return Submission(event, digest=id_.encode())
+    async def _tell_first(self) -> None:
+        """First states may come one by one: they are told once a minute."""
+        now = self._parts.clock.monotonic()
+        if not self._first or now - self._first_told < FIRST_EVERY_S:
+            return
+        self._first = False
+        try:
+            await self._parts.first_known()
+        except (IntakeClosed, StoreUnavailable):
+            self._first = True
+            raise
+        self._first_told = now
 
 
-def _all_silent(found: Sequence[FoundState]) -> bool:
-    return len(found) >= LEAST_FLEET and all(one.basis == "poll" and one.state == "offline" for one in found)
-
-
-async def _some(came: "asyncio.Queue[Came | SystemFault]") -> list[Came | SystemFault]:
+async def _some(came: "asyncio.Queue[Came | SystemFault]") -> deque[Came | SystemFault]:
     """What has come, at most a stretch of it; nothing after a second."""
     try:
         async with asyncio.timeout(LOOK_EVERY_S):
-            found = [await came.get()]
+            found = deque([await came.get()])
     except TimeoutError:
-        return []
+        return deque()
     while len(found) < AT_A_STRETCH and not came.empty():
         found.append(came.get_nowait())
     return found

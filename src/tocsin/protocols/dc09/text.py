@@ -2,12 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from typing import Literal
 
 Encoding = Literal["utf-8", "cp1252", "ascii"]
 
-LINKS_LIMIT = 256
 _STRUCTURAL = str.maketrans({"[": "(", "]": ")", "|": " "})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _KEY_BLOCK = re.compile(rb"\[K[^\]]*")
@@ -80,17 +78,6 @@ def cut(value: bytes, longest: int) -> bytes:
     while longest > 0 and value[longest] & 0xC0 == 0x80:
         longest -= 1
     return value[:longest]
-
-
-def join_links(links: Iterable[str], longest: int = LINKS_LIMIT) -> bytes:
-    """Several links for one V block, separated by commas; links that do not fit are left out from the end."""
-    joined = b""
-    for link in links:
-        longer = joined + (b"," if joined else b"") + write_text(link, longest=1 << 16)
-        if len(longer) > longest:
-            break
-        joined = longer
-    return joined
 
 
 def printable(frame: bytes) -> str:

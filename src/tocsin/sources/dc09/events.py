@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from tocsin.engine.contracts import Submission
-from tocsin.engine.submission import EARLIEST, FURTHEST_AHEAD
+from tocsin.engine.event_times import told_time
 from tocsin.model.event import NOWHERE, Address, Event, Place
 from tocsin.protocols.dc09.receiver import AccountRule, AccountTable, Take
 from tocsin.protocols.translate import PanelEvent, panel_events
@@ -92,7 +92,7 @@ def submissions(source: str, take: Take, panel: Panel, now: datetime, unanswered
 
 def _event(source: str, said: PanelEvent, take: Take, panel: Panel, now: datetime) -> Event:
     message = take.message
-    occurred, flags = _occurred(said, now)
+    occurred, flags = told_time(said.occurred, now)  # its frame's time is only when it was sent
     if take.flags or said.flags or not panel.known:
         stranger = () if panel.known else ("unknown_account",)
         flags = tuple(dict.fromkeys((*flags, *take.flags, *said.flags, *stranger)))
@@ -114,15 +114,6 @@ def _event(source: str, said: PanelEvent, take: Take, panel: Panel, now: datetim
         flags=flags,
         raw=said.raw,
     )
-
-
-def _occurred(said: PanelEvent, now: datetime) -> tuple[datetime, tuple[str, ...]]:
-    """The time the panel gave for the event, else that of arrival: its frame's time is only when it was sent."""
-    if said.occurred is None:
-        return now, ()
-    if EARLIEST <= said.occurred <= now + FURTHEST_AHEAD:
-        return said.occurred, ()
-    return now, ("time_absurd",)
 
 
 def _text(said: PanelEvent) -> str:

@@ -8,7 +8,7 @@ from tocsin.config.fields import AesKey, Duration, Settings
 from tocsin.config.supervision import Interval, second_interval
 from tocsin.config.zones import TimeZone
 from tocsin.model.event import Address
-from tocsin.sources.settings import Listening, ListenTlsSettings, SourceSettings
+from tocsin.sources.settings import Listening, ListenTlsSettings, SourceSettings, require_each_once
 
 LONGEST_REPEAT_WINDOW_S = 900.0
 LEAST_WINDOW_DELIVERED_S = 60.0
@@ -111,10 +111,7 @@ class Dc09SourceSettings(SourceSettings):
 
     @model_validator(mode="after")
     def _each_once(self) -> "Dc09SourceSettings":
-        subjects = [account.subject.upper() for account in self.accounts]
-        twice = sorted({subject for subject in subjects if subjects.count(subject) > 1})
-        if twice:
-            raise ValueError(f"these accounts are given twice: {', '.join(twice)}")
+        require_each_once(account.subject for account in self.accounts)
         return self
 
     def listening(self) -> list[Listening]:

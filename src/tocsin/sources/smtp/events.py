@@ -8,7 +8,7 @@ from hashlib import blake2b
 from msgspec import Struct
 
 from tocsin.engine.contracts import Submission
-from tocsin.engine.submission import EARLIEST, FURTHEST_AHEAD
+from tocsin.engine.event_times import told_time
 from tocsin.model.event import NOWHERE, Actor, Event, Place
 from tocsin.model.kinds import Kind, State
 from tocsin.sources.smtp.alarm_xml import AlarmXml, read_alarm
@@ -97,7 +97,7 @@ def submission(
 ) -> Submission:
     """The same mail to the same recipient has the same event id, so that one sent again after a lost answer is one."""
     kind, state = _kind(settings, found, mail, alarm)
-    occurred, flags = _occurred(alarm, now)
+    occurred, flags = told_time(alarm.occurred if alarm is not None else None, now)
     place = Place(area=found.rule.settings.area) if found.rule and found.rule.settings.area else NOWHERE
     number = found.zone or (alarm.number if alarm is not None else "")
     event = Event(
@@ -135,14 +135,6 @@ def _kind(settings: SmtpSourceSettings, found: Found, mail: Reading, alarm: Alar
     if told is not None:
         return told.kind, told.state
     return settings.kind, rule.state if rule is not None else "new"
-
-
-def _occurred(alarm: AlarmXml | None, now: datetime) -> tuple[datetime, tuple[str, ...]]:
-    if alarm is None or alarm.occurred is None:
-        return now, ()
-    if EARLIEST <= alarm.occurred <= now + FURTHEST_AHEAD:
-        return alarm.occurred, ()
-    return now, ("time_absurd",)
 
 
 def _text(settings: SmtpSourceSettings, found: Found, mail: Reading, alarm: AlarmXml | None, number: str) -> str:

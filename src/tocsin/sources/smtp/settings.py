@@ -101,6 +101,9 @@ class SmtpSourceSettings(SourceSettings):
     text: Literal["subject", "text", "both"] = Field("both", description="What operators are told of the mail.")
     size: int = Field(16_000_000, ge=10_000, le=64_000_000, description="Largest mail, in bytes.")
     idle: Duration = Field(60.0, ge=5, le=600, description="Close connections that are silent for so long.")
+    login_within: Duration = Field(
+        60.0, ge=5, le=600, description="With users: close connections that have not logged in by then."
+    )
     max_connections: int = Field(200, ge=1, le=5000, description="Connections at once.")
 
     @model_validator(mode="after")

@@ -3,13 +3,14 @@
 import asyncio
 import hmac
 import ipaddress
+import logging
 import traceback
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, TLSSetupException
 
 from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Intake, IntakeClosed, Refused, SourceState, Submission, Supervised
@@ -24,13 +25,20 @@ from tocsin.transports.tls import server_context
 MOST_RECIPIENTS = 20
 MOST_COMMANDS = 1000
 """Of one kind on one connection."""
+MOST_ANSWERS_BEFORE_LOGIN = 100
+"""Lines; greeting, encryption and a few tries at the login take some thirty."""
 HANDSHAKE_DEADLINE_S = 10.0
+FAREWELL_S = 5.0
+"""To hear why a connection is closed; whoever does not read is then cut off."""
 PROGRESS = 16_000
 """Bytes; a sender that brings fewer within `idle` is as good as silent."""
 CUT_OFF_AT = 2
 """Times the largest mail: a larger one is refused when it has been heard, one without end cannot be."""
 _LARGE = 200_000
 """A mail of more bytes is taken apart beside the loop."""
+
+# The library warns of every odd command; what counts of that is an occurrence here, once.
+logging.getLogger("mail.log").addHandler(logging.NullHandler())
 
 
 class SmtpSource:
@@ -132,6 +140,10 @@ class SmtpSource:
         self._record(FrameDropped(self.name, "overflow", _host(transport)))
         transport.abort()
 
+    def unwelcome(self, transport: asyncio.Transport, reason: str, why: str) -> None:
+        """One whose encryption or login did not come about."""
+        self._record(FrameDropped(self.name, reason, _host(transport), why))
+
     def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         login, password = (data.login, data.password) if isinstance(data, LoginPassword) else (b"", b"")
         wanted = self._users.get(login.decode("utf-8", "replace"))
@@ -212,6 +224,8 @@ class _Session(SMTP):
         self._brought = self._since_reset = 0
         self._admitted: asyncio.Transport | None = None
         self._turned_away = False
+        self._answers = 0
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._admitted is None:  # with STARTTLS it is called a second time
@@ -222,6 +236,9 @@ class _Session(SMTP):
                 self._admitted.write(f"{refusal}\r\n".encode())
                 self._admitted.close()
                 return
+            if self._auth_required:
+                within = self._source.settings.login_within
+                self._deadline = self.loop.call_later(within, self._send_away, f"no login within {within:g} s")
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -242,10 +259,56 @@ class _Session(SMTP):
         self._brought = self._since_reset = 0
         super()._reset_timeout(duration)
 
+    async def push(self, status: Any) -> None:
+        """The library calls it with each line it answers."""
+        if self._is_stranger():
+            self._answers += 1
+            if self._answers > MOST_ANSWERS_BEFORE_LOGIN:
+                self._send_away("too many commands before the login")
+                await asyncio.sleep(0)  # the dialogue, cancelled, ends here
+        await super().push(status)
+
+    async def smtp_STARTTLS(self, arg: str) -> None:
+        if self._tls_protocol is not None:
+            await self.push("503 5.5.1 the connection is encrypted already")
+            return
+        await super().smtp_STARTTLS(arg)
+        if self._shakes_hands():  # given up: the library takes that for done and would keep the connection for ever
+            raise TLSSetupException
+
+    async def handle_exception(self, error: Exception) -> str:
+        if not isinstance(error, TLSSetupException) or self._admitted is None:
+            return str(await super().handle_exception(error))
+        self._source.unwelcome(self._admitted, "handshake", str(error.__cause__ or "") or "given up")
+        return ""  # nobody is left to be answered
+
+    def _shakes_hands(self) -> bool:
+        return self._tls_protocol is not None and self.session is not None and self.session.ssl is None
+
+    def _is_stranger(self) -> bool:
+        return bool(self._auth_required and self.session is not None and not self.session.authenticated)
+
+    def _send_away(self, why: str) -> None:
+        """Ends the connection of whoever has not logged in by now."""
+        if self._admitted is None or self.transport is None or not self._is_stranger():
+            return
+        self._source.unwelcome(self._admitted, "no_login", why)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(FAREWELL_S, self._admitted.abort)
+        cast("asyncio.Transport", self.transport).write(f"421 4.7.0 {why}\r\n".encode())
+        self.transport.close()
+        if self._handler_coroutine is not None and not self._shakes_hands():
+            self._handler_coroutine.cancel()
+
     def eof_received(self) -> bool | None:
-        return None if self._turned_away else super().eof_received()
+        if not self._turned_away:
+            super().eof_received()
+        return False  # that ended the dialogue, and one that had not begun would leave the connection half open
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
         if self._admitted is not None and not self._turned_away:
             self._source.left(self._admitted)
             super().connection_lost(error)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from tocsin.engine.contracts import Submission
-from tocsin.engine.submission import EARLIEST, FURTHEST_AHEAD
+from tocsin.engine.event_times import told_time
 from tocsin.model.event import NOWHERE, Address, Code, Event, Place
 from tocsin.model.kinds import Kind
 from tocsin.protocols.surgard.records import Record
@@ -136,7 +136,7 @@ def _status(source: str, record: Record, own: Site, now: datetime) -> Event:
 
 
 def _event(source: str, said: PanelEvent, record: Record, site: Site, now: datetime) -> Event:
-    occurred, flags = _occurred(said, now)
+    occurred, flags = told_time(said.occurred, now)  # the clock option has neither year nor zone
     odd = [*flags, *said.flags, *(["loose"] if record.loose else []), *([] if site.known else ["unknown_account"])]
     address = Address(said.account, said.area, said.zone, record.receiver or None, record.line or None)
     return Event(
@@ -156,15 +156,6 @@ def _event(source: str, said: PanelEvent, record: Record, site: Site, now: datet
         flags=tuple(dict.fromkeys(odd)),
         raw=said.raw or (_shown(record) if record.loose else ""),
     )
-
-
-def _occurred(said: PanelEvent, now: datetime) -> tuple[datetime, tuple[str, ...]]:
-    """The time in the panel's own data, else that of arrival; the clock option has neither year nor zone."""
-    if said.occurred is None:
-        return now, ()
-    if EARLIEST <= said.occurred <= now + FURTHEST_AHEAD:
-        return said.occurred, ()
-    return now, ("time_absurd",)
 
 
 def own_site(settings: SurgardSourceSettings) -> Site:

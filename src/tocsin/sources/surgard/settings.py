@@ -10,7 +10,7 @@ from tocsin.config.listening import ListenOrNot, split_listen
 from tocsin.config.supervision import Interval
 from tocsin.config.zones import TimeZone
 from tocsin.model.event import Address
-from tocsin.sources.settings import Listening, SourceSettings
+from tocsin.sources.settings import Listening, SourceSettings, require_each_once
 from tocsin.transports.contract import Endpoint, TlsOptions
 
 Receiver = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{2}$")]
@@ -94,10 +94,7 @@ class SurgardSourceSettings(SourceSettings):
 
     @model_validator(mode="after")
     def _each_once(self) -> "SurgardSourceSettings":
-        subjects = [account.subject.upper() for account in self.accounts]
-        twice = sorted({subject for subject in subjects if subjects.count(subject) > 1})
-        if twice:
-            raise ValueError(f"these accounts are given twice: {', '.join(twice)}")
+        require_each_once(account.subject for account in self.accounts)
         return self
 
     def listening(self) -> list[Listening]:

@@ -63,6 +63,12 @@ class Events:
         self._out = out
         self._sessions: dict[str, _Session] = {}
 
+    def subscribed(self, resource: str) -> list[str]:
+        """The sessions that are told events of such resources."""
+        return [
+            one.id for one in self._sessions.values() if any(resource in each.resourceTypes for each in one.filters)
+        ]
+
     async def push(self, event: dict[str, Any]) -> None:
         """To every session that subscribed to it; kept for those that are away."""
         for session in list(self._sessions.values()):

@@ -20,6 +20,7 @@ REST = "/api/rest/v1/"
 SOAP = "/ManagementServer/ServerCommandServiceOAuth.svc"
 SOAP_ACTION = '"http://videoos.net/2/XProtectCSServerCommand/IServerCommandService/Login"'
 LARGEST_PAGE = 2000
+CONNECTION_LIFE_S = 14_400.0
 _LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form></form></body></html>"
 _TIME = re.compile(r"gt:'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z'")
 
@@ -33,7 +34,7 @@ class Refusal(Exception):
 
 
 class Gateway:
-    """Answers requests. `stored` are the events that Events REST gives."""
+    """Answers requests. `stored` are the events that Events REST gives, `triggered` those that users have triggered."""
 
     def __init__(
         self, site: Site, login: Login, assumptions: Assumptions, clock: Clock, out: Callable[[dict[str, Any]], None]
@@ -44,12 +45,15 @@ class Gateway:
         self.faults: list[Fault] = []
         self.delay_s = 0.0
         self.stored: list[dict[str, Any]] = []
+        self.triggered: list[str] = []
         self.recorder = ("http", "127.0.0.1", 7563)
         self.connection_token = ""
+        """What opens a recording server: the last one that was given."""
         self.redirect_to = "https://elsewhere.example.net/"
         self._clock = clock
         self._out = out
         self._tokens: dict[str, float] = {}
+        self._connection_tokens: dict[str, float] = {}
         self._windows = WindowsDoor(login)
 
     def revoke(self) -> None:
@@ -59,6 +63,14 @@ class Gateway:
     def admits(self, request: web.Request) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return scheme == "Bearer" and self._tokens.get(token, -1.0) > self._clock.monotonic()
+
+    def opens(self, token: str) -> bool:
+        """Whether a connection token opens a recording server."""
+        return bool(token) and token == self.connection_token
+
+    def lasts(self, token: str) -> bool:
+        """Whether one that did is good still."""
+        return self._connection_tokens.get(token, -1.0) > self._clock.monotonic()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -101,6 +113,8 @@ class Gateway:
             raise Refusal(401, "no token, or one that is not good")
         if path == SOAP:
             return self._soap(request, body)
+        if request.method == "POST" and path == f"{REST}events":
+            return self._triggered(body)
         if request.method != "GET" or not path.startswith(REST):
             raise Refusal(404, "no such resource")
         return self._resource(path.removeprefix(REST), parse_qsl(request.query_string, keep_blank_values=True))
@@ -146,6 +160,20 @@ class Gateway:
         told = {"access_token": token, "expires_in": 3600, "token_type": "Bearer", "scope": "managementserver"}
         return web.json_response(told)
 
+    def _triggered(self, body: bytes) -> web.Response:
+        """Users may trigger user-defined events (4.7)."""
+        try:
+            event = msgspec.json.decode(body, type=dict[str, str])
+        except msgspec.DecodeError:
+            raise Refusal(400, "an event is expected") from None
+        known = self.site.collection("userDefinedEvents", self.recorder) or []
+        name = next((one["name"] for one in known if {"type": one["id"]} == event), None)
+        if name is None or not self.assumptions.administrator:
+            raise Refusal(403 if name else 400, "no event type that this user may trigger")
+        self.triggered.append(name)
+        told = {"id": secrets.token_hex(8), "type": event["type"], "source": f"userDefinedEvents/{event['type']}"}
+        return web.json_response({"data": told}, status=202)
+
     def _soap(self, request: web.Request, body: bytes) -> web.Response:
         if request.headers.get("SOAPAction") != SOAP_ACTION:
             raise Refusal(500, "SOAPAction is not Login")
@@ -156,6 +184,7 @@ class Gateway:
         if login is None or not text_of(first(login, "instanceId")) or first(login, "currentToken") is None:
             raise Refusal(500, "Login needs instanceId and currentToken")
         self.connection_token = f"TOKEN#{secrets.token_hex(8)}"
+        self._connection_tokens[self.connection_token] = self._clock.monotonic() + CONNECTION_LIFE_S
         answer = (
             '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
             '<LoginResponse xmlns="http://videoos.net/2/XProtectCSServerCommand"><LoginResult>'

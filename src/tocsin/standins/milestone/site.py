@@ -18,6 +18,10 @@ HARDWARE_STARTED = "0553c396-5e16-4c22-b3d1-f548e42dfbb4"
 HARDWARE_ERROR = "6baad64b-c395-4f52-b6a3-dd1b64aa2f0f"
 RECORDER_STARTED = str(uuid.uuid5(SPACE, "recorder started"))
 RECORDER_ERROR = str(uuid.uuid5(SPACE, "recorder error"))
+MOTION_STARTED = "6eb95dd6-7ccc-4bce-99f8-af0d0b582d77"
+MOTION_STOPPED = "6f55a7a7-d21c-4629-ac18-af1975e395a2"
+INPUT_ACTIVATED = str(uuid.uuid5(SPACE, "input activated"))
+INPUT_DEACTIVATED = str(uuid.uuid5(SPACE, "input deactivated"))
 STATE_GROUP = "b6b9667a-3c74-4fd6-bf5c-b71e3ca94ab6"
 _TYPES = {
     STARTED: "Communication Started (Device)",
@@ -28,8 +32,13 @@ _TYPES = {
     "63ea1f06-5a83-4f39-9fab-49959fde7b66": "Communication Stopped (Hardware)",
     RECORDER_STARTED: "Communication Started (Recording Server)",
     RECORDER_ERROR: "Communication Error (Recording Server)",
-    "6eb95dd6-7ccc-4bce-99f8-af0d0b582d77": "Motion Started",
+    MOTION_STARTED: "Motion Started",
+    MOTION_STOPPED: "Motion Stopped",
+    INPUT_ACTIVATED: "Input Activated",
+    INPUT_DEACTIVATED: "Input Deactivated",
 }
+_COUNTERS = {INPUT_ACTIVATED: INPUT_DEACTIVATED, INPUT_DEACTIVATED: INPUT_ACTIVATED}
+USER_DEFINED = ("Siren on", "Siren off", "Doors locked")
 _MADE = "2023-11-04T09:12:30.1170000Z"
 _CHANGED = "2025-01-20T14:02:11.4030000Z"
 _MODELS = ("AXIS P3265-LV Dome Camera", "Hanwha XNV-8080R", "Bosch NDE-5503-A", "Pelco IMM12018 Multi-Sensor")
@@ -52,6 +61,7 @@ class Site:
         self.hardware = [_box(number, self.recorder) for number in range(1, plan.boxes + 1)]
         self.cameras = [_camera(number, 1 + (number - 1) % plan.boxes) for number in range(1, plan.cameras + 1)]
         self.microphones = [_microphone(number) for number in range(1, plan.boxes + 1) if plan.microphones]
+        self.inputs = [_input(number) for number in range(1, plan.boxes + 1)]
         self.groups = [("Perimeter", ""), ("Dock", "Perimeter"), ("Halls", "")]
         self.macs = {box["id"]: f"02:00:5E:00:{number >> 8:02X}:{number & 255:02X}" for number, box in self._boxes()}
         at = instant(datetime.now(UTC))
@@ -73,10 +83,14 @@ class Site:
             "cameras": lambda: self.cameras,
             "microphones": lambda: self.microphones,
             "cameraGroups": lambda: [_group(name, parent) for name, parent in self.groups],
-            "eventTypes": lambda: [_named(key, name, "eventTypes") for key, name in _TYPES.items()],
+            "inputEvents": lambda: self.inputs,
+            "eventTypes": lambda: [_event_type(key, name) for key, name in _TYPES.items()],
+            "userDefinedEvents": lambda: [
+                _named(identity("event", name), name, "userDefinedEvents") for name in USER_DEFINED
+            ],
             "roles": lambda: [_named(identity("role"), "Administrators", "roles")],
         }
-        if name in ("speakers", "inputEvents", "outputs"):
+        if name in ("speakers", "outputs"):
             return []
         return made[name]() if name in made else None
 
@@ -97,6 +111,10 @@ class Site:
     def happened(self, source: str, event_type: str, at: datetime) -> dict[str, Any]:
         """A source changes; the event that says so."""
         self.states[source] = (event_type, instant(at))
+        return {**state(source, event_type, instant(at)), "id": str(uuid.uuid4())}
+
+    def told(self, source: str, event_type: str, at: datetime) -> dict[str, Any]:
+        """An event that is no state."""
         return {**state(source, event_type, instant(at)), "id": str(uuid.uuid4())}
 
     def current(self) -> list[dict[str, Any]]:
@@ -172,6 +190,16 @@ def _microphone(number: int) -> dict[str, Any]:
         identity("mic", number), f"Microphone {number}", "microphones", ("hardware", identity("box", number))
     )
     return {**named, "enabled": True, "channel": 0}
+
+
+def _input(number: int) -> dict[str, Any]:
+    named = _named(identity("input", number), f"Input {number}", "inputEvents", ("hardware", identity("box", number)))
+    return {**named, "enabled": True, "channel": 0}
+
+
+def _event_type(key: str, name: str) -> dict[str, Any]:
+    counter = {"counterEventID": _COUNTERS[key]} if key in _COUNTERS else {}
+    return {**_named(key, name, "eventTypes"), **counter}
 
 
 def _group(name: str, parent: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from aiohttp import web
 
-from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Clock
 from tocsin.standins.milestone.events import Events
 from tocsin.standins.milestone.gateway import Gateway
@@ -17,6 +16,10 @@ from tocsin.standins.milestone.site import (
     ERROR,
     HARDWARE_ERROR,
     HARDWARE_STARTED,
+    INPUT_ACTIVATED,
+    INPUT_DEACTIVATED,
+    MOTION_STARTED,
+    MOTION_STOPPED,
     RECORDER_ERROR,
     RECORDER_STARTED,
     STARTED,
@@ -25,16 +28,18 @@ from tocsin.standins.milestone.site import (
     identity,
 )
 from tocsin.standins.milestone.switches import Assumptions, Login
+from tocsin.standins.web_service import WebListener
 
 Out = Callable[[dict[str, Any]], None]
 CONTROL = "/standin/"
+BODY_LIMIT = 1024 * 1024
 
 
 class MilestoneStandin:
     """Listens on `host:port` (port 0: any free one) and on another port as recording server.
 
     What happens at the site is commanded by `POST /standin/<order>/<number>`: unplug, plug, unplug-box, plug-box,
-    unplug-recorder, plug-recorder, remove, drop, forget, revoke; see `happens`.
+    unplug-recorder, plug-recorder, motion, still, input, input-off, remove, drop, forget, revoke; see `happens`.
     """
 
     def __init__(
@@ -47,30 +52,23 @@ class MilestoneStandin:
         assumptions: Assumptions = Assumptions(),  # noqa: B008
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._host, self._port = split_listen(listen)
-        self._tls = tls
         self._out = out
         self.site = Site(plan)
         self.gateway = Gateway(self.site, login, assumptions, clock, out)
         self.events = Events(self.site, assumptions, clock, out)
-        self.recorder = Recorder(lambda: self.gateway.connection_token, assumptions, out)
-        self._runner: web.AppRunner | None = None
+        self.recorder = Recorder(self.gateway.opens, self.gateway.lasts, assumptions, out)
+        self._listener = WebListener(listen, self._handle, tls, BODY_LIMIT, patience_s=0.2)
 
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError."""
-        application = web.Application(client_max_size=1024 * 1024)
-        application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
-        self.gateway.recorder = ("http", self._host, await self.recorder.start(self._host, 0))
-        return int(self._runner.addresses[0][1])
+        port = await self._listener.start()
+        self.gateway.recorder = ("http", self._listener.host, await self.recorder.start(self._listener.host, 0))
+        return port
 
     async def aclose(self) -> None:
         await self.recorder.aclose()
         await self.events.drop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listener.aclose()
 
     async def serve(self, started: Callable[[int], None] | None = None) -> None:
         """Run until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""
@@ -84,8 +82,8 @@ class MilestoneStandin:
 
     async def happens(self, order: str, number: int) -> bool:
         """`unplug` and `plug` a camera, `unplug-box` and `plug-box` a box, `unplug-recorder` and `plug-recorder` the
-        recording server, `remove` a camera, `drop` all WebSockets, `forget` their sessions too, `revoke` all tokens.
-        False: there is no such order or number.
+        recording server, `motion` and `still` at a camera, `input` and `input-off` at a box, `remove` a camera, `drop`
+        all WebSockets, `forget` their sessions too, `revoke` all tokens. False: there is no such order or number.
         """
         orders: dict[str, Callable[[], Any]] = {
             "revoke": self.gateway.revoke,
@@ -97,8 +95,14 @@ class MilestoneStandin:
             "plug-recorder": ("recordingServers", RECORDER_STARTED),
             "unplug-box": ("hardware", HARDWARE_ERROR), "plug-box": ("hardware", HARDWARE_STARTED),
         }  # fmt: skip
+        events = {
+            "motion": ("cameras", MOTION_STARTED), "still": ("cameras", MOTION_STOPPED),
+            "input": ("inputEvents", INPUT_ACTIVATED), "input-off": ("inputEvents", INPUT_DEACTIVATED),
+        }  # fmt: skip
         if order in changes:
             return await self._changes(*changes[order], number)
+        if order in events:
+            return await self._tells(*events[order], number)
         if order in ("drop", "forget"):
             await self.events.drop(forget=order == "forget")
         elif order in orders:
@@ -113,6 +117,16 @@ class MilestoneStandin:
         if f"{resource}/{key}" not in self.site.states:
             return False
         event = self.site.happened(f"{resource}/{key}", event_type, datetime.now(UTC))
+        self.gateway.stored.append(event)
+        await self.events.push(event)
+        return True
+
+    async def _tells(self, resource: str, event_type: str, number: int) -> bool:
+        items = {"cameras": self.site.cameras, "inputEvents": self.site.inputs}[resource]
+        key = identity({"cameras": "camera", "inputEvents": "input"}[resource], number)
+        if not any(item["id"] == key for item in items):
+            return False
+        event = self.site.told(f"{resource}/{key}", event_type, datetime.now(UTC))
         self.gateway.stored.append(event)
         await self.events.push(event)
         return True

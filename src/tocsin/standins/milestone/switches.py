@@ -1,6 +1,7 @@
 """What nobody has published about XProtect, each as a switch, and what can be made to go wrong (connectors.md 10.1)."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -32,6 +33,17 @@ class Assumptions(Struct, frozen=True):
     """An event is pushed between every command and its answer (4.6)."""
     picture: Literal["jpeg", "generic", "video"] = "jpeg"
     """What a recording server sends when JPEG is asked for (4.9)."""
+    video: Literal["h264", "h264-b", "h265", "jpeg"] = "h264"
+    """What cameras are recorded in; with -b pictures come in another order than they are seen (4.9)."""
+    answers: Literal["multipart", "packets", "wrapped", "single"] = "multipart"
+    """What goto and next are answered with: a group of pictures in parts, one after the other, each in a wrapper, or
+    one picture each (4.9)."""
+    gap: Literal["before", "after", "nothing"] = "before"
+    """What goto into a gap is answered with (4.9)."""
+    end: Literal["repeated", "nothing"] = "repeated"
+    """What next is answered with after the last picture (4.9)."""
+    sequences: Literal["oldest", "newest"] = "oldest"
+    """Which recordings are told where there are more than maxCount (4.9)."""
     administrator: bool = True
     """Whether the user may read roles (4.3)."""
 
@@ -74,6 +86,16 @@ def read_fault(text: str) -> Fault:
     if times and not times.isdecimal():
         raise ValueError(f"--fault {text}: {times!r} is no number")
     return Fault(where, how, int(times or 0))
+
+
+def read_gap(text: str) -> tuple[int, int]:
+    """`FROM/TO` as milliseconds since 1970. Raises ValueError."""
+    begin, _, end = text.partition("/")
+    try:
+        since, until = (round(datetime.fromisoformat(one).timestamp() * 1000) for one in (begin, end))
+    except ValueError:
+        raise ValueError(f"--gap {text}: expected FROM/TO, each such as 2025-03-08T09:10:00Z") from None
+    return since, until
 
 
 def read_assumptions(texts: Sequence[str]) -> Assumptions:

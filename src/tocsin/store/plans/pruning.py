@@ -132,6 +132,12 @@ def _drop_receipts(seqs: list[int]) -> Steps[None]:
     yield from _drop_bare(seqs)
 
 
+def forget_events(seqs: list[int]) -> Steps[None]:
+    """Events with all their closed deliveries, at once."""
+    yield from _drop_events(seqs)
+    yield from _drop_receipts(seqs)
+
+
 def _drop_bare(seqs: list[int]) -> Steps[None]:
     """Emptied events whose last receipt is gone."""
     yield Query("drop_bare_aliases", (seqs,))

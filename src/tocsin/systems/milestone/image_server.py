@@ -1,17 +1,14 @@
 """The ImageServer protocol of recording servers: XML calls, answers with pictures (connectors.md 4.9). Pure."""
 
 import struct
-from typing import Literal
 
 from msgspec import Struct
 
 from tocsin.engine.systems import NotSupported, ProtocolFault
 from tocsin.media.jpeg import NoJpeg, jpeg_facts
 from tocsin.protocols.xml import NotXml, content, first, read, text_of
+from tocsin.systems.milestone.multipart import BODY_LIMIT, END, HEAD_LIMIT, Multipart, fields_of, number
 
-END = b"\r\n\r\n"
-HEAD_LIMIT = 65536
-BODY_LIMIT = 32 * 1024 * 1024
 LATEST_MS = 250_000_000_000_000
 GENERIC = "application/x-genericbytedata-octet-stream"
 _GENERIC_HEADER = struct.Struct(">HIHHHQQI")
@@ -20,11 +17,14 @@ _CODECS = {0x000A: "H.264", 0x000E: "H.265", 0x000F: "AV1"}
 
 
 class Picture(Struct, frozen=True):
-    """`at_ms` is the recorder's clock, milliseconds since 1970 UTC; an empty `body` says that there is none."""
+    """`at_ms` is the recorder's clock, milliseconds since 1970 UTC; an empty `body` says that there is none. An answer
+    in several parts has the others in `more`.
+    """
 
     at_ms: int
     content_type: str
     body: bytes
+    more: tuple[bytes, ...] = ()
 
 
 class Said(Struct, frozen=True):
@@ -33,17 +33,30 @@ class Said(Struct, frozen=True):
     method: str
     connected: bool = False
     reason: str = ""
+    refused: bool = False
+    """It says that it is not connected, rather than nothing about it."""
 
 
-def connect_call(camera: str, token: str) -> bytes:
-    """User and password must be there and mean nothing; a recorder that can sends JPEG whatever it has."""
+def connect_call(camera: str, token: str, jpeg: bool) -> bytes:
+    """User and password must be there and mean nothing. With `jpeg`, a recorder that can sends JPEG whatever it has;
+    without, what it has recorded, all pictures from one key frame to the next in one answer.
+    """
+    always, several = ("yes", "no") if jpeg else ("no", "yes")
     inside = (
         "<username>a</username><password>a</password>"
-        f"<cameraid>{content(camera)}</cameraid><alwaysstdjpeg>yes</alwaysstdjpeg>"
-        f"<connectparam>{content(f'id={camera}&connectiontoken={token}')}</connectparam>"
-        "<clientcapabilities><privacymask>no</privacymask><multipartdata>no</multipartdata></clientcapabilities>"
+        f"<cameraid>{content(camera)}</cameraid><alwaysstdjpeg>{always}</alwaysstdjpeg>"
+        f"{_connectparam(camera, token)}"
+        f"<clientcapabilities><privacymask>no</privacymask><multipartdata>{several}</multipartdata></clientcapabilities>"
     )
     return _call(1, "connect", inside)
+
+
+def update_call(camera: str, token: str) -> bytes:
+    return _call(3, "connectupdate", _connectparam(camera, token))
+
+
+def next_call() -> bytes:
+    return _call(2, "next", "<compressionrate>100</compressionrate>")
 
 
 def goto_call(at_ms: int) -> bytes:
@@ -55,8 +68,12 @@ def live_call() -> bytes:
     return _call(2, "live", "<compressionrate>90</compressionrate><sendinitialimage>yes</sendinitialimage>")
 
 
-def _call(number: int, method: str, inside: str) -> bytes:
-    head = f'<?xml version="1.0" encoding="utf-8"?><methodcall><requestid>{number}</requestid>'
+def _connectparam(camera: str, token: str) -> str:
+    return f"<connectparam>{content(f'id={camera}&connectiontoken={token}')}</connectparam>"
+
+
+def _call(request: int, method: str, inside: str) -> bytes:
+    head = f'<?xml version="1.0" encoding="utf-8"?><methodcall><requestid>{request}</requestid>'
     return f"{head}<methodname>{method}</methodname>{inside}</methodcall>".encode() + END
 
 
@@ -65,12 +82,15 @@ class Answers:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._several: tuple[int, Multipart] | None = None
 
     def feed(self, data: bytes) -> None:
         self._buffer += data
 
     def next(self) -> Picture | Said | None:
         """The next complete answer; None: more bytes are needed. Raises ProtocolFault."""
+        if self._several is not None:
+            return self._parts(*self._several)
         while self._buffer.startswith((b"\r", b"\n")):
             del self._buffer[0]
         end = self._buffer.find(END, 0, HEAD_LIMIT + len(END))
@@ -85,13 +105,25 @@ class Answers:
         return self._picture(head, end + len(END))
 
     def _picture(self, head: bytes, start: int) -> Picture | None:
-        fields = _fields(head)
-        length = _number(fields, "content-length", BODY_LIMIT)
+        fields = fields_of(head)
+        at_ms, content_type = number(fields, "current", LATEST_MS), fields.get("content-type", "")
+        if content_type.lower().startswith("multipart/"):
+            del self._buffer[:start]
+            return self._parts(at_ms, Multipart(content_type))
+        length = number(fields, "content-length", BODY_LIMIT)
         if len(self._buffer) < start + length:
             return None
         body = bytes(self._buffer[start : start + length])
         del self._buffer[: start + length]
-        return Picture(_number(fields, "current", LATEST_MS), fields.get("content-type", ""), body)
+        return Picture(at_ms, content_type, body)
+
+    def _parts(self, at_ms: int, several: Multipart) -> Picture | None:
+        self._several = (at_ms, several)
+        parts = several.take(self._buffer)
+        if parts is None:
+            return None
+        self._several = None
+        return Picture(at_ms, parts.content_type, b"".join(parts.bodies[:1]), parts.bodies[1:])
 
 
 def jpeg_of(picture: Picture) -> bytes:
@@ -120,18 +152,6 @@ def _said(head: bytes) -> Said:
         root = read(head)
     except NotXml as error:
         raise ProtocolFault(f"the recording server's answer cannot be read: {error}") from None
-    connected = text_of(first(root, "connected")).lower() == "yes"
-    return Said(text_of(first(root, "methodname")), connected, text_of(first(root, "errorreason"))[:200])
-
-
-def _fields(head: bytes) -> dict[str, str]:
-    lines = head.decode("latin-1").split("\r\n")[1:]
-    pairs = (line.partition(":") for line in lines)
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
-
-
-def _number(fields: dict[str, str], name: Literal["content-length", "current"], most: int) -> int:
-    text = fields.get(name, "0")
-    if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > most:
-        raise ProtocolFault(f"the recording server's answer says {name}: {text[:40]!r}")
-    return int(text)
+    connected = text_of(first(root, "connected")).lower()
+    reason = text_of(first(root, "errorreason"))[:200]
+    return Said(text_of(first(root, "methodname")), connected == "yes", reason, connected == "no")

@@ -98,7 +98,7 @@ def topology_of(reading: Reading) -> Topology:
             box = boxes.get(channel.parent)
             for above in (channel.parent, box.parent if box is not None else ""):
                 children.setdefault(above, []).append(identity)
-            if not (channel.enabled and ("hardware", channel.parent) not in disabled):
+            if not channel.enabled or ("hardware", channel.parent) in disabled:
                 disabled.add(identity)
     recorders = {server.key: server for server in reading.recorders}
     recorder_of = {

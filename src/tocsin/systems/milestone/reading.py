@@ -71,11 +71,14 @@ async def _together(rest: Rest, paths: Sequence[str], query: str = "disabled") -
 
 
 async def _memberships(rest: Rest, listing: Listing) -> tuple[tuple[Membership, ...], list[Note]]:
-    """Which cameras are in which group. Only locations depend on it, so a group not read makes nothing partial."""
+    """Which cameras are in which group. Whose a camera is may depend on its location, so a group not read makes the
+    reading partial: then no camera changes hands.
+    """
     groups = _items(listing, CameraGroup)
     members = await _together(rest, [f"cameraGroups/{quote(group.id, safe='')}/cameras" for group in groups])
     unread = sum(one.fault is not None for one in members)
-    notes = [Note(f"{unread} of {len(groups)} camera groups could not be read: their cameras' location is the site")]
+    text = f'{unread} of {len(groups)} camera groups could not be read; location = "site" does without them'
+    notes = [Note(text, partial=True)]
     found = tuple(
         Membership(group, frozenset(guid(str(item.get("id", ""))) for item in one.items))
         for group, one in zip(groups, members, strict=True)
@@ -103,10 +106,10 @@ def _notes(name: str, listing: Listing) -> list[Note]:
     notes = []
     if listing.fault is not None:
         text = f"{name}: {len(listing.items)} read, then it failed: {listing.fault}"
-        notes.append(Note(text, partial=name != "cameraGroups"))
+        notes.append(Note(text, partial=True))
     broken = sum(read_item(item, form) is None for item in listing.items)
     if broken:
-        notes.append(Note(f"{name}: {broken} of {len(listing.items)} cannot be read", partial=name != "cameraGroups"))
+        notes.append(Note(f"{name}: {broken} of {len(listing.items)} cannot be read", partial=True))
     return notes
 
 

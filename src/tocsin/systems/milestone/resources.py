@@ -1,6 +1,7 @@
 """The resources of the Configuration API we read, and only the fields we use (connectors.md 4.5). Pure."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,8 +19,11 @@ class Relations(Struct, frozen=True):
     parent: Reference = Reference()
 
 
-class Item(Struct, frozen=True, rename="camel", kw_only=True):
-    """What all have in common. Fields not listed, `userName` of hardware among them, are never looked at."""
+class Item(Struct, frozen=True, rename="camel", kw_only=True, dict=True):
+    """What all have in common. Fields not listed, `userName` of hardware among them, are never looked at.
+
+    `key` and `parent` are asked for many times, and of a large site there are tens of thousands: they are kept.
+    """
 
     id: str
     name: str = ""
@@ -28,11 +32,11 @@ class Item(Struct, frozen=True, rename="camel", kw_only=True):
     last_modified: str = ""
     relations: Relations = Relations()
 
-    @property
+    @cached_property
     def key(self) -> str:
         return guid(self.id)
 
-    @property
+    @cached_property
     def parent(self) -> str:
         """The GUID of what it belongs to; empty if the server does not say."""
         return guid(self.relations.parent.id)
@@ -75,7 +79,9 @@ class CameraGroup(Item, frozen=True, rename="camel", kw_only=True):
 
 
 class EventType(Item, frozen=True, rename="camel", kw_only=True):
-    pass
+    """`counter` is the GUID of the type that ends what this one begins, or the other way round."""
+
+    counter: str = msgspec.field(default="", name="counterEventID")
 
 
 class DriverSettings(Struct, frozen=True):
@@ -115,12 +121,17 @@ def read_item(item: object, form: type[ItemT]) -> ItemT | None:
     """One item; None if it has no id or a field of another type than it can have."""
     if not isinstance(item, dict):
         return None
-    given = {name: value for name, value in item.items() if value is not None}
+    read = _converted(item, form)
+    if read is None:
+        read = _converted({name: value for name, value in item.items() if value is not None}, form)
+    return read if read is not None and read.key else None
+
+
+def _converted(item: Mapping[str, Any], form: type[ItemT]) -> ItemT | None:
     try:
-        read = msgspec.convert(given, form, strict=False)
+        return msgspec.convert(item, form, strict=False)
     except (msgspec.ValidationError, ValueError):
         return None
-    return read if read.key else None
 
 
 _SETTINGS = ("hardwaredriversettings", "settings")

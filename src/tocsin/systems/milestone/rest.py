@@ -52,6 +52,10 @@ class Rest:
         """One try, whatever the status. Raises SystemFault."""
         return await self._asked(path, self._timeout_s)
 
+    async def post(self, path: str, body: bytes) -> HttpAnswer:
+        """Once, whatever the status: what an answer got lost of may have been done. Raises SystemFault."""
+        return await self._asked(path, self._timeout_s, "POST", body)
+
     async def _tried(self, path: str, timeout_s: float) -> HttpAnswer:
         what, longest_s = path.partition("?")[0], 2 * timeout_s
         for pause_s in (*PAUSES_S, None):
@@ -68,13 +72,13 @@ class Rest:
             await asyncio.sleep(max(pause_s, wait_s))
         raise ProtocolFault(f"{what} was not read")
 
-    async def _asked(self, path: str, timeout_s: float) -> HttpAnswer:
+    async def _asked(self, path: str, timeout_s: float, method: str = "GET", body: bytes = b"") -> HttpAnswer:
         """Asked again, once, with a new token if the server does not take the one we have."""
         token = await self._session.token()
-        answer = await self._sent(path, token, timeout_s)
+        answer = await self._sent(path, token, timeout_s, method, body)
         if answer.status != 401:
             return answer
-        answer = await self._sent(path, await self._session.token(token), timeout_s)
+        answer = await self._sent(path, await self._session.token(token), timeout_s, method, body)
         if answer.status == 401:
             raise LoginRefused(
                 "the login is accepted, but the API Gateway refuses its token (401); check that url and management_url "
@@ -82,10 +86,11 @@ class Rest:
             )
         return answer
 
-    async def _sent(self, path: str, token: str, timeout_s: float) -> HttpAnswer:
-        headers = (("Authorization", f"Bearer {token}"), ("Accept", "application/json"))
+    async def _sent(self, path: str, token: str, timeout_s: float, method: str, body: bytes) -> HttpAnswer:
+        headers = [("Authorization", f"Bearer {token}"), ("Accept", "application/json")]
+        headers += [("Content-Type", "application/json")] if body else []
         try:
-            return await self._server.ask("GET", ROOT + path, headers, timeout_s=timeout_s)
+            return await self._server.ask(method, ROOT + path, headers, body, timeout_s)
         except NoAnswer as error:
             raise Slow(said(error)) from error
         except (LinkBroken, TransportError) as error:

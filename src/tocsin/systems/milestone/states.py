@@ -102,7 +102,7 @@ def states_of(
 ) -> Iterator[FoundState]:
     """The state of the device it is about; a box or a recording server that fails takes its channels with it."""
     meaning = meanings.get(guid(one.type))
-    identity = _identity(one.source)
+    identity = identity_of(one.source)
     if meaning is None or identity is None:
         return
     since = instant(one.time, zone)
@@ -171,7 +171,8 @@ def _rank(state: FoundState) -> tuple[float, bool]:
     return (state.since.timestamp() if state.since is not None else 0.0, state.basis != "inherited")
 
 
-def _identity(source: str) -> Identity | None:
+def identity_of(source: str) -> Identity | None:
+    """Of `resourceType/guid`; None for what is no device."""
     resource, _, key = source.strip("/").rpartition("/")
     kind = KINDS.get(resource.rpartition("/")[2].lower())
     identity = guid(key)

@@ -34,7 +34,7 @@ class StoredEvents:
         seeing: bool | None = None
         while self._clock.monotonic() < ends_at:
             try:
-                events = await self._after(since)
+                events = await self.after(since)
             except LoginRefused:
                 raise
             except SystemFault:
@@ -54,7 +54,7 @@ class StoredEvents:
             self._since = since
             await asyncio.sleep(self._every_s)
 
-    async def _after(self, since: datetime) -> Sequence[Occurred]:
+    async def after(self, since: datetime) -> Sequence[Occurred]:
         """In the order they happened. Raises SystemFault."""
         query = f"time=gt:{quote(repr(written(since)), safe=':')}&orderBy=desc:{quote(repr('time'))}"
         listing = await self._rest.listing("events", query)

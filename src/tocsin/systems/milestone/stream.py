@@ -90,8 +90,8 @@ class StateStream:
         if self._socket is not None:
             frame = await self._state_frame(self._socket)
         else:
-            async with contextlib.aclosing(await self._open()) as own:
-                await _start(own, "", "")
+            async with contextlib.aclosing(await self.open()) as own:
+                await start_session(own, "", "")
                 await self._subscribe(own)
                 frame = await self._state_frame(own)
         meanings = self._meanings or MEANINGS
@@ -104,14 +104,14 @@ class StateStream:
 
     async def probe(self) -> None:
         """Open the socket and a session, and leave again. Raises SystemFault."""
-        async with contextlib.aclosing(await self._open()) as own:
-            await _start(own, "", "")
+        async with contextlib.aclosing(await self.open()) as own:
+            await start_session(own, "", "")
 
     async def _begin(self) -> Marker:
         """Resumed or new is what the server says, never what was asked for."""
-        socket = await self._open()
+        socket = await self.open()
         try:
-            status, self._session_id = await _start(socket, self._session_id, self._last_event)
+            status, self._session_id = await start_session(socket, self._session_id, self._last_event)
             if status == 201:
                 self._last_event = ""
                 await self._subscribe(socket)
@@ -142,7 +142,8 @@ class StateStream:
                         yield state
                 self._last_event = one.id or self._last_event
 
-    async def _open(self) -> EventSocket:
+    async def open(self) -> EventSocket:
+        """A socket of its own. Raises SystemFault."""
         if self._meanings is None:
             self._meanings = await self._read_meanings()
         token = await self._session.token()
@@ -205,7 +206,7 @@ class StateStream:
             await socket.aclose()
 
 
-async def _start(socket: EventSocket, session_id: str, event_id: str) -> tuple[int, str]:
+async def start_session(socket: EventSocket, session_id: str, event_id: str) -> tuple[int, str]:
     """200 or 201, and the session's id. Raises SystemFault."""
     asked = {"sessionId": session_id, "eventId": event_id}
     frame = accepted(await socket.command("startSession", COMMAND_DEADLINE_S, asked), "startSession", (200, 201))

@@ -10,13 +10,19 @@ import msgspec
 from tocsin.engine.contracts import CheckStep, Intake
 from tocsin.engine.systems import Capability, Frame, NotSupported, Span
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note
+from tocsin.systems.milestone.alarms import Alarms
 from tocsin.systems.milestone.checking import Checks
 from tocsin.systems.milestone.driver_settings import DriverSettingsCache
+from tocsin.systems.milestone.exports import Exports
 from tocsin.systems.milestone.joining import joined, kinds_of, topology_of
 from tocsin.systems.milestone.ntlm import WindowsLogin
+from tocsin.systems.milestone.orders import Orders
 from tocsin.systems.milestone.photos import Photos
 from tocsin.systems.milestone.reading import read_configuration
+from tocsin.systems.milestone.recorders import Recorders
+from tocsin.systems.milestone.resources import RecordingServer
 from tocsin.systems.milestone.rest import Rest
+from tocsin.systems.milestone.sequences import Recordings
 from tocsin.systems.milestone.session import FORM, Asking, Session
 from tocsin.systems.milestone.settings import MilestoneSettings
 from tocsin.systems.milestone.stored_events import StoredEvents
@@ -26,8 +32,8 @@ from tocsin.telemetry.occurrences import Trouble
 from tocsin.transports.http import HttpAnswer
 from tocsin.transports.web import WebServer
 
-CONNECTIONS = 14
-"""Four requests, eight for driver settings, the WebSocket and one to spare."""
+CONNECTIONS = 15
+"""Four requests, eight for driver settings, two WebSockets and one to spare."""
 CLOSE_DEADLINE_S = 2.0
 
 
@@ -35,10 +41,10 @@ class MilestoneSystem:
     """See engine.systems.System."""
 
     type = "milestone"
-    capabilities: frozenset[Capability] = frozenset({"inventory", "baseline", "events", "photo"})
 
     def __init__(self, settings: MilestoneSettings, surroundings: SystemSurroundings) -> None:
         self.name = settings.name
+        self.capabilities: frozenset[Capability] = _capabilities(settings)
         self._settings = settings
         self._around = surroundings
         self._tls = settings.tls.options()
@@ -52,7 +58,12 @@ class MilestoneSystem:
         self._stored = StoredEvents(self._rest, surroundings.clock, zone, settings.health.every, kinds)
         self._following_stored = False
         self._drivers = DriverSettingsCache(self._rest, surroundings.clock)
-        self._photos = Photos(settings, surroundings, self._management, self._session, self._rest)
+        recorders = Recorders(settings, surroundings, self._management, self._session, self._rest)
+        self._photos = Photos(recorders, settings.photo_timeout)
+        self._recordings = Recordings(recorders, settings.timeout)
+        self._orders = Orders(settings.orders, self._rest)
+        self._alarms = Alarms(settings, surroundings, self._stream, self._stored, self._rest, self.photo)
+        self._exports = Exports(recorders, surroundings.clock, settings.export_timeout)
 
     async def check(self) -> Sequence[CheckStep]:
         checks = Checks(
@@ -73,7 +84,7 @@ class MilestoneSystem:
                 yield note
             reading = msgspec.structs.replace(reading, driver=self._drivers.known())
         for device in joined(reading, types):
-            yield device
+            yield msgspec.structs.replace(device, orders=self._orders.of(device.native_key))
 
     async def baseline(self) -> AsyncIterator[FoundState]:
         """While stored events are followed there is none, and the states they gave stand."""
@@ -100,19 +111,23 @@ class MilestoneSystem:
                 self._following_stored = False
 
     async def alarms(self, intake: Intake) -> None:
-        raise NotSupported("events of XProtect are not taken as alarms")
+        await self._alarms.run(intake)
 
     async def photo(self, native_key: str, at: datetime | None = None) -> bytes:
-        return await self._photos.photo(native_key, at, self._stream.topology.recorder_of.get(native_key))
+        return await self._photos.photo(native_key, at, self._recorder_of(native_key))
 
     async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
-        raise NotSupported("recordings of XProtect are not read yet")
+        return await self._recordings.of(native_key, span, self._recorder_of(native_key))
 
     def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
-        raise NotSupported("recordings of XProtect are not read yet")
+        return self._exports.frames(native_key, span, self._recorder_of(native_key))
+
+    def _recorder_of(self, camera: str) -> RecordingServer | None:
+        """As the last inventory found it."""
+        return self._stream.topology.recorder_of.get(camera)
 
     async def command(self, kind: str, native_key: str, order: str) -> str:
-        raise NotSupported("orders to XProtect are not supported: it is only read")
+        return await self._orders.carry_out(kind, native_key, order)
 
     async def aclose(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -121,6 +136,13 @@ class MilestoneSystem:
                 await self._drivers.aclose()
                 await self._server.aclose()
                 await self._management.aclose()
+
+
+def _capabilities(settings: MilestoneSettings) -> frozenset[Capability]:
+    able: set[Capability] = {"inventory", "baseline", "events", "photo", "recordings", "export"}
+    able |= {"alarms"} if settings.heeds_events() else set()
+    able |= {"commands"} if settings.orders else set()
+    return frozenset(able)
 
 
 def build(settings: MilestoneSettings, surroundings: SystemSurroundings) -> MilestoneSystem:

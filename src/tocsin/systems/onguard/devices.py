@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from tocsin.model.command import Order
 from tocsin.model.inventory import DeviceType, FoundDevice
 from tocsin.systems.onguard.addresses import ByteOrder, address_text
 from tocsin.systems.onguard.listing import Row, key_of
@@ -38,6 +39,7 @@ class TypeRow(Struct, frozen=True):
     hostname: str = ""
     channel: str = ""
     attributes: dict[str, str] = {}
+    orders: tuple[Order, ...] = ()
 
     def properties(self) -> list[str]:
         """Those that are used."""
@@ -107,6 +109,7 @@ def _device(one: Read, row: Row, making: Making, made: Mapping[tuple[str, str], 
         parent=parent,
         channel=_channel(row.get(table.channel)),
         attributes=attributes,
+        orders=table.orders,
     )
 
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any
@@ -11,11 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.engine.contracts import Submission
+from tocsin.engine.event_times import system_time
 from tocsin.model.event import NOWHERE, Event, Place
 from tocsin.model.kinds import Kind, State
 
-TAKEN = timedelta(hours=24)
-"""A source's time is believed this far from the gateway's (connectors.md 1.7)."""
 NUMBERS = ("serial_number", "controller_id", "device_id", "subdevice_id")
 TEXTS = ("description", "event_text", "controller_name", "device_name", "subdevice_name")
 _LONGEST = 200
@@ -101,7 +100,7 @@ def submission(
     system: str, area: str, event: LoggedEvent, means: Meaning, device: tuple[str, str], now: datetime
 ) -> Submission:
     """Under an id made of the event itself, so that one that comes twice is kept once."""
-    occurred, flags = (event.at, ()) if event.at and abs(event.at - now) <= TAKEN else (now, _flags(event))
+    occurred, flags = system_time(event.at, now)
     told = blake2b(msgspec.msgpack.encode(event), digest_size=16)
     made = Event(
         id=f"onguard-{event.controller_id}-{event.serial_number}-{told.hexdigest()}",
@@ -116,10 +115,6 @@ def submission(
         flags=flags,
     )
     return Submission(made, digest=told.digest())
-
-
-def _flags(event: LoggedEvent) -> tuple[str, ...]:
-    return ("time_absurd",) if event.at else ()
 
 
 def _said(event: LoggedEvent) -> str:

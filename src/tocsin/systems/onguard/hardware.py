@@ -13,6 +13,7 @@ from tocsin.systems.onguard.listing import Row, key_of
 from tocsin.systems.onguard.reading import Reader, Site
 from tocsin.systems.onguard.settings import OnGuardSettings
 from tocsin.systems.onguard.status import Health
+from tocsin.systems.onguard.together import together
 
 UPDATES_AT_ONCE = 2
 STATUS_AT_ONCE = 4
@@ -75,12 +76,12 @@ class Hardware:
 
     async def refresh(self, panels: Sequence[Panel]) -> None:
         """Have panels report to their communication servers, and wait until they have."""
-        await asyncio.gather(*(self._refresh(panel) for panel in panels))
+        await together(self._refresh(panel) for panel in panels)
         await asyncio.sleep(self._settle_s)
 
     async def states(self, panels: Sequence[Panel], hinted: bool = False) -> list[FoundState]:
         """Of panels and all that hangs on them."""
-        found = await asyncio.gather(*(self._panel(panel, hinted) for panel in panels))
+        found = await together(self._panel(panel, hinted) for panel in panels)
         return [state for states in found for state in states]
 
     async def state(self, kind: str, key: str) -> list[FoundState]:
@@ -106,9 +107,7 @@ class Hardware:
         found = [status.found("panel", panel.key, health, hinted=hinted)]
         if health.state not in ("online", "degraded"):
             return found + self._inheriting("panel", panel.key, health)
-        below = await asyncio.gather(
-            *(self._child(one, health, hinted) for one in self._below.get(("panel", panel.key), []))
-        )
+        below = await together(self._child(one, health, hinted) for one in self._below.get(("panel", panel.key), []))
         return found + [state for states in below for state in states]
 
     async def _child(self, device: FoundDevice, parent: Health, hinted: bool) -> list[FoundState]:

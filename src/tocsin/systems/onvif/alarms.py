@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from tocsin.engine.contracts import Submission
+from tocsin.engine.event_times import ABSURD, system_time
 from tocsin.model.event import NOWHERE, Event, Place
 from tocsin.model.kinds import State
 from tocsin.systems.onvif.device import SKEW_TAKEN_S
@@ -13,8 +14,6 @@ from tocsin.systems.onvif.facts import Notification
 from tocsin.systems.onvif.found import Camera
 from tocsin.systems.onvif.meaning import Meaning
 
-TAKEN = timedelta(hours=24)
-"""A source's time is believed this far from the gateway's (connectors.md 1.7)."""
 _SOURCES = ("VideoSourceToken", "VideoSourceConfigurationToken", "VideoSource", "Source")
 MOST_REMEMBERED = 2000
 
@@ -81,10 +80,9 @@ def _occurred(at: datetime | None, offset: timedelta, now: datetime) -> tuple[da
     try:
         at = at - offset if skewed else at
     except OverflowError:
-        return now, ("time_absurd",)
-    if abs(at - now) > TAKEN:
-        return now, ("time_absurd",)
-    return at, ("clock_skew",) if skewed else ()
+        return now, ABSURD
+    at, flags = system_time(at, now)
+    return at, ("clock_skew",) if skewed and not flags else flags
 
 
 def _device_id(sender: Sender, said: Notification) -> str:

@@ -7,6 +7,8 @@ from tocsin.engine.contracts import CheckStep
 from tocsin.engine.systems import LoginRefused, SystemFault
 from tocsin.systems.onvif.device import SKEW_TAKEN_S
 from tocsin.systems.onvif.fleet import Fleet, Listed
+from tocsin.systems.onvif.replay import missing_packages
+from tocsin.systems.onvif.soap import NAMESPACES
 
 MOST_SHOWN = 20
 
@@ -14,6 +16,21 @@ MOST_SHOWN = 20
 async def steps(fleet: Fleet) -> Sequence[CheckStep]:
     """One line for each device; of many that are well, only how many."""
     made = await asyncio.gather(*(_step(fleet, one) for one in fleet.listed))
+    return [*_bounded(made), *_recordings(fleet)]
+
+
+def _recordings(fleet: Fleet) -> list[CheckStep]:
+    """Only where a device has any."""
+    replaying = [one for one in fleet.listed if one.facts is not None and NAMESPACES["trp"] in one.facts.services]
+    if not replaying:
+        return []
+    if missing := missing_packages():
+        said = "they cannot be exported: this machine lacks a part of GStreamer"
+        return [CheckStep("recordings", True, said, f"apt-get install {' '.join(missing)}")]
+    return [CheckStep("recordings", True, f"{_counted(len(replaying), 'device')} can replay them")]
+
+
+def _bounded(made: Sequence[CheckStep]) -> Sequence[CheckStep]:
     if len(made) <= MOST_SHOWN:
         return made
     failed = [step for step in made if not step.ok]

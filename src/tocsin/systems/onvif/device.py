@@ -20,6 +20,7 @@ PHOTO_LIMIT = 10 * 1024 * 1024
 PHOTO_DEADLINE_S = 10.0
 SKEW_TAKEN_S = 5.0
 """A device whose clock is further off gets its logins signed with its own time (connectors.md 6.3)."""
+_SERVICES = {"tse": "searching recordings", "trp": "replaying recordings"}
 _INFORMATION = "<tds:GetDeviceInformation/>"
 _EVENTS = "http://www.onvif.org/ver10/events/wsdl"
 _NOTIFICATION = "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager"
@@ -143,6 +144,12 @@ class OnvifDevice:
             f"<tds:LogicalState>{'active' if active else 'inactive'}</tds:LogicalState></tds:SetRelayOutputState>"
         )
         await self._call(self.line.root, body)
+
+    async def ask(self, prefix: str, body: str, wait_s: float = 0.0) -> "etree._Element":
+        """A call to the service of this prefix. Raises NotSupported where the device has none."""
+        if not await self._service(prefix):
+            raise NotSupported(f"{self.line.endpoint} has no service for {_SERVICES.get(prefix, prefix)}")
+        return await self._call(await self._at(prefix), body, wait_s=wait_s)
 
     # Its events
 

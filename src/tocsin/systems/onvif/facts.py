@@ -1,6 +1,7 @@
 """What ONVIF devices answer, read into values. Pure. Names are local names: prefixes and their order vary."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -133,10 +134,14 @@ def _interface(one: "etree._Element") -> Interface:
 
 
 def scopes(answer: "etree._Element") -> Scopes:
+    return scopes_in([soap.text(one) for one in _some(answer, "ScopeItem")])
+
+
+def scopes_in(written: Iterable[str]) -> Scopes:
     """Percent-decoded; several locations are joined (connectors.md 6.3)."""
     found: dict[str, list[str]] = {}
-    for one in _some(answer, "ScopeItem"):
-        fits = _SCOPE.match(soap.text(one) or "")
+    for one in written:
+        fits = _SCOPE.match(one)
         if fits is not None:
             found.setdefault(fits[1].lower(), []).append(unquote(fits[2])[:200])
     first = {name: values[0] for name, values in found.items()}

@@ -45,7 +45,7 @@ class Listed:
         identity = self.identity
         if identity is None or self.facts is None:
             return []
-        return found(identity, self.facts, self.device.line.endpoint.host)
+        return found(identity, self.facts, self.device.line.endpoint.host, self.settings.siren)
 
     def states(self, condition: Condition) -> list[FoundState]:
         """Of the box and of its cameras, which are no healthier than it."""

@@ -4,12 +4,14 @@ import re
 
 from msgspec import Struct
 
+from tocsin.model.command import Order
 from tocsin.model.inventory import FoundDevice
 from tocsin.systems.onvif.facts import Profile
 from tocsin.systems.onvif.identity import Identity, chosen_mac, plain_mac
 from tocsin.systems.onvif.reading import Facts
 
 Attributes = dict[str, str | int | float | bool]
+_SIREN: tuple[Order, ...] = ("siren", "stop_siren")
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -38,8 +40,8 @@ def cameras(identity: Identity, facts: Facts) -> tuple[Camera, ...]:
     )
 
 
-def found(identity: Identity, facts: Facts, host: str) -> list[FoundDevice]:
-    """The box, its cameras, its relay outputs."""
+def found(identity: Identity, facts: Facts, host: str, siren: str = "") -> list[FoundDevice]:
+    """The box, its cameras, its relay outputs. `siren`: the output that sounds the siren of box and cameras."""
     name = facts.scopes.name or facts.information.model or identity.key
     mac = chosen_mac(facts.interfaces, host)
     own = next((one for one in facts.interfaces if plain_mac(one.mac) and one.mac == mac), None)
@@ -57,6 +59,7 @@ def found(identity: Identity, facts: Facts, host: str) -> list[FoundDevice]:
         hostname=facts.hostname,
         location=facts.scopes.location,
         attributes=_attributes(identity, facts),
+        orders=_SIREN if siren else (),
     )
     parent = ("device", identity.key)
     return [
@@ -80,6 +83,7 @@ def _camera(box: FoundDevice, one: Camera, number: int, several: bool, parent: t
         parent=parent,
         channel=number if several else None,
         attributes=box.attributes,
+        orders=box.orders,
     )
 
 
@@ -92,6 +96,7 @@ def _output(box: FoundDevice, token: str, parent: tuple[str, str]) -> FoundDevic
         subtype="output",
         location=box.location,
         parent=parent,
+        orders=_SIREN,
     )
 
 

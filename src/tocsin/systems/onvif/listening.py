@@ -3,9 +3,11 @@
 import asyncio
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 
 from tocsin.engine.contracts import Intake, IntakeClosed, Refused, Submission
 from tocsin.engine.systems import SystemFault
+from tocsin.engine.tasks import Supervised
 from tocsin.systems.onvif.alarms import Changes, Sender, submission
 from tocsin.systems.onvif.facts import Notification
 from tocsin.systems.onvif.fleet import Fleet, Listed
@@ -33,11 +35,15 @@ class Listening:
         await asyncio.to_thread(_load_parsers)
         async with asyncio.TaskGroup() as group:
             for one in self._fleet.listed:
-                group.create_task(self._listen(one, intake))
+                group.create_task(self._supervised(one, intake).run())
 
-    async def _listen(self, one: Listed, intake: Intake) -> None:
+    def _supervised(self, one: Listed, intake: Intake) -> Supervised:
+        """A defect that one device brings out ends nobody else's listening."""
+        listen = partial(self._listen, one, intake, Changes())
+        return Supervised(f"events of {one.endpoint}", "system", listen, self._clock, self._record)
+
+    async def _listen(self, one: Listed, intake: Intake, changes: Changes) -> None:
         await self._learned(one)
-        changes = Changes()
         async with aclosing(self.points[one.endpoint].messages()) as messages:
             async for said in messages:
                 made = await self._made(one, said, changes)

@@ -82,7 +82,7 @@ async def _parsed(notification: Notification) -> "EventEntity | None":
     )
     try:
         entities = await parse(notification.topic, "", message)
-    except (UnknownTopicError, AttributeError, KeyError, IndexError, TypeError, ValueError):
+    except (UnknownTopicError, AttributeError, KeyError, IndexError, TypeError, ValueError, ArithmeticError):
         return None
     return next((entity for entity in entities if entity.platform == "binary_sensor"), None)
 

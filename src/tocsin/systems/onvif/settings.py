@@ -68,7 +68,9 @@ class OnvifSettings(SystemSettings):
 
     type: Literal["onvif"] = Field("onvif", description="Type of system.")
     devices: list[OnvifDeviceSettings] = Field(min_length=1, max_length=5000, description="The devices.")
-    discovery: bool = Field(False, description="Looking for devices in the network; not available yet.")
+    discovery: bool = Field(
+        False, description="true looks for devices in the network; those not listed are named, and never asked."
+    )
     username: str = Field("", description="User of all devices that name none; a viewer's rights are enough.")
     password: Secret = Field(Secret(""), description="Password of that user.")
     tls: SystemTlsSettings = Field(SystemTlsSettings(), description="For addresses that begin with https.")
@@ -79,15 +81,9 @@ class OnvifSettings(SystemSettings):
         description="HOST:PORT of something near the devices that is always there: when none of them answers but it "
         "does, they are offline; without it, the gateway's own link is suspected.",
     )
+    alarm_photos: bool = Field(True, description="A picture of now with each alarm of a camera.")
     clear_login: bool = Field(False, description="true sends passwords readable (HTTP Basic) over http, for pictures.")
     health: OnvifHealthSettings = Field(OnvifHealthSettings(), description="How online and offline are noticed.")
-
-    @field_validator("discovery")
-    @classmethod
-    def _no_discovery(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("discovery is not available yet: list the devices, and leave discovery out")
-        return value
 
     @field_validator("alarms")
     @classmethod

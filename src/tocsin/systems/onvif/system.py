@@ -1,16 +1,23 @@
 """A fleet of ONVIF devices as one system."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 
 from tocsin.engine.contracts import CheckStep, Intake
-from tocsin.engine.systems import Capability, Frame, NotSupported, ProtocolFault, Span
+from tocsin.engine.systems import Capability, Frame, NotSupported, ProtocolFault, Span, UnknownDevice
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note
+from tocsin.systems.onvif.archive import Archive
 from tocsin.systems.onvif.checking import steps
+from tocsin.systems.onvif.discovery import look_around, unlisted
 from tocsin.systems.onvif.fleet import Fleet, Listed
 from tocsin.systems.onvif.found import Camera, output_key
 from tocsin.systems.onvif.listening import Listening
+from tocsin.systems.onvif.pictures import PicturedIntake
 from tocsin.systems.onvif.polling import Polling
+from tocsin.systems.onvif.recorded import Stretch, merged, of_camera, stretches
+from tocsin.systems.onvif.replay import AFTER, SILENCE_S, cut, missing_packages, parts, replay
 from tocsin.systems.onvif.settings import EVENT_KINDS, OnvifSettings
 from tocsin.systems.onvif.soap import SoapFault
 from tocsin.systems.surroundings import SystemSurroundings
@@ -27,15 +34,42 @@ class OnvifSystem:
         self.name = settings.name
         self.capabilities: frozenset[Capability] = _capabilities(settings)
         self._settings = settings
+        self._randomness = surroundings.randomness
+        self._record = surroundings.record
         self._fleet = Fleet(settings, surroundings)
         self._polling = Polling(settings, self._fleet, surroundings)
         self.listening = Listening(settings, self._fleet, surroundings)
 
     async def check(self) -> Sequence[CheckStep]:
-        return await steps(self._fleet)
+        async with self._looking() as proposed:
+            made = await steps(self._fleet)
+            return [*made, *(CheckStep("discovery", True, line) for line in await proposed)]
 
-    def devices(self) -> AsyncIterator[FoundDevice | Note]:
-        return self._fleet.read()
+    @asynccontextmanager
+    async def _looking(self) -> AsyncIterator[asyncio.Task[list[str]]]:
+        """Lines about devices in the network that are not listed, while the listed ones are read."""
+        task = asyncio.create_task(self._proposed())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _proposed(self) -> list[str]:
+        if not self._settings.discovery:
+            return []
+        hosts = {one.device.line.endpoint.host for one in self._fleet.listed}
+        try:
+            return unlisted(await look_around(self._randomness), hosts)
+        except OSError as error:
+            return [f"devices could not be looked for in the network: {error.strerror}"]
+
+    async def devices(self) -> AsyncIterator[FoundDevice | Note]:
+        async with self._looking() as proposed:
+            async for one in self._fleet.read():
+                yield one
+            for line in await proposed:
+                yield Note(line)
 
     def baseline(self) -> AsyncIterator[FoundState]:
         return self._polling.baseline()
@@ -44,11 +78,17 @@ class OnvifSystem:
         return self._polling.states()
 
     async def alarms(self, intake: Intake) -> None:
-        await self.listening.run(intake)
+        if not self._settings.alarm_photos:
+            return await self.listening.run(intake)
+        pictured = PicturedIntake(self, intake, self._record)
+        try:
+            await self.listening.run(pictured)
+        finally:
+            await pictured.aclose()
 
     async def photo(self, native_key: str, at: datetime | None = None) -> bytes:
         if at is not None:
-            raise NotSupported("recordings of ONVIF devices are not read yet: only a picture of now can be had")
+            raise NotSupported("ONVIF devices give a picture of now only; what was recorded comes as video")
         one, camera = await self._camera(native_key)
         try:
             return await one.device.picture(camera.profile, self._settings.clear_login)
@@ -64,10 +104,30 @@ class OnvifSystem:
             raise ProtocolFault(f"{one.endpoint} gives no address for a stream: {fault}") from None
 
     async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
-        raise NotSupported("recordings of cameras are not read yet")
+        return merged(await self._stretches(native_key, span))
 
-    def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
-        raise NotSupported("recordings of cameras are not read yet")
+    async def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
+        if missing := missing_packages():
+            raise NotSupported(f"recordings are read through GStreamer: apt-get install {' '.join(missing)}")
+        one, _ = await self._camera(native_key)
+        login = self._settings.login(one.settings)
+        for token, part in parts(await self._stretches(native_key, span)):
+            uri = await Archive(one.device).replay_uri(token)
+            wanted = Span(part.start, min(part.end, span.end) + AFTER)
+            async with aclosing(replay(uri, login[0], login[1].reveal(), wanted, SILENCE_S)) as frames:
+                async for frame in cut(frames, part.end):
+                    yield frame
+
+    async def _stretches(self, native_key: str, span: Span) -> list[Stretch]:
+        one, camera = await self._camera(native_key)
+        archive, facts = Archive(one.device), one.facts
+        known = (
+            {camera.source, *(each.token for each in facts.profiles if each.source == camera.source)} if facts else {}
+        )
+        own = of_camera(await archive.recordings(), known, len(one.cameras()) == 1)
+        if not own:
+            return []
+        return stretches(own, await archive.changes([each.token for each in own], span), span)
 
     async def command(self, kind: str, native_key: str, order: str) -> str:
         if order not in _ORDERS:
@@ -90,7 +150,7 @@ class OnvifSystem:
             await self._fleet.learn_all()
             found = self._fleet.camera(native_key)
         if found is None or found[0].facts is None:
-            raise NotSupported(f"{self.name} has no camera {native_key} that could be read")
+            raise UnknownDevice(f"{self.name} has no camera {native_key} that could be read")
         return found
 
     async def _relay(self, kind: str, native_key: str) -> tuple[Listed, str]:
@@ -110,9 +170,11 @@ class OnvifSystem:
 
 
 def _capabilities(settings: OnvifSettings) -> frozenset[Capability]:
-    able: set[Capability] = {"inventory", "photo", "commands"}
+    able: set[Capability] = {"inventory", "photo", "commands", "recordings"}
+    if not missing_packages():
+        able.add("export")
     if settings.health.mode == "poll":
-        able |= {"baseline", "events"}
+        able |= {"baseline", "events", "blindness"}
     if not set(EVENT_KINDS).isdisjoint(settings.alarms):
         able.add("alarms")
     return frozenset(able)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from tocsin.engine.contracts import Refused
-from tocsin.engine.submission import EARLIEST, FURTHEST_AHEAD, read_event, submission
+from tocsin.engine.event_times import EARLIEST, FURTHEST_AHEAD
+from tocsin.engine.submission import read_event, submission
 from tocsin.model.event import Event
 
 NOW = datetime(2024, 5, 30, 19, 15, 4, tzinfo=UTC)

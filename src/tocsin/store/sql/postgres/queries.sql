@@ -105,6 +105,9 @@ UPDATE events SET body = NULL, repeat_key = NULL WHERE seq = ANY (?::bigint[]);
 -- drop_receipts: deliveries of these events
 DELETE FROM deliveries WHERE event_seq = ANY (?::bigint[]) AND state NOT IN ('pending', 'held', 'retrying');
 
+-- still_wanted: which of these events anybody else is told of, or was
+SELECT DISTINCT event_seq FROM deliveries WHERE event_seq = ANY (?::bigint[]) AND state NOT IN ('filtered', 'superseded');
+
 -- drop_bare_aliases: other identifiers of emptied events nobody names any more
 DELETE FROM aliases WHERE event_seq IN (
   SELECT e.seq FROM events e WHERE e.seq = ANY (?::bigint[]) AND e.body IS NULL

@@ -89,6 +89,10 @@ UPDATE events SET body = NULL, repeat_key = NULL WHERE seq IN (SELECT value FROM
 DELETE FROM deliveries WHERE event_seq IN (SELECT value FROM json_each(?))
 AND state NOT IN ('pending', 'held', 'retrying');
 
+-- still_wanted [1]: which of these events anybody else is told of, or was
+SELECT DISTINCT event_seq FROM deliveries WHERE event_seq IN (SELECT value FROM json_each(?))
+AND state NOT IN ('filtered', 'superseded');
+
 -- drop_bare_aliases: other identifiers of emptied events nobody names any more
 DELETE FROM aliases WHERE event_seq IN (
   SELECT e.seq FROM events e WHERE e.seq IN (SELECT value FROM json_each(?)) AND e.body IS NULL

@@ -1,4 +1,4 @@
-"""Plain HTTP to a station's web service is said at the start, with the address."""
+"""What a configuration leaves open is said at the start, with the place."""
 
 from pathlib import Path
 
@@ -8,14 +8,17 @@ from tocsin.app.loading import load
 HEAD = '[gateway]\nname = "gw"\n[[destinations]]\nname = "arc"\n'
 
 
-def warnings(folder: Path, entry: str) -> str:
+def warned(folder: Path, text: str) -> list[str]:
     file = folder / "tocsin.toml"
-    file.write_text(HEAD + entry)
+    file.write_text(text)
     loaded = load(file)
     assert loaded.settings is not None, loaded.problems
     assert loaded.document is not None
-    found = [str(problem) for problem in exposure_warnings(loaded.document, loaded.settings)]
-    return " ".join(text for text in found if "changed on the way" in text)
+    return [str(problem).replace(f"{folder}/", "") for problem in exposure_warnings(loaded.document, loaded.settings)]
+
+
+def warnings(folder: Path, entry: str) -> str:
+    return " ".join(text for text in warned(folder, HEAD + entry) if "changed on the way" in text)
 
 
 def test_every_plain_url_is_named(tmp_path: Path) -> None:
@@ -32,3 +35,15 @@ def test_a_token_server_too(tmp_path: Path) -> None:
     )
     assert "http://b.example.net/token" in warnings(tmp_path, osap.format("http://b.example.net/token"))
     assert warnings(tmp_path, osap.format("https://b.example.net/token")) == ""
+
+
+def test_what_can_be_guessed_is_named(tmp_path: Path) -> None:
+    user = '[control]\nusers = [{{ name = "arc", password = "{}", allow = ["list"] }}]\n'
+    token = '[api]\ntokens = [{{ name = "d", token = "{}", scopes = ["read"] }}]\n'
+    assert warned(tmp_path, user.format("short") + token.format("abc")) == [
+        'tocsin.toml:4: warning: api.tokens[1] "d": the token "d" can be guessed: it is shorter than 16 characters\n'
+        "    hint:  a long random one",
+        'tocsin.toml:2: warning: control.users[1] "arc": the password of "arc" can be guessed: it is shorter than '
+        "8 characters\n    hint:  a longer one",
+    ]
+    assert warned(tmp_path, user.format("long enough") + token.format("0123456789abcdef")) == []

@@ -1,0 +1,139 @@
+"""A station with a login at the control API of the real program sounds the siren of an ONVIF camera; a kill between."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from tests.acceptance.conftest import Program, free_port, listening
+
+CAMERA = "cams:camera:gate"
+CONFIGURATION = """
+[gateway]
+name = "north"
+[api]
+listen = "127.0.0.1:API_PORT"
+[control]
+listen = "127.0.0.1:CONTROL_PORT"
+users = [{ name = "arc", password = "station-password", allow = ["list", "siren", "arm"] }]
+[[systems]]
+name = "cams"
+type = "onvif"
+customer_id = "acct-4410"
+username = "viewer"
+password = "sesame"
+timeout = "10s"
+health = { every = "2s" }
+devices = [{ address = "127.0.0.1:CAMERA_PORT", key = "gate", siren = "Relay0" }]
+[[destinations]]
+name = "station"
+type = "dc09"
+hosts = ["127.0.0.1:1"]
+account = "9280"
+supervision = "off"
+"""
+
+
+class Camera:
+    """`tocsin simulate onvif`, and what it prints."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.asked: list[str] = []
+
+    async def read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            if line.startswith(b"{"):
+                said = json.loads(line)
+                self.asked += [said["request"]] if said["status"] == 200 else []
+
+    def switched(self) -> int:
+        return self.asked.count("SetRelayOutputState")
+
+    async def switches(self, times: int) -> None:
+        async with asyncio.timeout(60):
+            while self.switched() < times:
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def camera(port: int) -> AsyncIterator[Camera]:
+    command = [sys.executable, "-W", "error", "-m", "tocsin", "simulate", "onvif"]
+    options = ["--listen", f"127.0.0.1:{port}", "--user", "viewer", "--password", "sesame"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = await asyncio.create_subprocess_exec(*command, *options, stdout=subprocess.PIPE, env=environment)
+    it = Camera(process)
+    reading = asyncio.create_task(it.read())
+    try:
+        await listening(port)
+        yield it
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 30)
+        await reading
+
+
+async def control(port: int, method: str, path: str, **how: Any) -> tuple[int, Any]:
+    login = {"Authorization": aiohttp.encode_basic_auth("arc", "station-password")}
+    url = f"http://127.0.0.1:{port}/control/v1/{path}"
+    async with aiohttp.ClientSession(headers=login) as session, session.request(method, url, **how) as answer:
+        text = await answer.text()
+        return answer.status, json.loads(text) if text[:1] in ("[", "{") else text
+
+
+async def becomes(port: int, path: str, holds: Callable[[Any], bool]) -> Any:
+    async with asyncio.timeout(60):
+        while not holds(found := (await control(port, "GET", path))[1]):
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def test_a_station_sounds_and_stops_the_siren_of_a_camera(program: Callable[[str], Program]) -> None:
+    port, camera_port = free_port(), free_port()
+    configuration = CONFIGURATION.replace("CONTROL_PORT", str(port)).replace("CAMERA_PORT", str(camera_port))
+    tocsin = program(configuration)
+    async with camera(camera_port) as gate:
+        async with tocsin.running() as gateway:
+            [siren] = await becomes(port, "get_siren_list", bool)
+            assert siren["guid"] == CAMERA
+
+            status, given = await control(port, "POST", f"trigger_siren/{CAMERA}", data={"duration_s": "3"})
+            assert (status, given["state"]) == (202, "requested")
+            done = await becomes(port, f"get_request/{given['request_id']}", lambda it: it["state"] != "requested")
+            assert done["state"] == "confirmed"
+            assert done["devices"][0]["result"] == f"127.0.0.1:{camera_port} has switched its relay output Relay0 on"
+            await gate.switches(2)  # its time is over
+            [stopped] = (await tocsin.get("/api/v1/commands?limit=1"))["items"]
+            assert (stopped["order"], stopped["requested_by"]) == ("stop_siren", "the end of the siren")
+
+            status, refused = await control(port, "POST", f"arm_device/{CAMERA}")
+            assert (status, refused) == (
+                400,
+                f"Bad Request: the device {CAMERA} is of the system cams, which cannot arm it",
+            )
+            status, asked = await tocsin.post(f"/api/v1/devices/{CAMERA}/commands", json={"order": "stop_siren"})
+            assert status == 202
+            await tocsin.until(f"/api/v1/commands/{asked['id']}", lambda it: it["state"] == "confirmed")
+            assert gate.switched() == 3
+
+            # killed while the camera, which hangs, is being told
+            gate.process.send_signal(signal.SIGSTOP)
+            _, hanging = await control(port, "POST", f"trigger_siren/{CAMERA}")
+            await tocsin.until(f"/api/v1/commands/{hanging['request_id']}", lambda it: it["state"] == "sent")
+            gateway.kill()
+            await gateway.wait()
+        gate.process.send_signal(signal.SIGCONT)
+        async with tocsin.running():
+            done = await becomes(port, f"get_request/{hanging['request_id']}", lambda it: it["state"] != "requested")
+            assert done["state"] == "confirmed"
+            assert gate.switched() >= 4
+    assert "station-password" not in tocsin.log()
+    assert "sesame" not in tocsin.log()
