@@ -1,14 +1,17 @@
 """The pages of systems in a real browser: live, filtered while typing, on a desk and on a phone, dark and light."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from playwright.async_api import Browser, expect
-from serving import served
+from playwright.async_api import Browser, Page, expect
+from serving import Served, served
 from tests.console.eyes import IN_A_BROWSER, faint_words, looking, take_picture
 from tests.inventory.conftest import RULES, ScriptedSystem, camera, state
 
+from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.systems import LoginRefused, Unreachable
 
 pytestmark = IN_A_BROWSER
@@ -25,9 +28,30 @@ def site(count: int = 60) -> ScriptedSystem:
     return made
 
 
+async def known(gw: Served) -> None:
+    """Once the first system's inventory and states were read: what comes between a page and its stream is seen late."""
+
+    async def told() -> bool:
+        system = (await gw.get("/systems"))["items"][0]
+        return bool(system["last_sync"]) and system["devices"].get("degraded") == 1
+
+    await gw.until(told)
+
+
+@asynccontextmanager
+async def at_site(
+    folder: Path, browser: Browser, system: ScriptedSystem, rules: SystemRules = RULES
+) -> AsyncIterator[tuple[Served, Page]]:
+    """A page that is open once the system is known."""
+    async with served(folder, systems=[(system, rules)]) as gw:
+        await known(gw)
+        async with looking(browser, gw) as page:
+            yield gw, page
+
+
 async def test_a_camera_that_goes_is_seen_while_the_page_is_open(tmp_path: Path, browser: Browser) -> None:
     system = site()
-    async with served(tmp_path, systems=[(system, RULES)]) as gw, looking(browser, gw) as page:
+    async with at_site(tmp_path, browser, system) as (_, page):
         await page.get_by_role("link", name="Systems", exact=True).first.click()
         card = page.locator("#s-xp")
         await expect(card.locator(".states")).to_have_text("1 degraded59 online")
@@ -42,7 +66,7 @@ async def test_a_camera_that_goes_is_seen_while_the_page_is_open(tmp_path: Path,
 
 async def test_devices_are_found_while_typing_and_stay_found(tmp_path: Path, browser: Browser) -> None:
     system = site()
-    async with served(tmp_path, systems=[(system, RULES)]) as gw, looking(browser, gw) as page:
+    async with at_site(tmp_path, browser, system) as (gw, page):
         await page.goto(f"{gw.url}/systems/xp?page=2")
         await expect(page.locator("#live")).to_have_attribute("data-state", "on")
         await expect(page.locator("#found")).to_contain_text("51 to 60 of 60")
@@ -57,7 +81,7 @@ async def test_devices_are_found_while_typing_and_stay_found(tmp_path: Path, bro
 
 async def test_a_system_is_read_and_tried_by_hand(tmp_path: Path, browser: Browser) -> None:
     system = site()
-    async with served(tmp_path, systems=[(system, RULES)]) as gw, looking(browser, gw) as page:
+    async with at_site(tmp_path, browser, system) as (gw, page):
         await page.goto(f"{gw.url}/systems")
         card = page.locator("#s-xp")
         await expect(card).to_contain_text("complete")
@@ -79,7 +103,7 @@ async def test_a_system_is_read_and_tried_by_hand(tmp_path: Path, browser: Brows
 async def test_held_removals_are_agreed_to_with_open_eyes(tmp_path: Path, browser: Browser) -> None:
     system = site()
     rules = replace(RULES, remove_after=1)
-    async with served(tmp_path, systems=[(system, rules)]) as gw, looking(browser, gw) as page:
+    async with at_site(tmp_path, browser, system, rules) as (gw, page):
         await page.goto(f"{gw.url}/systems/xp")
         await expect(page.locator("#found")).to_contain_text("of 60")
         system.listed = system.listed[:20]
@@ -94,7 +118,7 @@ async def test_held_removals_are_agreed_to_with_open_eyes(tmp_path: Path, browse
 
 async def test_a_system_that_goes_is_seen_on_the_overview(tmp_path: Path, browser: Browser) -> None:
     system = site()
-    async with served(tmp_path, systems=[(system, RULES)]) as gw, looking(browser, gw) as page:
+    async with at_site(tmp_path, browser, system) as (_, page):
         await expect(page.locator("#systems")).to_contain_text("connected")
         system.stream.put_nowait(Unreachable("no answer within 30 s"))
         await expect(page.locator("#systems")).to_contain_text("unreachable")
@@ -108,6 +132,7 @@ async def test_systems_fit_and_can_be_read(tmp_path: Path, browser: Browser, siz
     other.name, other.down = "og", LoginRefused("the server refuses the user svc: check user, password and directory")
     rules = [(system, replace(RULES, remove_after=1)), (other, replace(RULES, name="og"))]
     async with served(tmp_path, systems=rules) as gw, looking(browser, gw, size, scheme) as page:
+        await known(gw)
         await page.goto(f"{gw.url}/systems/xp")
         await expect(page.locator("#found")).to_contain_text("degraded")
         system.listed = system.listed[30:]

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -116,3 +116,7 @@ def _show(verdict: "Verdict", found: "dict[Path, list[Line]]") -> None:
 
 def _row(line: "Line") -> tuple[str, ...]:
     return (str(line.number), *(line.says(name) for name in ("at", "event", "job", "device", "delivered", "blob")))
+
+
+COMMANDS: tuple[Any, ...] = (custody, verify)
+"""Of the group `evidence`."""

@@ -50,6 +50,7 @@ for command in (
     tables.commands,
     systems.systems,
     systems.sync,
+    evidence.jobs,
     bulk.export,
     sending.retry,
     sending.discard,
