@@ -36,7 +36,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.evidence.contracts import SourceChanged
-from tocsin.evidence.cutting import Cutter, identity_of
+from tocsin.evidence.cutting import Cutter, identity_of, md5_of
 from tocsin.evidence.encryption import (
     SLACK,
     Encryptor,
@@ -69,7 +69,8 @@ def cut_up(file: Path, block: int = BLOCK) -> tuple[Cutter, list[tuple[bytes, by
     found = []
     for _ in range(block_count(cipher_size(source.size), block)):
         cut = cutter.cut(buffer)
-        found.append((bytes(cut.data), cutter.digest(cut), cut.chain))
+        cutter.note(cut)
+        found.append((bytes(cut.data), md5_of(cut), cut.chain))
     cutter.close()
     return cutter, found
 

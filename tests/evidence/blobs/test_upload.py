@@ -18,6 +18,7 @@ from blobkit.vectors import JWK, noise
 from msgspec.structs import replace
 
 from tocsin.engine.clock import LoopClock
+from tocsin.evidence.asking import Telling
 from tocsin.evidence.contracts import (
     Fenced,
     Impossible,
@@ -34,6 +35,8 @@ from tocsin.evidence.sealing import KeyGone, MachineKey
 from tocsin.evidence.upload import Uploader, UploadOptions
 from tocsin.model.evidence import JobFile
 from tocsin.standins.blobs import Fault
+from tocsin.telemetry.occurrences import StorageCameBack, StorageWentAway
+from tocsin.telemetry.record import Occurrence
 
 MIB = 1024 * 1024
 BLOCK = 256 * 1024
@@ -410,6 +413,22 @@ class SlowClock:
     def monotonic(self) -> float:
         self._at += 30.0
         return self._at
+
+
+async def test_a_storage_that_goes_away_is_told_once_and_so_is_its_return(standin: Standin, file: Path) -> None:
+    told: list[Occurrence] = []
+    options, clock = UploadOptions(uploaders=1), SlowClock()
+    uploader = Uploader(
+        options, MachineKey(b"m" * 32), os.urandom, clock, random.Random(1), no_wait, Telling("city", told.append)
+    )
+    standin.switches.faults["block"] = [Fault("busy")] * 6
+    await uploader.carry_out(file, begun(uploader, file, standin.address("clip")), MemoryJournal(), may)
+    away, back = told
+    assert isinstance(away, StorageWentAway)
+    assert isinstance(back, StorageCameBack)
+    assert (away.agent, away.reason.endswith("answers 503 ServerBusy"), back.seconds >= 60) == ("city", True, True)
+    assert "sig=" not in f"{away}{back}"
+    await uploader.aclose()
 
 
 async def test_a_link_too_slow_for_the_permission_asks_for_another_before_it_runs_out(
