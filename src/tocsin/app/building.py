@@ -79,9 +79,10 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
     )
     for source in _sources(settings.sources, built, around):
         built.add_source(source)
+    systems = {entry.name: _system(entry, around) for entry in settings.systems}
     for entry in settings.systems:
-        built.systems.add(_system(entry, around), entry.rules(settings.gateway.time_zone))
-    told = (clock, randomness, record, parts.node, parts.lease_ttl_s, Path(settings.gateway.data_dir))
+        built.systems.add(systems[entry.name], entry.rules(settings.gateway.time_zone))
+    told = (clock, randomness, record, parts.node, parts.lease_ttl_s, Path(settings.gateway.data_dir), systems)
     for agent in agents(settings.evidence, built, AgentsParts(*told)):
         built.agents.add(agent)
     return built

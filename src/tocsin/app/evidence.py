@@ -3,17 +3,17 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tocsin.app.evidence_cameras import SharedCameras
 from tocsin.engine.contracts import Clock, Randomness
 from tocsin.engine.evidence import Agent, AgentStatus
 from tocsin.engine.gateway import Gateway
+from tocsin.engine.systems import System
 from tocsin.engine.tasks import ComponentState
 from tocsin.evidence.building import EvidenceSurroundings, build
-from tocsin.evidence.contracts import NotNow
-from tocsin.evidence.discovering import Listed
 from tocsin.evidence.registry.connection import ConnectionInvalid
 from tocsin.evidence.registry.profile import ProfileInvalid
 from tocsin.evidence.sealing import MachineKeyUnusable, machine_key
@@ -34,6 +34,7 @@ class AgentsParts(NamedTuple):
     node: str
     lease_ttl_s: float
     data_dir: Path
+    systems: Mapping[str, System]
 
 
 def boot_clock() -> Callable[[], float]:
@@ -58,6 +59,7 @@ def _surroundings(entry: EvidenceSettings, gateway: Gateway, parts: AgentsParts)
     clock, randomness = parts.clock, parts.randomness
     home = parts.data_dir / FOLDER
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    cameras = SharedCameras(entry, gateway, parts.systems)
     uploader = _uploader(entry, home, clock, randomness)
     return EvidenceSurroundings(
         store=gateway.store,
@@ -69,22 +71,15 @@ def _surroundings(entry: EvidenceSettings, gateway: Gateway, parts: AgentsParts)
         node=parts.node,
         lease_ttl_s=max(parts.lease_ttl_s, LEAST_LEASE_S),
         folder=home / entry.name,
-        archives=(),
-        shared=_shared(entry, gateway),
-        called=lambda device: (found.name if (found := gateway.devices.get(device)) else "") or device,
+        archives=cameras.archives,
+        shared=cameras.shared,
+        called=cameras.called,
+        look=cameras.look,
         uploading=uploader,
-        list_devices=_no_devices,
-        picture=_no_picture,
+        list_devices=cameras.list_devices,
+        picture=cameras.picture,
         close_uploading=uploader.aclose,
     )
-
-
-async def _no_devices() -> Listed:
-    return Listed(b"", 0)
-
-
-async def _no_picture(device: str) -> bytes:
-    raise NotNow(f"there is no way to take a picture of {device}")
 
 
 def _uploader(entry: EvidenceSettings, home: Path, clock: Clock, randomness: Randomness) -> Uploader:
@@ -92,17 +87,6 @@ def _uploader(entry: EvidenceSettings, home: Path, clock: Clock, randomness: Ran
     proxy = entry.proxy.proxy() if entry.proxy else None
     options = UploadOptions(given.per_file, given.requests, given.pace(), proxy, entry.tls.options())
     return Uploader(options, machine_key(home, os.environ, os.urandom), os.urandom, clock, randomness)
-
-
-def _shared(entry: EvidenceSettings, gateway: Gateway) -> Callable[[str], bool]:
-    """Whether a device stands in an area that is shared, or below one. Asked anew each time: devices move."""
-    wanted = frozenset(entry.shared_areas)
-
-    def shared(device_id: str) -> bool:
-        device = gateway.devices.get(device_id)
-        return device is not None and not wanted.isdisjoint(gateway.devices.areas.lineage(device.area))
-
-    return shared
 
 
 class BrokenAgent:

@@ -105,7 +105,6 @@ class Gateway:
         book = parts.book or InventoryBook(parts.store, parts.clock, parts.apart)
         heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s, self.commands, parts.apart)
         self.systems = Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
-        self.agents = Agents()
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
         destinations = [member.destination for member in members]
@@ -113,7 +112,7 @@ class Gateway:
         self._amendments = Amendments(
             parts.store, self.intake, self.devices.areas, self._routes, self._pumps, self._event_amended
         )
-        self._expiries = Expiries()
+        self.agents, self._expiries = Agents(), Expiries()
         self._in_doubt = False
         self.supervision = SupervisionWatch(parts.clock, parts.record, self._announcer.supervision_changed)
         self.contacts = Contacts(ContactParts(self.devices, self.intake, self._announcer.event, self.hub), parts)
@@ -140,8 +139,7 @@ class Gateway:
         """Everything that goes on by itself, until cancelled. `announce`: this is a start, not a reload."""
         works: list[tuple[str, str, Callable[[], Any]]] = [
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
-            *self._paths.works(),
-            *compactions(self._members.values(), self._pumps, self._pump_parts()),
+            *(*self._paths.works(), *compactions(self._members.values(), self._pumps, self._pump_parts())),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
             *(*self.systems.works(), *self.agents.works()),
             ("supervision", "task", self.supervision.run),

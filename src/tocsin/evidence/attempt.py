@@ -22,7 +22,7 @@ from tocsin.evidence.registry.client import Granted
 from tocsin.evidence.registry.faults import NotMine, NotUnderstood, RegistryFault
 from tocsin.evidence.reporting import Reporting
 from tocsin.evidence.small_result import Made, SmallResult
-from tocsin.model.evidence import JobType
+from tocsin.model.evidence import Job, JobType
 from tocsin.store.evidence import CustodyBroken, Superseded
 from tocsin.telemetry.occurrences import JobEnded, TaskFailed
 
@@ -129,9 +129,10 @@ class Attempt:
         except NotUnderstood as error:
             self._parts.misfit(self.holding.job.type, str(error))
             raise Fenced(f"profile error: {error}") from None
-        progress = 1000 if self.holding.job.outcome == "Completed" else self.holding.job.progress
+        done = self.holding.job.outcome in ("Completed", "PartiallyCompleted")
+        progress = 1000 if done else self.holding.job.progress
         await self.holding.move("told", progress=progress)
-        self._ended(_OUTCOMES.get(self.holding.job.outcome or "", self.holding.job.state))
+        self._ended(outcome_of(self.holding.job))
 
     async def _last_call(self) -> None:
         job, ours = self.holding.job, self.holding.ours
@@ -161,3 +162,8 @@ class Attempt:
         job, seconds = self.holding.job, self._parts.lock.clock.monotonic() - self._began
         reason = job.reason if outcome != "completed" else ""
         self._parts.lock.record(JobEnded(job.agent, job.registry_id, job.type, outcome, round(seconds, 1), reason))
+
+
+def outcome_of(job: Job) -> str:
+    """Of a job that is closed, for people and metrics."""
+    return _OUTCOMES.get(job.outcome or "", job.state)

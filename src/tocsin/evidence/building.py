@@ -11,7 +11,7 @@ from tocsin.evidence.attempt import AttemptParts
 from tocsin.evidence.cameras import Cameras
 from tocsin.evidence.contracts import Archive, Uploading
 from tocsin.evidence.delivering import DeliveryParts
-from tocsin.evidence.discovering import Discovering, Listed
+from tocsin.evidence.discovery_job import DeviceList, Discovering
 from tocsin.evidence.journal import AgentJournal
 from tocsin.evidence.locking import LockParts
 from tocsin.evidence.media_request import WorkParts
@@ -53,9 +53,10 @@ class EvidenceSurroundings(NamedTuple):
     archives: Sequence[Archive]
     shared: Callable[[str], bool]
     called: Callable[[str], str]
+    look: Callable[[], Awaitable[None]]
     uploading: Uploading
-    list_devices: Callable[[], Awaitable[Listed]]
-    picture: Callable[[str], Awaitable[bytes]]
+    list_devices: Callable[[], Awaitable[DeviceList]]
+    picture: Callable[[Archive, str], Awaitable[bytes]]
     close_uploading: Callable[[], Awaitable[None]]
 
 
@@ -95,12 +96,12 @@ def build(settings: EvidenceSettings, around: EvidenceSurroundings) -> RegistryA
     spool = Spool(around.folder, settings.spool.limit, settings.spool.keep)
     lock = LockParts(to.client, around.clock, around.boot, around.randomness, around.record, settings.name)
     delivery = DeliveryParts(to.client, around.uploading, spool, around.clock, around.randomness, around.record)
-    cameras = Cameras(around.archives, around.shared, around.called, {})
+    cameras = Cameras(around.archives, around.shared, around.called, around.look, {})
     discovering = Discovering(settings.name, around.list_devices, journal, around.record)
 
     async def picture(device: str) -> Made:
-        cameras.archive(device)
-        return Made("thumbnail.jpg", "image/jpeg", await around.picture(device))
+        archive = await cameras.archive(device)
+        return Made("thumbnail.jpg", "image/jpeg", await around.picture(archive, device))
 
     work = WorkParts(rules, cameras, delivery)
     attempt = AttemptParts(work, lock, discovering.make, picture, outlook.misfit)

@@ -1,6 +1,6 @@
 """Which archive answers for a device, and whether the site shares it at all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from tocsin.evidence.contracts import Archive, UnknownCamera
@@ -10,16 +10,20 @@ ASSUMED_BYTES_PER_S = 1_000_000.0
 
 
 class Cameras(NamedTuple):
-    """`shared`: whether a device, by its stable id, may be seen by the registry; `called`: its name for people."""
+    """`shared`: whether a device, by its stable id, may be seen by the registry; `called`: its name for people;
+    `look`: learns of devices that have come since.
+    """
 
     archives: Sequence[Archive]
     shared: Callable[[str], bool]
     called: Callable[[str], str]
+    look: Callable[[], Awaitable[None]]
     rates: dict[str, float]
     """Bytes per second of video, by device, as last fetched."""
 
-    def archive(self, device: str) -> Archive:
+    async def archive(self, device: str) -> Archive:
         """Raises UnknownCamera."""
+        await self.look()
         if self.shared(device):
             for archive in self.archives:
                 if archive.holds(device):

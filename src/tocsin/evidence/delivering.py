@@ -52,7 +52,7 @@ class Delivery:
         self._counted = 0
         self._done = 0
         self._others = 0
-        self._sure = True
+        self._resumed = self._file.state == "committed"
 
     @property
     def _file(self) -> JobFile:
@@ -107,9 +107,10 @@ class Delivery:
         raise NotNow(f"{MOST_PLACES} permissions to upload {self._file.name} have run out")
 
     async def _stored(self, uploaded: Uploaded) -> None:
-        self._sure = uploaded.sure
         if self._file.state != "committed":
             await self.keep(replace(self._file, state="committed"))
+        if not uploaded.sure:
+            await self._holding.put(replace(self._file, sure=False))
 
     async def _move(self, bytes_per_s: float) -> None:
         """The same blob: the upload goes on. Another one: a new file, from the first block (13.3)."""
@@ -134,16 +135,18 @@ class Delivery:
                 raise LinkTooSlow(f"link too slow: {need_s:.0f} s needed, permissions last {left_s:.0f} s")
 
     async def _complete(self) -> None:
-        """Refused after a doubtful try, with the lock still ours: it was taken before, or never stored (11.4)."""
+        """Refused after a doubtful try, perhaps by an earlier process, while the lock is ours: it was taken before, or
+        never stored (11.4).
+        """
         upload = self._file.upload
         assert upload is not None
         ours, type_, words = self._holding.ours, self._holding.job.type, self._words()
         try:
             await self._contact.insist(lambda: self._parts.client.complete_file(type_, ours, upload.file_id, words))
         except NotMine:
-            doubt = self._contact.doubt
+            doubt = self._contact.doubt or self._resumed
             await self._contact.insist(self._lock.renew)
-            if not self._sure:
+            if not self._file.sure:
                 raise StartOver("the registry does not know the file whose storing was not answered") from None
             if not doubt:
                 raise NotNow("the registry does not take a file that is stored") from None
@@ -160,7 +163,12 @@ class Delivery:
     async def _again(self, reason: str) -> None:
         """The old file is left alone, its key forgotten."""
         fresh = replace(
-            self._file, state=file_after(self._file.state, "again"), upload=None, cipher_size=0, cipher_sha256=""
+            self._file,
+            state=file_after(self._file.state, "again"),
+            upload=None,
+            cipher_size=0,
+            cipher_sha256="",
+            sure=True,
         )
         await self._holding.tell(fresh, "upload begun anew", {"reason": reason, "left": _id_of(self._file)})
         self._counted, self._done, self._part.uploaded = 0, 0, 0.0

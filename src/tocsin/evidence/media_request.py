@@ -49,7 +49,7 @@ class MediaRequest:
 
     async def work(self) -> Ending:
         """Raises Fenced, Withdrawn, NotNow, Impossible, NotUnderstood."""
-        archive = self._around.cameras.archive(self._holding.job.device)
+        archive = await self._around.cameras.archive(self._holding.job.device)
         if not self._holding.files:
             await self._plan(archive)
         if self._holding.job.state == "locked":

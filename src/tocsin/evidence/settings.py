@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.config.zones import TimeZone
+from tocsin.evidence.archive_settings import ArchiveSettings
 from tocsin.evidence.pace import Hours, Pace
 from tocsin.evidence.registry.connection import ConnectionInvalid, load_connection
 from tocsin.evidence.registry.profile import ProfileInvalid, load_profile
@@ -139,6 +140,7 @@ class EvidenceSettings(Settings):
     photos_fallback: bool = Field(
         False, description="true: where a camera gives no picture, the newest photo of its events is its thumbnail."
     )
+    archives: ArchiveSettings = Field(ArchiveSettings(), description="Where recordings come from besides [[systems]].")
     recorder_keeps: Duration | None = Field(
         None, description="Recordings are overwritten after so long; requests that are about to lose theirs go first."
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tocsin.evidence.attempt import Attempt, AttemptParts
+from tocsin.evidence.attempt import Attempt, AttemptParts, outcome_of
 from tocsin.evidence.holding import Holding
 from tocsin.evidence.jobs.lifecycle import HOLDING
 from tocsin.evidence.jobs.lock import ASSUMED_S
@@ -120,9 +120,17 @@ class Taking:
         try:
             granted = await self._lock.client.renew(holding.ours, self._lock.boot())
         except NotMine as error:
-            await self._over(holding, f"not ours any more: {error}")
+            await self._not_ours(holding, error)
             return None
         return await self._granted(holding, granted)
+
+    async def _not_ours(self, holding: Holding, error: NotMine) -> None:
+        """A job whose end was about to be told is gone either way: should it come back, it is a new attempt."""
+        if holding.job.state in ("ending", "releasing", "cancelling"):
+            reason = f"{holding.job.reason} (whether the registry heard it is not known)".strip()
+            await holding.move("told", reason=reason)
+            return self._ended(holding.job, outcome_of(holding.job))
+        return await self._over(holding, f"not ours any more: {error}")
 
     async def _over(self, holding: Holding, reason: str) -> None:
         self.unsure.pop(holding.job.registry_id, None)

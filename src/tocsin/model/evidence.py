@@ -108,6 +108,8 @@ class JobFile(Struct, frozen=True, omit_defaults=True):
     start: datetime | None = None
     end: datetime | None = None
     upload: Upload | None = None
+    sure: bool = True
+    """False: the answer to its commit was lost, so only the registry's taking it tells that it is stored (11.4)."""
 
 
 class CustodyLine(Struct, frozen=True):

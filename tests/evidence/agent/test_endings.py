@@ -4,7 +4,7 @@ import pytest
 from agentkit.recordings import at, span
 
 from tocsin.evidence.contracts import Impossible, NotNow
-from tocsin.evidence.discovering import Listed
+from tocsin.evidence.discovery_job import DeviceList
 from tocsin.store.evidence import JobQuery
 from tocsin.telemetry.occurrences import Trouble
 
@@ -97,14 +97,14 @@ async def test_a_recorder_that_goes_away_in_the_middle_is_asked_again(scene, mon
 
 async def test_a_discovery_that_lists_nothing_or_suspiciously_little_is_put_off(scene, at_once):
     one = await scene()
-    one.listed = Listed(b'{"devices":[]}', 0)
+    one.listed = DeviceList(b'{"devices":[]}', 0)
     job = one.post("discovery", "")
     async with one.working() as agent:
         assert await one.job_ended(job) == "released"
-        one.listed = Listed(b'{"devices":[1]}', 10)
+        one.listed = DeviceList(b'{"devices":[1]}', 10)
         await one.until(lambda: job.state == "ended")
         assert job.outcome == "Completed"
-        one.listed = Listed(b'{"devices":[2]}', 6)
+        one.listed = DeviceList(b'{"devices":[2]}', 6)
         less = one.post("discovery", "")
         assert await one.job_ended(less) == "released"
         agent.accept_shrink()

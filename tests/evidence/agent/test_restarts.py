@@ -34,17 +34,22 @@ async def test_what_was_under_way_goes_on_where_the_journal_stands(scene):
     assert (job.locks, len(job.files), len(one.recordings.asked)) == (1, 1, 1)
 
 
-@pytest.mark.parametrize("call", ["initialize_upload", "complete_media", "complete"])
-async def test_stopped_at_any_call_it_is_done_once(scene, call):
+@pytest.mark.parametrize("how", ["silent", "hang"])
+@pytest.mark.parametrize("call", ["lock", "initialize_upload", "complete_media", "complete"])
+async def test_stopped_at_any_call_it_is_done_once(scene, call, how):
+    """Whether the registry has carried it out is not known: it hangs, or it never began."""
     one = await scene()
     one.recordings.held["cam"] = [span(0, 110)]
-    one.fault(f"{call}=silent*1")
+    one.fault(f"{call}={how}*1")
     job = one.post("mediarequest", "cam", at(0), at(110))
     async with one.working():
         await one.until(lambda: one.requests(call))
     async with one.working():
         assert await one.job_ended(job) == "completed"
-    assert (job.state, job.locks, [file.completed for file in job.files]) == ("ended", 1, [True, True])
+    assert (job.outcome, job.locks) == ("Completed", 1)
+    assert [file.completed for file in job.files if file.completed] == [True, True]
+    (kept,) = await one.store.jobs(JobQuery())
+    assert (kept.state, kept.attempt) == ("ended", 1)
 
 
 async def test_a_job_that_is_gone_after_the_restart_is_lost_and_its_keys_with_it(scene):

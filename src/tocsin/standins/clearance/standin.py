@@ -160,7 +160,7 @@ class ClearanceStandin:
         fault = next((one for one in self.faults if one.strikes(operation)), None)
         early = await self._struck(fault, job) if fault else None
         answer = early or await self.service.carry_out(operation, job, file, body)
-        lost = fault is not None and fault.how in ("silent", "close", "lost")
+        lost = fault is not None and fault.how in ("silent", "close", "lost", "hang")
         self._out(
             {**told, "status": 0 if lost else answer.status, **answer.told, **({"fault": fault.how} if fault else {})}
         )
@@ -193,7 +193,7 @@ class ClearanceStandin:
         return Answer(int(how)) if how.isdecimal() else None
 
     async def _lose(self, request: web.Request, how: str) -> None:
-        if how == "silent":
+        if how in ("silent", "hang"):
             await self._stopping.wait()
         if request.transport is not None:
             request.transport.close()

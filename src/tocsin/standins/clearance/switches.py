@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-HOWS = ("silent", "close", "lost", "withdraw", "steal", "page")
+HOWS = ("silent", "close", "lost", "hang", "withdraw", "steal", "page")
 
 
 class Assumptions(Struct, frozen=True):
@@ -45,9 +45,9 @@ class Assumptions(Struct, frozen=True):
 class Fault(Struct):
     """What calls of an operation meet, `times` times; 0: always. `after` calls go well before.
 
-    `how`: an HTTP status, also `429:SECONDS` with Retry-After; silent (no answer); close; lost (carried out, then no
-    answer); page (a web page); late:SECONDS; withdraw (the job is taken back at this moment); steal (another agent
-    locks it before).
+    `how`: an HTTP status, also `429:SECONDS` with Retry-After; silent (no answer); close; lost (carried out, then the
+    connection ends); hang (carried out, and never answered); page (a web page); late:SECONDS; withdraw (the job is
+    taken back at this moment); steal (another agent locks it before).
     """
 
     operation: str

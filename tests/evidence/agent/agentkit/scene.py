@@ -15,7 +15,8 @@ from agentkit.recordings import Recordings
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.tasks import Supervised
 from tocsin.evidence.building import EvidenceSurroundings, build
-from tocsin.evidence.discovering import Listed
+from tocsin.evidence.contracts import Archive
+from tocsin.evidence.discovery_job import DeviceList
 from tocsin.evidence.registry.profile import assumed_text
 from tocsin.evidence.sealing import MachineKey
 from tocsin.evidence.settings import EvidenceSettings
@@ -48,8 +49,9 @@ class Scene:
         self.recordings = Recordings()
         self.clock = LoopClock()
         self.boot_ahead_s = 0.0
-        self.listed = Listed(b'{"devices":[]}', 3)
+        self.listed = DeviceList(b'{"devices":[]}', 3)
         self._happened = asyncio.Event()
+        self._agents = 0
         (folder / "blobs").mkdir(exist_ok=True)
         self.blobs = BlobStandin("127.0.0.1:0", self._seen(self.stored), self.clock, BlobStore(folder / "blobs"), KEY)
         self._assumptions = assumptions
@@ -125,7 +127,8 @@ class Scene:
             given["profile_file"] = f"{self.folder}/profile.toml"
         fast = {"poll_interval": settings.pop("poll_interval", 0.2), "segment": settings.pop("segment", 60.0)}
         read = EvidenceSettings.model_validate({**given, **settings}).model_copy(update=fast)
-        randomness = random.Random(f"{node} {len(self.occurrences)}")
+        self._agents += 1
+        randomness = random.Random(f"{node} {self._agents}")
         ids = UlidSource(lambda: int(self.clock.now().timestamp() * 1000), randomness.getrandbits)
         options = UploadOptions(read.upload.per_file, read.upload.requests, read.upload.pace(), stall_s=5.0)
         uploader = Uploader(options, MachineKey(b"m" * 32), os.urandom, self.clock, randomness)
@@ -134,15 +137,20 @@ class Scene:
     def _around(
         self, node: str, randomness: Any, ids: UlidSource, uploader: Uploader, spool: Path
     ) -> EvidenceSurroundings:
-        async def listed() -> Listed:
+        async def listed() -> DeviceList:
             return self.listed
+
+        async def look() -> None: ...
+
+        async def picture(archive: Archive, device: str) -> bytes:
+            return await archive.picture(device)
 
         def boot() -> float:
             return self.clock.monotonic() + self.boot_ahead_s
 
         return EvidenceSurroundings(
             self.store, self.clock, boot, randomness, self.record, ids, node, 2.0, spool,
-            [self.recordings], _shared, "Camera {}".format, uploader, listed, self.recordings.picture, uploader.aclose,
+            [self.recordings], _shared, "Camera {}".format, look, uploader, listed, picture, uploader.aclose,
         )  # fmt: skip
 
     @asynccontextmanager

@@ -5,16 +5,16 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from tocsin.evidence.contracts import NotNow
+from tocsin.evidence.discovery import shrunk
 from tocsin.evidence.journal import AgentJournal
 from tocsin.evidence.small_result import Made
 from tocsin.telemetry.occurrences import Trouble
 from tocsin.telemetry.record import Recorder
 
-SHRINK = 0.3
 LOOKED_BACK = 200
 
 
-class Listed(Struct, frozen=True):
+class DeviceList(Struct, frozen=True):
     """The devices as a document, and how many."""
 
     data: bytes
@@ -25,7 +25,7 @@ class Discovering:
     """`accept` lets the next list be as short as it is."""
 
     def __init__(
-        self, agent: str, list_devices: Callable[[], Awaitable[Listed]], journal: AgentJournal, record: Recorder
+        self, agent: str, list_devices: Callable[[], Awaitable[DeviceList]], journal: AgentJournal, record: Recorder
     ) -> None:
         self._agent = agent
         self._list = list_devices
@@ -41,7 +41,7 @@ class Discovering:
         listed, before = await self._list(), await self._before()
         if not listed.count:
             self._refuse("no camera is shared: choose areas in shared_areas, or no system has been read yet")
-        if listed.count < before * (1 - SHRINK) and not self._accepted:
+        if shrunk(before, listed.count) and not self._accepted:
             self._refuse(
                 f"{listed.count} devices are there, the last discovery had {before}: a system may be off. To tell the "
                 "registry all the same: tocsin evidence accept"
