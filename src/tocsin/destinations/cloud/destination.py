@@ -1,6 +1,8 @@
 """A service cloud: joins its documents with the HTTP transport."""
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from tocsin.destinations.cloud.addressing import NO_NOTICE, address_of
 from tocsin.destinations.cloud.answers import judged
@@ -24,6 +26,7 @@ from tocsin.model.event import Event, HealthNotice, InventoryNotice, Photo, Sour
 from tocsin.store.contract import StoreError
 from tocsin.transports.http import HttpAnswer
 
+INVENTORY_FIRST_S = 10.0
 MOST_AT_ONCE = 1000
 UNTRIED = "the token is not tried: there is no message that is none; its first answer tells"
 
@@ -39,6 +42,8 @@ class CloudDestination:
         self._settings = settings
         self._around = surroundings
         self._token = settings.token.reveal() if settings.token else ""
+        self._being_told: dict[tuple[str, str], asyncio.Event] = {}
+        """Inventories under way, by system and customer; the pump has one of each at a time."""
         self._health = self._services(settings.events_url)
         self._inventories = self._services(settings.inventory_url)
         self._sources = self._services(settings.sources_url) if settings.sources_url else None
@@ -64,10 +69,33 @@ class CloudDestination:
             return self._nothing_sent(f"profile brief knows online and offline only, and it is {notice.status}")
         if isinstance(notice, SourceNotice) and self._sources is not None:
             return await self._sources.post(self._single(due.event), self._judged, attempt)
+        if isinstance(notice, HealthNotice):
+            await self._after_its_inventory(notice)
         return await self._events.deliver(due, attempt, self._health_body(due.event))
 
     async def _deliver_inventory(self, notice: InventoryNotice, attempt: Attempt) -> Receipt:
         """Whole and as of now; what a later run has read is told by that run's own notice (connectors.md 2.7)."""
+        with self._first(notice):
+            return await self._tell_inventory(notice, attempt)
+
+    @contextlib.contextmanager
+    def _first(self, notice: InventoryNotice) -> Iterator[None]:
+        """Health events wait for the end: the receiver may learn of their devices only now (connectors.md 2.7)."""
+        ended = self._being_told[notice.system, notice.customer_id] = asyncio.Event()
+        try:
+            yield
+        finally:
+            ended.set()
+            del self._being_told[notice.system, notice.customer_id]
+
+    async def _after_its_inventory(self, notice: HealthNotice) -> None:
+        ended = self._being_told.get((notice.system, notice.customer_id))
+        if ended is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(INVENTORY_FIRST_S):
+                    await ended.wait()
+
+    async def _tell_inventory(self, notice: InventoryNotice, attempt: Attempt) -> Receipt:
         inventory = await self._read(notice)
         if inventory.run is not None and inventory.run.id > notice.run:
             return self._nothing_sent(f"superseded: run {inventory.run.id} has read the system since")

@@ -238,14 +238,15 @@ class SystemRuns:
             return change.run
         await store.keep_inventory(change)
         self._under_way = None  # it has ended for whoever asks from now on: what they changed it has not seen
+        await self._tell(change, kept)
         self.known.set()
-        await self._tell(change.run)
         return change.run
 
-    async def _tell(self, run: Run) -> None:
+    async def _tell(self, change: InventoryChange, before: Sequence[KeptDevice]) -> None:
         """Whoever cannot be told now is told by the next run, which comes soon."""
         try:
-            await self._parts.kept(run, await self._parts.store.inventory(self._rules.name))
+            changed = change.devices or change.forgotten
+            await self._parts.kept(change.run, await self._parts.store.inventory(change.system) if changed else before)
         except (IntakeClosed, StoreUnavailable):
             self._due = self._parts.clock.monotonic() + AGAIN_S
 
