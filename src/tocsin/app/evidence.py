@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,6 +80,7 @@ def _surroundings(entry: EvidenceSettings, gateway: Gateway, parts: AgentsParts)
         list_devices=cameras.list_devices,
         picture=cameras.picture,
         close_uploading=uploader.aclose,
+        changed=gateway.agents.changed,
     )
 
 
@@ -107,6 +109,9 @@ class BrokenAgent:
 
     async def status(self) -> AgentStatus:
         return AgentStatus(self.name, "clearance", "broken", self._reason)
+
+    def locks(self) -> Mapping[str, datetime]:
+        return {}
 
     def pause(self) -> None: ...
 

@@ -28,8 +28,8 @@ def demo(
     """Show the gateway at work between stand-ins.
 
     Panels and detectors send real frames and JPEGs, stations acknowledge, an evidence registry gets its video; needs no
-    configuration and leaves nothing behind. Exit code 0 only if every station acknowledged all it was owed, and what the
-    registry decrypted is what the custody log says.
+    configuration and leaves nothing behind. Exit code 0 only if every station acknowledged all it was owed, and the
+    registry decrypted what the custody log says.
 
     Example: tocsin demo --for 20
     """
