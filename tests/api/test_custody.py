@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import typer
 from serving import Served, served
 from typer.testing import CliRunner
 
 from tocsin.api.access import Access, Token, digest
 from tocsin.cli.context import Invocation
-from tocsin.cli.evidence_custody import COMMANDS
+from tocsin.cli.evidence import app
 from tocsin.evidence.journal import next_line
 from tocsin.model.evidence import CustodyLine, Job
 
@@ -43,9 +42,6 @@ async def test_the_log_comes_page_by_page_as_it_was_written(gw: Served) -> None:
 
 
 async def test_the_commands_read_it_from_the_gateway(gw: Served, tmp_path: Path) -> None:
-    app = typer.Typer()
-    for command in COMMANDS:
-        app.command()(command)
     url = str(gw.http._base_url).rstrip("/")
 
     def run(*words: str) -> tuple[int, str]:

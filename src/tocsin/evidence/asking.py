@@ -13,6 +13,8 @@ from tocsin.engine.contracts import Clock, Randomness
 from tocsin.evidence.contracts import Fenced, Impossible, NotNow, PlaceExpired, PlaceGone, Sleep, StartOver
 from tocsin.evidence.pace import Pace
 from tocsin.evidence.storage import Address, Answer
+from tocsin.telemetry.occurrences import StorageCameBack, StorageWentAway
+from tocsin.telemetry.record import Recorder
 from tocsin.transports.contract import TransportError, Unreachable
 
 PURGED_AFTER = timedelta(hours=24)
@@ -46,6 +48,20 @@ class NoWatch:
     def went_on(self, blob: str, after_s: float) -> None: ...
 
     def committed(self, blob: str, left_s: float | None) -> None: ...
+
+
+class Telling(NoWatch):
+    """Tells the log when a storage goes away and comes back."""
+
+    def __init__(self, agent: str, record: Recorder) -> None:
+        self._agent = agent
+        self._record = record
+
+    def held_up(self, blob: str, reason: str) -> None:
+        self._record(StorageWentAway(self._agent, blob, reason))
+
+    def went_on(self, blob: str, after_s: float) -> None:
+        self._record(StorageCameBack(self._agent, blob, after_s))
 
 
 class Surroundings(Struct, frozen=True):

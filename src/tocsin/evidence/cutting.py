@@ -30,6 +30,11 @@ class Cut(Struct, frozen=True):
     chain: bytes
 
 
+def md5_of(cut: Cut) -> bytes:
+    """For Content-MD5."""
+    return hashlib.md5(cut.data, usedforsecurity=False).digest()
+
+
 class Cutter:
     """Blocks of one file from its beginning, in order; `source` is what the file must stay. Raises SourceChanged."""
 
@@ -84,16 +89,9 @@ class Cutter:
             self._plain_left -= len(window)
         return written
 
-    def digest(self, cut: Cut) -> bytes:
-        """The block's MD5, for Content-MD5; the digest of the whole cipher text goes on. Called in order."""
+    def note(self, cut: Cut) -> None:
+        """The digest of the whole cipher text goes on. Called in order, for every block."""
         self._cipher.update(cut.data)
-        return hashlib.md5(cut.data, usedforsecurity=False).digest()
-
-    def pass_over(self, buffer: memoryview) -> Cut:
-        """As `cut`, for a block that the storage has already: only the digests go on."""
-        cut = self.cut(buffer)
-        self._cipher.update(cut.data)
-        return cut
 
     def _must_be_the_same(self) -> None:
         if identity_of(os.fstat(self._file.fileno())) != self._source:

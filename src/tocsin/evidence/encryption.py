@@ -71,9 +71,14 @@ def _number(members: Mapping[str, object], name: str) -> int:
 
 
 def wrapped(key: WrappingKey, content_key: bytes) -> bytes:
-    """RSA-OAEP as in RFC 7518: SHA-1, MGF1 with SHA-1, empty label (10.1)."""
+    """RSA-OAEP as in RFC 7518: SHA-1, MGF1 with SHA-1, empty label (10.1). Raises KeyRefused for numbers that look like
+    a key and are none.
+    """
     sha1 = hashes.SHA1()  # noqa: S303
-    return key.public.encrypt(content_key, padding.OAEP(mgf=padding.MGF1(sha1), algorithm=sha1, label=None))
+    try:
+        return key.public.encrypt(content_key, padding.OAEP(mgf=padding.MGF1(sha1), algorithm=sha1, label=None))
+    except ValueError as error:
+        raise KeyRefused(f"its numbers are no RSA key: {error}") from None
 
 
 def metadata(iv: bytes, wrapped_key: bytes, key_id: str) -> str:

@@ -111,7 +111,7 @@ class FileUpload:
         buffer = memoryview(bytearray(self._reached.upload.block_size + SLACK))
         async with reading() as threads:
             for _ in range(self._count):
-                await threads.pass_over(buffer)
+                await threads.note(await threads.cut(buffer))
             return self._digested(threads)
 
     async def _stream(self, threads: Threads) -> AsyncIterator[bytes]:

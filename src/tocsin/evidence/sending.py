@@ -4,8 +4,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from tocsin.evidence.asking import Asking, Surroundings, give_up
 from tocsin.evidence.contracts import Journal, PlaceExpired, SourceChanged
-from tocsin.evidence.cutting import Cut, Cutter
+from tocsin.evidence.cutting import Cut, Cutter, md5_of
 from tocsin.evidence.encryption import SLACK, Encryptor, block_count, cipher_size
 from tocsin.evidence.pace import Bucket, piece_size
 from tocsin.evidence.storage import BlobStorage, in_pieces
@@ -57,14 +58,8 @@ class Threads:
         self._digesting.shutdown(wait=False)
 
     async def cut(self, buffer: memoryview) -> Cut:
-        return await self._read(self.cutter.cut, buffer)
-
-    async def pass_over(self, buffer: memoryview) -> Cut:
-        return await self._read(self.cutter.pass_over, buffer)
-
-    async def _read(self, read: Callable[[memoryview], Cut], buffer: memoryview) -> Cut:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._reading, read, buffer)
+            return await asyncio.get_running_loop().run_in_executor(self._reading, self.cutter.cut, buffer)
         except SourceChanged as changed:
             self._changed = changed
             raise
@@ -76,7 +71,15 @@ class Threads:
 
     def digest(self, cut: Cut) -> "asyncio.Future[bytes]":
         """The block's MD5 as soon as it is there; to be called in the order of the blocks."""
-        return asyncio.get_running_loop().run_in_executor(self._digesting, self.cutter.digest, cut)
+        return asyncio.get_running_loop().run_in_executor(self._digesting, self._digest, cut)
+
+    def note(self, cut: Cut) -> "asyncio.Future[None]":
+        """As `digest`, for a block that needs no MD5."""
+        return asyncio.get_running_loop().run_in_executor(self._digesting, self.cutter.note, cut)
+
+    def _digest(self, cut: Cut) -> bytes:
+        self.cutter.note(cut)
+        return md5_of(cut)
 
 
 class Gate:
@@ -205,11 +208,17 @@ class Blocks:
         is what it was: the chain value depends on every byte before it.
         """
         upload = self._reached.upload
-        buffer = await self._free.get()
         for number in range(upload.next):
-            cut = await threads.pass_over(buffer)
-            if number == upload.next - 1 and cut.chain != upload.chain:
-                raise SourceChanged("The spooled file is not the one of which the first blocks were stored")
+            buffer = await self._free.get()
+            cut = await threads.cut(buffer)
+            noted = threads.note(cut)
+            noted.add_done_callback(partial(self._freed, buffer))
+            if number == upload.next - 1:
+                await noted
+                if cut.chain != upload.chain:
+                    raise SourceChanged("The spooled file is not the one of which the first blocks were stored")
+
+    def _freed(self, buffer: memoryview, noted: "asyncio.Future[None]") -> None:
         self._free.put_nowait(buffer)
 
     async def _upload(self) -> None:

@@ -20,6 +20,7 @@ VERSION = "2021-08-06"
 LARGEST_PUT = 5000 * 1024 * 1024
 _LONGEST_ADDRESS = 16_384
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}")
 _CODE = re.compile(rb"<Code>([A-Za-z]{1,64})</Code>")
 
 Meaning = Literal["stored", "again", "damaged", "gone", "list", "expired", "right", "taken", "refused", "foreign"]
@@ -62,9 +63,11 @@ def read_address(uri: str) -> Address:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise AddressRefused("the address for the upload cannot be read") from None
+    if not _HOST.fullmatch(host):
+        raise AddressRefused("the address for the upload names no host")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
-        raise AddressRefused(f"the address for the upload, at {host or 'no host'}, does not begin with https://")
-    if not host or parts.username or parts.fragment or len(parts.path) < 2:
+        raise AddressRefused(f"the address for the upload, at {host}, does not begin with https://")
+    if parts.username or parts.fragment or len(parts.path) < 2:
         raise AddressRefused("the address for the upload names no blob")
     values = {name: value for name, value in parse_qsl(parts.query) if name != "sig"}
     blob = host + (f":{port}" if port else "") + parts.path
@@ -107,16 +110,17 @@ _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
 def meaning(status: int, code: str) -> Meaning:
-    """`stored`; `again`: the same bytes later; `damaged` on the way; `gone`: the storage knows no such place; `list`:
-    staged blocks are gone or somebody has committed them; `expired` permission; `right`: the permission does not
-    go that far; `taken`: somebody has committed; `refused`: never; `foreign`: not the storage has answered (11.4).
+    """`stored`; `again`: the same bytes later; `damaged` on the way, of which a web server's bare 400 is a sign too;
+    `gone`: the storage knows no such place; `list`: staged blocks are gone or somebody has committed them; `expired`
+    permission; `right`: the permission does not go that far; `taken`: somebody has committed; `refused`: never;
+    `foreign`: not the storage has answered (11.4).
     """
     if status == 201:
         return "stored"
     if status in _AGAIN:
         return "again"
     if not code:
-        return "foreign"
+        return "damaged" if status == 400 else "foreign"
     if status == 403:
         return _BY_CODE.get(code, "expired")
     return _BY_CODE.get(code, "refused") if status in (400, 404, 409) else "refused"

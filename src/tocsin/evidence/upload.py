@@ -68,8 +68,10 @@ class Uploader:
 
     def begin(self, file: Path, place: Place, now: datetime) -> Upload:
         """See `Uploading.begin`."""
+        content_key, iv, tag = self._secrets(KEY_SIZE), self._secrets(IV_SIZE), self._secrets(TAG_SIZE)
         try:
             key, address = read_key(place.key), read_address(place.uri)
+            wrapped_key = wrapped(key, content_key)
         except KeyRefused as error:
             raise Impossible(f"The registry's key for this file may not be used: {error}") from None
         except AddressRefused as error:
@@ -78,13 +80,12 @@ class Uploader:
             source = identity_of(file.stat())
         except OSError as error:
             raise NotNow(f"The spooled file {file.name} cannot be read: {error.strerror}") from None
-        content_key, iv, tag = self._secrets(KEY_SIZE), self._secrets(IV_SIZE), self._secrets(TAG_SIZE)
         return Upload(
             file_id=place.file_id,
             uri=place.uri,
             key_id=key.key_id,
             sealed_key=self._machine_key.seal(content_key, iv + tag, self._secrets(NONCE_SIZE)),
-            wrapped_key=wrapped(key, content_key),
+            wrapped_key=wrapped_key,
             iv=iv,
             tag=tag,
             block_size=block_size(cipher_size(source.size)),

@@ -291,6 +291,24 @@ class BytesUploaded(Occurrence, frozen=True):
     count: int
 
 
+class StorageWentAway(Occurrence, frozen=True):
+    """nothing of a file could be stored for a minute; it is tried on"""
+
+    level: ClassVar[Level] = "warning"
+    agent: str
+    blob: str
+    reason: str
+
+
+class StorageCameBack(Occurrence, frozen=True):
+    """a file is being stored again"""
+
+    level: ClassVar[Level] = "info"
+    agent: str
+    blob: str
+    seconds: float
+
+
 class VideoFetched(Occurrence, frozen=True):
     """a recording was fetched"""
 

@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from tocsin.cli.evidence_custody import COMMANDS
+from tocsin.cli.evidence import app
 from tocsin.evidence.custody import FileFacts, NoLine, about, lines_of, read_line, verify
 from tocsin.evidence.journal import next_line
 from tocsin.model.evidence import CustodyLine
@@ -124,14 +123,6 @@ def test_a_file_is_found_by_its_content_or_its_cipher_text() -> None:
 
 
 @pytest.fixture
-def app() -> typer.Typer:
-    app = typer.Typer()
-    for command in COMMANDS:
-        app.command()(command)
-    return app
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "custody.jsonl").write_text("".join(f"{text}\n" for text in log()), encoding="utf-8")
     (tmp_path / "clip.mp4").write_bytes(CLIP)
@@ -140,28 +131,28 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(app: typer.Typer, folder: Path, *words: str) -> tuple[int, str]:
+def run(folder: Path, *words: str) -> tuple[int, str]:
     done = CliRunner().invoke(app, [word.replace("@", f"{folder}/") for word in words])
     return done.exit_code, done.output
 
 
-def test_the_command_says_that_a_file_is_as_it_was_delivered(app: typer.Typer, folder: Path) -> None:
-    code, said = run(app, folder, "verify", "@clip.mp4", "@clip.blob", "--log", "@custody.jsonl")
+def test_the_command_says_that_a_file_is_as_it_was_delivered(folder: Path) -> None:
+    code, said = run(folder, "verify", "@clip.mp4", "@clip.blob", "--log", "@custody.jsonl")
     assert code == 0
     assert "unbroken: lines 1 to 6" in said
     assert said.count("as it was delivered") == 2
     assert "cam: Tür 1" in said, "control characters do not reach the terminal"
 
 
-def test_the_command_says_that_a_file_is_not_in_the_log(app: typer.Typer, folder: Path) -> None:
-    code, said = run(app, folder, "verify", "@other.mp4", "--log", "@custody.jsonl")
+def test_the_command_says_that_a_file_is_not_in_the_log(folder: Path) -> None:
+    code, said = run(folder, "verify", "@other.mp4", "--log", "@custody.jsonl")
     assert (code, "not in the custody log" in said) == (1, True)
 
 
-def test_the_command_says_where_a_chain_is_broken(app: typer.Typer, folder: Path) -> None:
+def test_the_command_says_where_a_chain_is_broken(folder: Path) -> None:
     texts = log()
     (folder / "cut.jsonl").write_text("\n".join([texts[0], "no line", texts[3]]), encoding="utf-8")
-    code, said = run(app, folder, "verify", "--log", "@cut.jsonl")
+    code, said = run(folder, "verify", "--log", "@cut.jsonl")
     assert code == 1
     assert "line 2 of the file cannot be read" in said
     assert "line 4 follows line 1" in said
@@ -176,16 +167,16 @@ def test_the_command_says_where_a_chain_is_broken(app: typer.Typer, folder: Path
         ("verify", "@none.mp4", "--log", "@custody.jsonl"),
     ],
 )
-def test_wrong_use_is_said(app: typer.Typer, folder: Path, words: tuple[str, ...]) -> None:
-    assert run(app, folder, *words)[0] == 2
+def test_wrong_use_is_said(folder: Path, words: tuple[str, ...]) -> None:
+    assert run(folder, *words)[0] == 2
 
 
-def test_an_empty_log_proves_nothing(app: typer.Typer, folder: Path) -> None:
+def test_an_empty_log_proves_nothing(folder: Path) -> None:
     (folder / "empty.jsonl").write_text("")
-    assert run(app, folder, "verify", "--log", "@empty.jsonl") == (1, "the custody log is empty\n")
+    assert run(folder, "verify", "--log", "@empty.jsonl") == (1, "the custody log is empty\n")
 
 
-def test_a_log_exported_with_other_line_ends_is_the_same_log(app: typer.Typer, folder: Path) -> None:
+def test_a_log_exported_with_other_line_ends_is_the_same_log(folder: Path) -> None:
     log_file = folder / "custody.jsonl"
     log_file.write_bytes(log_file.read_bytes().replace(b"\n", b"\r\n"))
-    assert run(app, folder, "verify", "--log", "@custody.jsonl")[0] == 0
+    assert run(folder, "verify", "--log", "@custody.jsonl")[0] == 0

@@ -18,6 +18,7 @@ from blobkit.vectors import JWK, noise
 from msgspec.structs import replace
 
 from tocsin.engine.clock import LoopClock
+from tocsin.evidence.asking import Telling
 from tocsin.evidence.contracts import (
     Fenced,
     Impossible,
@@ -34,6 +35,8 @@ from tocsin.evidence.sealing import KeyGone, MachineKey
 from tocsin.evidence.upload import Uploader, UploadOptions
 from tocsin.model.evidence import JobFile
 from tocsin.standins.blobs import Fault
+from tocsin.telemetry.occurrences import StorageCameBack, StorageWentAway
+from tocsin.telemetry.record import Occurrence
 
 MIB = 1024 * 1024
 BLOCK = 256 * 1024
@@ -311,7 +314,8 @@ def test_keys_and_tags_are_new_for_every_upload(file: Path, uploader: Uploader) 
         ("https://blob.example.net/a b?sig=secret", "characters that no address has"),
         ("https://blob.example.net:99999/a?sig=secret", "cannot be read"),
         ("https://[::1/a?sig=secret", "cannot be read"),
-        ("", "does not begin with https"),
+        ("", "names no host"),
+        ("hp.://1270.0.1!1sig=secret", "names no host"),
     ],
 )
 def test_a_place_that_may_not_be_used_says_why_without_its_secret(
@@ -363,6 +367,16 @@ async def test_a_filter_in_between_is_not_taken_for_the_storage(file: Path, uplo
     await runner.cleanup()
 
 
+async def test_a_bare_400_is_taken_for_damage_on_the_way(file: Path, uploader: Uploader) -> None:
+    """So a web server answers a request that did not arrive whole."""
+    runner, port = await served(lambda _: web.Response(status=400))
+    with pytest.raises(NotNow, match="damaged three times"):
+        await uploader.carry_out(
+            file, begun(uploader, file, f"http://127.0.0.1:{port}/e/c?sig=x"), MemoryJournal(), may
+        )
+    await runner.cleanup()
+
+
 async def test_the_storage_says_how_long_to_wait(standin: Standin, file: Path) -> None:
     waits: list[float] = []
 
@@ -399,6 +413,22 @@ class SlowClock:
     def monotonic(self) -> float:
         self._at += 30.0
         return self._at
+
+
+async def test_a_storage_that_goes_away_is_told_once_and_so_is_its_return(standin: Standin, file: Path) -> None:
+    told: list[Occurrence] = []
+    options, clock = UploadOptions(uploaders=1), SlowClock()
+    uploader = Uploader(
+        options, MachineKey(b"m" * 32), os.urandom, clock, random.Random(1), no_wait, Telling("city", told.append)
+    )
+    standin.switches.faults["block"] = [Fault("busy")] * 6
+    await uploader.carry_out(file, begun(uploader, file, standin.address("clip")), MemoryJournal(), may)
+    away, back = told
+    assert isinstance(away, StorageWentAway)
+    assert isinstance(back, StorageCameBack)
+    assert (away.agent, away.reason.endswith("answers 503 ServerBusy"), back.seconds >= 60) == ("city", True, True)
+    assert "sig=" not in f"{away}{back}"
+    await uploader.aclose()
 
 
 async def test_a_link_too_slow_for_the_permission_asks_for_another_before_it_runs_out(
