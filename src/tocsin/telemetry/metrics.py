@@ -45,6 +45,7 @@ class Metrics:
         self.store_up = Gauge("tocsin_store_up", "1: the store can write", registry=r)
         self.store_up.set(1)
         self._of_systems(r)
+        self._of_evidence(r)
         self.restarts = Counter("tocsin_task_failures", "Supervised tasks that failed", ["task"], registry=r)
         self._labelled: dict[tuple[str, ...], Counter] = {}
         self._seconds: dict[str, Histogram] = {}
@@ -69,6 +70,7 @@ class Metrics:
             seen.StatesCorrected: lambda o: self._count(self.corrections, o.system, amount=o.count),
             seen.HealthDropped: lambda o: self._count(self.states_dropped, o.system, o.reason, amount=o.count),
             seen.TaskFailed: lambda o: self._count(self.restarts, o.task),
+            **self._moves_of_evidence(),
         }
 
     def _of_systems(self, r: CollectorRegistry) -> None:
@@ -85,6 +87,39 @@ class Metrics:
             "tocsin_reconcile_corrections", "States that had changed untold", ["system"], registry=r
         )
         self.states_dropped = Counter("tocsin_states_dropped", "States not used", ["system", "reason"], registry=r)
+
+    def _of_evidence(self, r: CollectorRegistry) -> None:
+        self.jobs = Counter(
+            "tocsin_jobs", "Jobs of evidence registries that ended here", ["type", "outcome"], registry=r
+        )
+        self.uploaded = Counter("tocsin_upload_bytes", "Bytes of evidence that storages have acknowledged", registry=r)
+        self.video = Counter("tocsin_video_seconds", "Recordings fetched for evidence", ["agent"], registry=r)
+        self.renewals = Histogram(
+            "tocsin_lock_renew_seconds", "Time of renewing a job's lock", ["agent"], buckets=_SECONDS, registry=r
+        )
+        self.fenced = Counter("tocsin_jobs_fenced", "Jobs stopped because of their lock", ["agent"], registry=r)
+        self.agent_up = Gauge("tocsin_agent_up", "1: the registry can be asked for jobs", ["agent"], registry=r)
+        self.misfits = Counter("tocsin_profile_errors", "Answers the wire profile does not fit", ["agent"], registry=r)
+        self.offered = Gauge("tocsin_jobs_offered", "Jobs in the registry's last answer", ["agent"], registry=r)
+        self.oldest_job = Gauge(
+            "tocsin_oldest_job_seconds", "Age of the oldest job in the registry's last answer", ["agent"], registry=r
+        )
+        self.spool = Gauge("tocsin_spool_bytes", "Recordings that wait in the spool", ["agent"], registry=r)
+        self.clock_offset = Gauge(
+            "tocsin_registry_clock_offset_seconds", "How far the registry's clock is ahead", ["agent"], registry=r
+        )
+
+    def _moves_of_evidence(self) -> dict[type[Occurrence], Callable[..., None]]:
+        return {
+            seen.JobEnded: lambda o: self._count(self.jobs, o.type, o.outcome),
+            seen.BytesUploaded: lambda o: self.uploaded.inc(o.count),
+            seen.VideoFetched: lambda o: self.video.labels(o.agent).inc(o.seconds),
+            seen.LockRenewed: lambda o: self.renewals.labels(o.agent).observe(max(o.seconds, 0.0)),
+            seen.LockFenced: lambda o: self._count(self.fenced, o.agent),
+            seen.AgentWentAway: lambda o: self.agent_up.labels(o.agent).set(0),
+            seen.AgentCameBack: lambda o: self.agent_up.labels(o.agent).set(1),
+            seen.ProfileMisfit: lambda o: self._count(self.misfits, o.agent),
+        }
 
     def move(self, occurrence: Occurrence) -> None:
         """Move what this occurrence counts; most log-only occurrences count nothing."""

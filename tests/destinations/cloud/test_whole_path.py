@@ -129,7 +129,7 @@ async def test_scenario_16_patience_a_refusal_and_a_token_that_is_no_longer_good
         for n in (1, 2, 3):
             site.system.stream.put_nowait(state(n, "online"))
         await site.until(lambda: site.received[-1]["status"] == 401)
-        assert await site.state() == ("down", (await site.state())[1])
+        await site.until(lambda: site.gateway.live_state("cloud")[0] == "down")
         assert "Check token" in (await site.state())[1]
         site.cloud.demand(demands)
         await site.until(lambda: site.known() == ["online"] * 3)

@@ -101,7 +101,7 @@ class CloudDestination:
             return self._nothing_sent(f"superseded: run {inventory.run.id} has read the system since")
         if self._settings.profile == "brief" and not inventory.devices:
             return self._nothing_sent(f"profile brief cannot say that {notice.customer_id} has no device there")
-        return await self._post_parts(inventory_body(inventory, self._settings.profile), notice.run, attempt)
+        return await self._post_parts(inventory, notice.run, attempt)
 
     async def _read(self, notice: InventoryNotice) -> Inventory:
         book = self._around.book
@@ -112,13 +112,17 @@ class CloudDestination:
         except StoreError as error:
             raise TryLater(f"the inventory of {notice.system} cannot be read: {error}") from error
 
-    async def _post_parts(self, body: bytes, run_id: str, attempt: Attempt) -> Receipt:
+    async def _post_parts(self, inventory: Inventory, run_id: str, attempt: Attempt) -> Receipt:
         """In one request or, extended, in parts; the last one's receipt. When one fails all are sent again."""
-        parts = inventory_parts(body, self._settings.max_devices)
-        for number, part in enumerate(parts, start=1):
-            request = self._request(part, inventory_key(run_id, number, part))
+        for request in await asyncio.to_thread(self._requests, inventory, run_id):
             receipt = await self._inventories.post(request, self._judged, attempt)
         return receipt
+
+    def _requests(self, inventory: Inventory, run_id: str) -> Sequence[Request]:
+        """Pure, and long where there are many devices."""
+        body = inventory_body(inventory, self._settings.profile)
+        parts = inventory_parts(body, self._settings.max_devices)
+        return [self._request(part, inventory_key(run_id, number, part)) for number, part in enumerate(parts, start=1)]
 
     def _single(self, event: Event) -> Request:
         if isinstance(event.notice, SourceNotice):

@@ -201,13 +201,13 @@ class SystemRuns:
         if not run.dry_run:
             self._due = self._parts.clock.monotonic() + self._interval_s()
         if fault is not None:
-            self._source.failed(fault)
+            self._source.failed("inventory", fault)
             self._due = min(self._due, self._parts.clock.monotonic() + self._source.wait_s())
             if not found:
                 return await self._end(run, str(fault), type(fault).__name__)
             found.append(Note(f"the reading broke off: {fault}", partial=True))
         else:
-            self._source.worked()
+            self._source.worked("inventory")
         if self._parts.elsewhere():
             return await self._end(run, "another node reads this system now")
         return await self._take_over(run, found)

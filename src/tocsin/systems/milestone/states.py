@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import resources
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +24,9 @@ class Occurred(Struct, frozen=True):
     id: str = ""
 
 
+_decode_occurred = msgspec.json.Decoder(Occurred).decode
+
+
 class FrameError(Struct, frozen=True, rename="camel"):
     error_text: str = ""
 
@@ -33,8 +35,8 @@ class _Raw(Struct, frozen=True, rename="camel"):
     command_id: int | None = None
     status: int | None = None
     session_id: str | None = None
-    states: list[Any] | None = None
-    events: list[Any] | None = None
+    states: list[msgspec.Raw] | None = None
+    events: list[msgspec.Raw] | None = None
     error: FrameError | None = None
 
 
@@ -164,6 +166,14 @@ def confirmed(found: Mapping[Identity, FoundState], topology: Topology) -> dict[
     return lifted
 
 
+def snapshot_of(
+    said: Iterable[Occurred], meanings: Mapping[str, Meaning], topology: Topology, zone: str
+) -> list[FoundState]:
+    """The state of every device, from all that `getState` answered."""
+    found = settled(state for one in said for state in states_of(one, meanings, topology, zone, "state_snapshot"))
+    return list(with_the_silent(confirmed(found, topology), topology))
+
+
 def heals(state: FoundState) -> bool:
     """Whether channels may be well again although nothing is said of them."""
     return state.kind in _INHERITED and state.state == "online"
@@ -183,10 +193,18 @@ def with_the_silent(found: Mapping[Identity, FoundState], topology: Topology) ->
             yield FoundState(kind, key, "unknown", "never_reported", "state_snapshot")
 
 
-def _occurred(items: Sequence[object] | None) -> Sequence[Occurred] | None:
+def _occurred(items: Sequence[msgspec.Raw] | None) -> Sequence[Occurred] | None:
+    """Each by itself: decoded as one, a large site's states would stop everything meanwhile, threads too."""
     if items is None:
         return None
-    return tuple(read for item in items if (read := read_occurred(item)) is not None)
+    return tuple(read for item in items if (read := _decoded(item)) is not None)
+
+
+def _decoded(item: msgspec.Raw) -> Occurred | None:
+    try:
+        return _decode_occurred(item)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _rank(state: FoundState) -> tuple[float, bool]:
