@@ -126,9 +126,8 @@ class Killed:
         blocks = len(self._plain) // block_size + 1
         while True:
             with Uploading(self._journal, self._file, self._emulator.uri(self._name), block_size) as process:
-                last = (
-                    10**6 if self.kills == kills else self._randomness.randint(0, 2 * blocks // max(1, kills - 1) + 2)
-                )
+                most = blocks // (kills + 1)  # so that something is left for each of them
+                last = 10**6 if self.kills == kills else self._randomness.randint(0, most)
                 said = process.reaches(last)
                 if "ended" in said:
                     assert said["ended"] == "Uploaded"
@@ -201,10 +200,11 @@ async def test_a_frozen_upload_that_wakes_up_spoils_nothing(emulator: Azurite, t
     name = f"frozen-{awake}"
     for folder in ("stale", "new"):
         (tmp_path / folder).mkdir()
-    stale = Uploading(tmp_path / "stale", tmp_path / "clip", emulator.uri(name), 256 * KIB, 6)
-    new = Uploading(tmp_path / "new", tmp_path / "clip", emulator.uri(name), 256 * KIB, awake)
-    with stale, new:
+    with contextlib.ExitStack() as stack:
+        stale = stack.enter_context(Uploading(tmp_path / "stale", tmp_path / "clip", emulator.uri(name), 256 * KIB, 6))
         with frozen(stale):
+            new = Uploading(tmp_path / "new", tmp_path / "clip", emulator.uri(name), 256 * KIB, awake)
+            stack.enter_context(new)
             ends = [] if awake else [new.ends()]
             if awake:
                 new.has_stopped()
@@ -212,11 +212,14 @@ async def test_a_frozen_upload_that_wakes_up_spoils_nothing(emulator: Azurite, t
             new.signal(signal.SIGCONT)
             ends.append(new.ends())
         ends.append(stale.ends())
-    assert sorted(ends) == ["StartOver", "Uploaded"]
+    assert ends.count("Uploaded") == 1
+    assert {"StartOver", "Unsure", "Uploaded"}.issuperset(ends)
     assert decrypted(emulator, name) == noise(9, 6 * MIB + 1)
-    tags = {found[:8] for found in emulator.block_ids(name)}
+    (tag,) = {found[:8] for found in emulator.block_ids(name)}
     files = [await kept(tmp_path / folder) for folder in ("stale", "new")]
-    assert tags == {file.upload.tag for file in files if file and file.upload and file.state == "committed"}
+    committed = {file.upload.tag for file in files if file and file.upload and file.state == "committed"}
+    assert tag in committed
+    assert len(committed) == 1 or "Unsure" in ends
 
 
 def any_fault(randomness: random.Random, most_bytes: int) -> Fault:

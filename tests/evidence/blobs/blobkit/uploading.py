@@ -53,7 +53,7 @@ class StoreJournal:
 
 
 async def upload(folder: Path, file: Path, uri: str, block_size: int, freeze_at: int) -> str:
-    """How it ended."""
+    """How it ended; unsure when the answer to the commit was lost and only the registry can tell."""
     store = open_store(folder / "tocsin.db")
     await store.open()
     secrets, clock = os.urandom, LoopClock()
@@ -67,13 +67,13 @@ async def upload(folder: Path, file: Path, uri: str, block_size: int, freeze_at:
             begun = replace(uploader.begin(file, place(uri), clock.now()), block_size=block_size)
             await store.keep_job(JOB, [job_file(upload=begun, state="uploading")])
             known = await store.job_files(JOB.id)
-        await uploader.carry_out(file, known[0], journal, lambda: None)
+        done = await uploader.carry_out(file, known[0], journal, lambda: None)
     except (Fenced, NotNow, PlaceExpired, StartOver) as error:
         return type(error).__name__
     finally:
         await uploader.aclose()
         await store.aclose()
-    return "Uploaded"
+    return "Uploaded" if done.sure else "Unsure"
 
 
 def main(folder: str, file: str, uri: str, block_size: str, freeze_at: str = "0") -> None:
