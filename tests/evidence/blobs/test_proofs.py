@@ -37,11 +37,11 @@ SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().getrandbits(32)
 class Uploading:
     """The process of blobkit.uploading."""
 
-    def __init__(self, folder: Path, file: Path, uri: str, block_size: int) -> None:
+    def __init__(self, folder: Path, file: Path, uri: str, block_size: int, freeze_at: int = 0) -> None:
         here = Path(__file__)
         paths = [str(here.parent), str(here.parents[3] / "src"), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "blobkit.uploading", str(folder), str(file), uri, str(block_size)],
+            [sys.executable, "-m", "blobkit.uploading", str(folder), str(file), uri, str(block_size), str(freeze_at)],
             stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )  # fmt: skip
 
@@ -62,6 +62,11 @@ class Uploading:
 
     def ends(self) -> str:
         return str(self.reaches(1_000_000)["ended"])
+
+    def has_stopped(self) -> None:
+        """Waits for that."""
+        _, status = os.waitpid(self._process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
 
     def signal(self, what: signal.Signals) -> None:
         self._process.send_signal(what)
@@ -180,10 +185,9 @@ async def test_uploads_survive_many_kills(emulator: Azurite, tmp_path: Path) -> 
 
 
 @contextlib.contextmanager
-def frozen(process: Uploading, lines: int) -> Iterator[None]:
-    """Stopped after so many lines, and awake again at the end."""
-    assert "ended" not in process.reaches(lines)
-    process.signal(signal.SIGSTOP)
+def frozen(process: Uploading) -> Iterator[None]:
+    """It has stopped itself; it is awake again at the end."""
+    process.has_stopped()
     try:
         yield
     finally:
@@ -197,13 +201,17 @@ async def test_a_frozen_upload_that_wakes_up_spoils_nothing(emulator: Azurite, t
     name = f"frozen-{awake}"
     for folder in ("stale", "new"):
         (tmp_path / folder).mkdir()
-    stale = Uploading(tmp_path / "stale", tmp_path / "clip", emulator.uri(name), 256 * KIB)
-    new = Uploading(tmp_path / "new", tmp_path / "clip", emulator.uri(name), 256 * KIB)
+    stale = Uploading(tmp_path / "stale", tmp_path / "clip", emulator.uri(name), 256 * KIB, 6)
+    new = Uploading(tmp_path / "new", tmp_path / "clip", emulator.uri(name), 256 * KIB, awake)
     with stale, new:
-        with frozen(stale, 6):
+        with frozen(stale):
             ends = [] if awake else [new.ends()]
-            assert awake == 0 or "ended" not in new.reaches(awake)
-        ends += [process.ends() for process in ((stale, new) if awake else (stale,))]
+            if awake:
+                new.has_stopped()
+        if awake:
+            new.signal(signal.SIGCONT)
+            ends.append(new.ends())
+        ends.append(stale.ends())
     assert sorted(ends) == ["StartOver", "Uploaded"]
     assert decrypted(emulator, name) == noise(9, 6 * MIB + 1)
     tags = {found[:8] for found in emulator.block_ids(name)}
