@@ -14,6 +14,7 @@ from tocsin.engine.evidence import Agent, AgentStatus
 from tocsin.engine.gateway import Gateway
 from tocsin.engine.systems import System
 from tocsin.engine.tasks import ComponentState
+from tocsin.evidence.asking import Telling
 from tocsin.evidence.building import EvidenceSurroundings, build
 from tocsin.evidence.registry.connection import ConnectionInvalid
 from tocsin.evidence.registry.profile import ProfileInvalid
@@ -61,7 +62,7 @@ def _surroundings(entry: EvidenceSettings, gateway: Gateway, parts: AgentsParts)
     home = parts.data_dir / FOLDER
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     cameras = SharedCameras(entry, gateway, parts.systems)
-    uploader = _uploader(entry, home, clock, randomness)
+    uploader = _uploader(entry, home, parts)
     return EvidenceSurroundings(
         store=gateway.store,
         clock=clock,
@@ -84,11 +85,12 @@ def _surroundings(entry: EvidenceSettings, gateway: Gateway, parts: AgentsParts)
     )
 
 
-def _uploader(entry: EvidenceSettings, home: Path, clock: Clock, randomness: Randomness) -> Uploader:
+def _uploader(entry: EvidenceSettings, home: Path, parts: AgentsParts) -> Uploader:
     given = entry.upload
     proxy = entry.proxy.proxy() if entry.proxy else None
     options = UploadOptions(given.per_file, given.requests, given.pace(), proxy, entry.tls.options())
-    return Uploader(options, machine_key(home, os.environ, os.urandom), os.urandom, clock, randomness)
+    key, watch = machine_key(home, os.environ, os.urandom), Telling(entry.name, parts.record)
+    return Uploader(options, key, os.urandom, parts.clock, parts.randomness, watch=watch)
 
 
 class BrokenAgent:

@@ -1,6 +1,7 @@
 """What an `[[evidence]]` table may say."""
 
 from datetime import time
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -58,6 +59,14 @@ def _time_of(text: str) -> time:
         return time.fromisoformat(text)
     except ValueError:
         raise ValueError(f'{text!r} is no time of day: expected such as "08:00"') from None
+
+
+def _can_be_opened(name: str) -> bool:
+    try:
+        with Path(name).open("rb"):
+            return True
+    except OSError:
+        return False
 
 
 Days = Annotated[str, AfterValidator(_days)]
@@ -158,9 +167,12 @@ class EvidenceSettings(Settings):
 
     @model_validator(mode="after")
     def _files_can_be_used(self) -> "EvidenceSettings":
+        """One that cannot be opened at all is told with its own line, as every file of the configuration is."""
         try:
-            load_connection(self.connection_file, self.allow_world_readable)
-            load_profile(self.profile_file)
+            if _can_be_opened(self.connection_file):
+                load_connection(self.connection_file, self.allow_world_readable)
+            if not self.profile_file or _can_be_opened(self.profile_file):
+                load_profile(self.profile_file)
         except (ConnectionInvalid, ProfileInvalid) as error:
             raise ValueError(str(error)) from None
         return self

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from agentkit.scene import Scene
 
+from tocsin.standins.clearance.standin import Storage
 from tocsin.standins.clearance.switches import read_assumptions
 from tocsin.store.open import open_store
 
@@ -23,8 +25,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[Start]:
     store = open_store(str(tmp_path / "tocsin.db"))
     await store.open()
 
-    async def start(*assumed: str, profile: str = "") -> Scene:
-        one = Scene(store, tmp_path, read_assumptions(assumed), profile)
+    async def start(*assumed: str, profile: str = "", storage: Storage | None = None) -> Scene:
+        one = Scene(store, tmp_path, read_assumptions(assumed), profile, storage)
         await one.open()
         open_.append(one)
         return one

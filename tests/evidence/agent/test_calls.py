@@ -1,5 +1,7 @@
 """Tokens, refusals, overload, wrong profiles: what the registry may answer (clearance.md 4, 6, 9.1)."""
 
+import logging
+
 import pytest
 from agentkit.recordings import at, span
 
@@ -117,7 +119,8 @@ async def test_another_profile_needs_no_other_program(scene):
 
 
 @pytest.mark.parametrize("fault", ["get_jobs=page*2", "get_jobs=500*2", "get_jobs=close*2", "get_jobs=400*2"])
-async def test_polling_goes_on_after_any_nonsense(scene, fault):
+async def test_polling_goes_on_after_any_nonsense(scene, fault, monkeypatch):
+    monkeypatch.setattr("tocsin.evidence.polling.FIRST_S", 0.1)
     one = await scene()
     one.fault(fault)
     async with one.working():
@@ -151,3 +154,20 @@ async def test_paused_it_finishes_what_it_has_and_takes_nothing_more(scene):
         assert second.state == "available"
         agent.resume()
         assert await one.job_ended(second) == "completed"
+
+
+async def test_no_secret_in_any_log_or_custody_line(scene, caplog):
+    caplog.set_level(logging.DEBUG)
+    one = await scene()
+    one.fault("complete_media=500*1")
+    async with one.working():
+        assert await delivered(one) == "completed"
+        tokens = list(one.registry.door._tokens)
+    private = one.registry.connection_file()["ServicePrincipalKey"]["d"]
+    custody = [line.text for line in await one.store.custody("city")]
+    seen = "\n".join([caplog.text, *map(str, one.occurrences), *custody])
+    assert [secret for secret in ("sig=", private, *tokens) if secret in seen] == []
+    (job,) = await one.store.jobs(JobQuery())
+    (file,) = await one.store.job_files(job.id)
+    assert file.upload.sealed_key == b""
+    assert "sig=" not in file.upload.uri

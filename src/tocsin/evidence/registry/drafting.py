@@ -15,6 +15,7 @@ from tocsin.evidence.registry.profile import OPERATIONS, Operation, Profile, ass
 _METHODS = ("get", "post", "put", "patch", "delete")
 _SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _DEEPEST = 6
+_COLLECTIONS = frozenset({"agent", "agents", "job", "jobs"})
 _MOST_PATHS = 2000
 _SIGNS: Mapping[Operation, tuple[frozenset[str], frozenset[str]]] = {
     "get_jobs": (frozenset({"get", "jobs", "job", "available", "list"}), frozenset({"lock", "complete", "file"})),
@@ -218,8 +219,7 @@ def _prefix(paths: Sequence[str]) -> str:
     steps = [path.split("/") for path in paths]
     common: list[str] = []
     for level in zip(*steps, strict=False):
-        named = level[0].lower()
-        if len(set(level)) > 1 or "agent" in named.strip("{}") or "job" in named:
+        if len(set(level)) > 1 or _placed(level[0]) in ("{agent}", "{job}") or level[0].lower() in _COLLECTIONS:
             break
         common.append(level[0])
     return "/".join(common)

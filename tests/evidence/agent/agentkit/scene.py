@@ -40,7 +40,9 @@ DEADLINE_S = 30.0
 class Scene:
     """`told`: what the registry and the storage saw; `occurrences`: what the agents recorded."""
 
-    def __init__(self, store: Store, folder: Path, assumptions: Assumptions, profile: str) -> None:
+    def __init__(
+        self, store: Store, folder: Path, assumptions: Assumptions, profile: str, storage: Storage | None = None
+    ) -> None:
         self.store = store
         self.folder = folder
         self.told: list[dict[str, Any]] = []
@@ -56,11 +58,12 @@ class Scene:
         self.blobs = BlobStandin("127.0.0.1:0", self._seen(self.stored), self.clock, BlobStore(folder / "blobs"), KEY)
         self._assumptions = assumptions
         self._profile = profile
+        self._storage = storage
         self.registry: ClearanceStandin
 
     async def open(self) -> None:
         port = await self.blobs.start()
-        storage = Storage(f"http://127.0.0.1:{port}/standin", KEY)
+        storage = self._storage or Storage(f"http://127.0.0.1:{port}/standin", KEY)
         out = self._seen(self.told)
         told = (out, self.clock, storage, self._profile or assumed_text(), INTEGRATION, self._assumptions)
         self.registry = ClearanceStandin("127.0.0.1:0", *told)

@@ -1,12 +1,14 @@
 """One upload as a process of its own, with the gateway's store as its journal; it goes on where the journal stands.
 
-`python -m blobkit.uploading FOLDER FILE URI [BLOCK_SIZE]`: one JSON line for every state that is kept and at the end.
+`python -m blobkit.uploading FOLDER FILE URI BLOCK_SIZE [FREEZE_AT]`: one JSON line for every state that is kept and at
+the end. It stops itself, as SIGSTOP does, once the journal has so many blocks.
 """
 
 import asyncio
 import json
 import os
 import random
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,44 +36,49 @@ def tell(**line: object) -> None:
 
 
 class StoreJournal:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, freeze_at: int) -> None:
         self._store = store
+        self._freeze_at = freeze_at
 
     async def keep(self, file: JobFile) -> None:
         await self._store.keep_file(file)
-        tell(state=file.state, next=file.upload.next if file.upload else 0)
+        stored = file.upload.next if file.upload else 0
+        tell(state=file.state, next=stored)
+        if self._freeze_at and stored >= self._freeze_at:
+            self._freeze_at = 0
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def stored(self, done: int, expected: int) -> None:
         tell(stored=done)
 
 
-async def upload(folder: Path, file: Path, uri: str, block_size: int) -> str:
-    """How it ended."""
+async def upload(folder: Path, file: Path, uri: str, block_size: int, freeze_at: int) -> str:
+    """How it ended; unsure when the answer to the commit was lost and only the registry can tell."""
     store = open_store(folder / "tocsin.db")
     await store.open()
     secrets, clock = os.urandom, LoopClock()
     uploader = Uploader(
         UploadOptions(stall_s=10.0), machine_key(folder, {}, secrets), secrets, clock, random.SystemRandom()
     )
-    journal = StoreJournal(store)
+    journal = StoreJournal(store, freeze_at)
     try:
         known = await store.job_files(JOB.id)
         if not known:
             begun = replace(uploader.begin(file, place(uri), clock.now()), block_size=block_size)
             await store.keep_job(JOB, [job_file(upload=begun, state="uploading")])
             known = await store.job_files(JOB.id)
-        await uploader.carry_out(file, known[0], journal, lambda: None)
+        done = await uploader.carry_out(file, known[0], journal, lambda: None)
     except (Fenced, NotNow, PlaceExpired, StartOver) as error:
         return type(error).__name__
     finally:
         await uploader.aclose()
         await store.aclose()
-    return "Uploaded"
+    return "Uploaded" if done.sure else "Unsure"
 
 
-def main(folder: str, file: str, uri: str, block_size: str = str(4 * 1024 * 1024)) -> None:
+def main(folder: str, file: str, uri: str, block_size: str, freeze_at: str = "0") -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        tell(ended=runner.run(upload(Path(folder), Path(file), uri, int(block_size))))
+        tell(ended=runner.run(upload(Path(folder), Path(file), uri, int(block_size), int(freeze_at))))
 
 
 if __name__ == "__main__":
