@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import backlog, every_type, mails, panels, systems, uploads
+from benchmarks import backlog, every_type, evidence, mails, panels, systems, uploads
 from benchmarks.figure import Figure
 
 MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -16,6 +16,8 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "overtaking": backlog.overtaking,
     "mails": mails.mails,
     "uploads": uploads.uploads,
+    "encrypting": evidence.encrypting,
+    "evidence": evidence.evidence,
     "reading": systems.reading,
     "unchanged": systems.unchanged,
     "transitions": systems.transitions,

@@ -2,8 +2,8 @@
 
 `python -m benchmarks.sites [--cameras N --boxes N] [--onvif N] [--delay 0.02] [--padding BYTES] [--changes N --over S]`
 prints the ports as `{"site": …, "cloud": …, "onvif": […]}`. With `--changes`, so many cameras go and come back evenly
-over so many seconds once the cloud knows them all; a second line then says how late the cloud was told. On SIGTERM it
-prints how many requests each took, and what the cloud found wrong.
+over so many seconds once the cloud knows them all; a second line then says how late the cloud was told. On SIGUSR1 it
+prints how many requests each took, on SIGTERM also what was wrong.
 """
 
 import argparse
@@ -59,6 +59,9 @@ class Sites:
         print(json.dumps(ports), flush=True)
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGUSR1, lambda: print(json.dumps(dict(self.taken)), flush=True)
+        )
         changing = asyncio.create_task(self._change()) if self.given.changes else None
         await stop.wait()
         if changing is not None:
@@ -75,7 +78,7 @@ class Sites:
             for n in range(self.given.onvif)
         ]
         cameras = [OnvifCamera(nature, LoopClock(), "viewer", "sesame") for nature in natures]
-        standin = OnvifCameras(NOWHERE, lambda _: None, cameras)
+        standin = OnvifCameras(NOWHERE, lambda _: self.taken.update(["onvif"]), cameras)
         return await standin.start()
 
     async def _change(self) -> None:

@@ -21,6 +21,7 @@ from tocsin.cli.main import app
 from tocsin.config.fields import AesKey, Duration, Secret, Settings
 from tocsin.config.modes import parts as mode_parts
 from tocsin.destinations.registry import DESTINATION_TYPES
+from tocsin.evidence.types import EVIDENCE_TYPES
 from tocsin.sources.registry import SOURCE_TYPES
 from tocsin.systems.registry import SYSTEM_TYPES
 from tocsin.telemetry.metrics import Metrics
@@ -62,6 +63,9 @@ def configuration() -> str:
     for system in SYSTEM_TYPES.values():
         parts += [f'\n## `[[systems]]` with `type = "{system.name}"`: {system.title}\n\n{system.published}\n\n']
         parts += table(system.settings)
+    for registry in EVIDENCE_TYPES.values():
+        parts += [f'\n## `[[evidence]]` with `type = "{registry.name}"`: {registry.title}\n\n{registry.published}\n\n']
+        parts += table(registry.settings)
     return "".join(parts)
 
 

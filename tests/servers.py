@@ -25,6 +25,8 @@ LIBRARIES = {
 """Packages without a program: a file of each, under /usr/lib."""
 UNPACKED = {"vsftpd": ("vsftpd",), "proftpd": ("proftpd-core", "proftpd-mod-crypto")}
 """Servers that exclude each other as packages: each is unpacked into a folder of its own, with what it needs."""
+FROM_NPM = {"azurite": "azurite@3.35.0"}
+"""Programs for Node, each in a folder of its own."""
 CACHE = Path(__file__).parents[1] / ".servers"
 ALONG = {"sasl2-bin": ["libsasl2-modules"]}
 """What a package needs here without depending on it."""
@@ -37,6 +39,7 @@ def main() -> int:
     missing += [package for file, package in LIBRARIES.items() if not any(Path("/usr/lib").glob(file))]
     problems = {", ".join(missing): install(missing)} if missing else {}
     problems |= {name: unpack(name) for name in UNPACKED if not program_of(name).exists()}
+    problems |= {name: from_npm(name) for name in FROM_NPM if not script_of(name).exists()}
     told = {what: reason for what, reason in problems.items() if reason}
     for what, reason in told.items():
         print(f"not installed: {what} ({reason}); the tests that need them are skipped by name")
@@ -63,6 +66,19 @@ def install(packages: list[str]) -> str:
 
 def program_of(name: str) -> Path:
     return CACHE / name / "usr" / "sbin" / name
+
+
+def script_of(name: str) -> Path:
+    return CACHE / name / "node_modules" / ".bin" / name
+
+
+def from_npm(name: str) -> str:
+    """Fetch a program for Node. Why it could not be done; empty when it was."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        return "node and npm are not installed"
+    folder = CACHE / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return _run(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), FROM_NPM[name]], folder)
 
 
 def unpack(name: str) -> str:

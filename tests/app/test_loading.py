@@ -172,11 +172,6 @@ MISTAKES = {
         "[gatway]\n",
         'tocsin.toml:1: gatway: unknown section\n    hint:  did you mean "gateway"?',
     ),
-    "section of a later version": (
-        '[[evidence]]\nname = "city"\n',
-        "tocsin.toml:1: evidence: the evidence agent ([evidence]) is not available in this version\n"
-        "    hint:  remove the section",
-    ),
     "time zone misspelt": (
         '[gateway]\ntime_zone = "Europe/Talinn"\n',
         'tocsin.toml:2: gateway.time_zone: not the name of a time zone: expected one such as "Europe/Tallinn" or '

@@ -125,7 +125,7 @@ def test_superseded_inventories_go_before_any_state() -> None:
 
 @pytest.mark.parametrize(
     ("cameras", "every_s"),
-    [(40, 1200.0), pytest.param(300, 240.0, marks=[pytest.mark.prove, pytest.mark.timeout(3600)])],
+    [(40, 1200.0), pytest.param(200, 300.0, marks=[pytest.mark.prove, pytest.mark.timeout(3600)])],
 )
 @pytest.mark.parametrize("most", [100_000, 200])
 def test_scenario_15_the_receiver_is_down_for_a_day_and_the_gateway_restarts_meanwhile(
@@ -141,15 +141,17 @@ def test_scenario_15_the_receiver_is_down_for_a_day_and_the_gateway_restarts_mea
         bound = max(most, 2 * cameras)
 
         async def changes_for(s, seconds):
-            ends = clock.monotonic() + seconds
+            """Each camera once in `every_s`, in any order, so that none changes so often that it is flapping."""
+            ends, turns = clock.monotonic() + seconds, []
             while clock.monotonic() < ends:
                 await s.passes(every_s / cameras)
-                n = dice.randrange(cameras)
+                turns = turns or dice.sample(range(cameras), cameras)
+                n = turns.pop()
                 is_now[n] = "offline" if is_now[n] == "online" else "online"
                 made[n].append(is_now[n])
                 system.stream.put_nowait(state(n, is_now[n], since=clock.now()))
                 system.now = [state(key, what) for key, what in is_now.items()]
-                if dice.random() < 0.05:
+                if most < 1000 and dice.random() < every_s / cameras / 900:  # four times an hour
                     most_seen[:] = max(most_seen[0], await waiting(store)), max(most_seen[1], await rows(store))
 
         async def lives(seconds, killed=False):

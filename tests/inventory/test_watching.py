@@ -1,5 +1,6 @@
 """What devices' states become: changes only, in order, and never an offline that is only our own blindness."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -37,6 +38,29 @@ def test_first_states_go_with_the_inventory_and_only_changes_are_told() -> None:
             event = next(due.event for due in s.cloud.seen if due.event.kind == "connection_lost")
             assert (event.place.name, event.place.customer_id) == ("Camera 1", CUSTOMER)
             assert event.text == "Camera 1 is offline: communication lost"
+
+    virtually(main)
+
+
+def test_the_watch_begins_with_the_devices_of_the_first_run_and_asks_for_no_other() -> None:
+    async def main(clock):
+        store, system = await opened(), ScriptedSystem(camera(1), camera(2))
+        at_once = store.inventory
+
+        async def after_a_while(name):
+            await asyncio.sleep(1)
+            return await at_once(name)
+
+        store.inventory = after_a_while
+        system.now = [state(1, "online"), state(2, "online")]
+        system.stream.put_nowait("new_session")
+        async with site(clock, system, store=store) as s:
+            await s.until(lambda: system.baselines == 1)
+            await s.passes(30)
+            assert system.readings == 1
+            (status,) = await s.gateway.systems.statuses()
+            assert status.devices == {"online": 2}
+        await store.aclose()
 
     virtually(main)
 

@@ -8,12 +8,14 @@ from tocsin import __version__
 from tocsin.api import (
     areas,
     commands,
+    custody,
     deliveries,
     destinations,
     devices,
     events,
     importing,
     intake,
+    jobs,
     links,
     on_test,
     problems,
@@ -44,12 +46,14 @@ _ROUTERS = (
     on_test,
     stream,
     systems,
+    jobs,
+    custody,
     rpc,
 )
 _DEVICE_TYPES = (written.DeviceIn, devices.DeviceView, devices.DevicePage, written.AreaIn, areas.AreaView)
 _LIST_TYPES: tuple[type, ...] = (areas.AreaList, importing.ImportIn, importing.ImportView, *commands.TYPES)
 _LINK_AND_TEST_TYPES = (links.LinkView, on_test.OnTestIn, on_test.OnTestView, on_test.OnTestList)
-_RPC_TYPES = (*systems.TYPES, rpc.Call, rpc.Reply)
+_RPC_TYPES = (*systems.TYPES, *jobs.TYPES, *custody.TYPES, rpc.Call, rpc.Reply)
 
 
 def create_app(

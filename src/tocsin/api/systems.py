@@ -152,8 +152,9 @@ async def one_run(run_id: str, room: TheRoom, rights: Reader) -> Response:
 @router.get("/inventory", **described("What a customer has, in the brief's shape", InventoryView))
 async def inventory(room: TheRoom, rights: Reader, customer_id: Customer = "") -> Response:
     demand_everywhere(rights, "the inventory")
-    devices = await room.gateway.systems.book.of_customer(customer_id)
-    body = inventory_body(Inventory("", "", customer_id, tuple(devices)), "brief")
+    book = room.gateway.systems.book
+    devices = await book.of_customer(customer_id)
+    body = await book.apart(lambda: inventory_body(Inventory("", "", customer_id, tuple(devices)), "brief"))
     return answer(msgspec.Raw(body))
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from tocsin.app.evidence import AgentsParts, agents
 from tocsin.app.pictures import PictureCheck
 from tocsin.app.settings import Configuration
 from tocsin.config.modes import type_key
@@ -77,8 +79,12 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
     )
     for source in _sources(settings.sources, built, around):
         built.add_source(source)
+    systems = {entry.name: _system(entry, around) for entry in settings.systems}
     for entry in settings.systems:
-        built.systems.add(_system(entry, around), entry.rules(settings.gateway.time_zone))
+        built.systems.add(systems[entry.name], entry.rules(settings.gateway.time_zone))
+    told = (clock, randomness, record, parts.node, parts.lease_ttl_s, Path(settings.gateway.data_dir), systems)
+    for agent in agents(settings.evidence, built, AgentsParts(*told)):
+        built.agents.add(agent)
     return built
 
 

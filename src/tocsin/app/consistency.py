@@ -20,6 +20,7 @@ _NAMED: tuple[tuple[KeyPath, str], ...] = (
     (("sources",), "name"),
     (("destinations",), "name"),
     (("systems",), "name"),
+    (("evidence",), "name"),
     (("api", "tokens"), "name"),
     (("console", "users"), "name"),
     (("control", "users"), "name"),
@@ -31,6 +32,7 @@ _DEFAULT_LISTEN = {
 _AREA_LISTS: tuple[tuple[KeyPath, KeyPath], ...] = (
     (("destinations",), ("filter", "areas")),
     (("destinations",), ("filter", "exclude_areas")),
+    (("evidence",), ("shared_areas",)),
     (("api", "tokens"), ("areas",)),
     (("console", "users"), ("areas",)),
     (("control", "users"), ("areas",)),

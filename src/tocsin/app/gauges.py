@@ -1,5 +1,6 @@
 """Metrics that are asked for rather than counted: what waits, and who is up."""
 
+from tocsin.engine.evidence import AgentStatus
 from tocsin.engine.gateway import DestinationStatus, Gateway
 from tocsin.engine.inventory.systems import SystemStatus
 from tocsin.model.kinds import Lane
@@ -15,6 +16,8 @@ async def metrics_text(gateway: Gateway, metrics: Metrics) -> bytes:
     metrics.devices.clear()
     for system in await gateway.systems.statuses():
         _measure_system(metrics, system)
+    for agent in await gateway.agents.statuses():
+        _measure_agent(metrics, agent, gateway)
     metrics.tests.clear()
     for test in gateway.tests.all():
         metrics.tests.labels(test.area).inc()
@@ -29,6 +32,16 @@ def _measure_system(metrics: Metrics, system: SystemStatus) -> None:
     metrics.unmapped.labels(system.name).set(system.unmapped)
     if system.last_complete_sync:
         metrics.last_sync.labels(system.name).set(system.last_complete_sync.timestamp())
+
+
+def _measure_agent(metrics: Metrics, status: AgentStatus, gateway: Gateway) -> None:
+    oldest = status.oldest_offered
+    age_s = (gateway.clock.now() - oldest).total_seconds() if oldest else 0.0
+    metrics.agent_up.labels(status.name).set(status.state in ("asking", "paused"))
+    metrics.offered.labels(status.name).set(status.offered)
+    metrics.oldest_job.labels(status.name).set(max(age_s, 0.0))
+    metrics.spool.labels(status.name).set(status.spool_bytes)
+    metrics.clock_offset.labels(status.name).set(status.clock_offset_s)
 
 
 def _measure(metrics: Metrics, status: DestinationStatus, gateway: Gateway) -> None:

@@ -30,35 +30,34 @@ Section = TypeVar("Section", bound=Settings)
 
 SECTIONS = (
     "gateway", "api", "console", "control", "retention", "liveness", "areas", "devices", "sources", "destinations",
-    "systems",
+    "systems", "evidence",
 )  # fmt: skip
-LATER = {
-    "evidence": "the evidence agent",
-}
 
 
 class EntryType(Protocol):
-    """What loading needs to know of a destination, source or system type."""
+    """What loading needs to know of a destination, source, system or evidence type."""
 
     @property
     def settings(self) -> type[Any]: ...
 
 
 class Registries(Struct, frozen=True):
-    """The destination, source and system types there are, by name."""
+    """The destination, source, system and evidence types there are, by name."""
 
     destinations: Mapping[str, EntryType]
     sources: Mapping[str, EntryType]
     systems: Mapping[str, EntryType] = {}
+    evidence: Mapping[str, EntryType] = {}
 
 
 def all_types() -> Registries:
     """The types this version carries."""
     from tocsin.destinations.registry import DESTINATION_TYPES
+    from tocsin.evidence.types import EVIDENCE_TYPES
     from tocsin.sources.registry import SOURCE_TYPES
     from tocsin.systems.registry import SYSTEM_TYPES
 
-    return Registries(DESTINATION_TYPES, SOURCE_TYPES, SYSTEM_TYPES)
+    return Registries(DESTINATION_TYPES, SOURCE_TYPES, SYSTEM_TYPES, EVIDENCE_TYPES)
 
 
 def load(file: Path, registries: Registries | None = None) -> Loaded:
@@ -101,6 +100,7 @@ class _Loading:
         sources = self._typed(self._registries.sources, "sources")
         destinations = self._typed(self._registries.destinations, "destinations")
         systems = self._typed(self._registries.systems, "systems")
+        evidence = self._typed(self._registries.evidence, "evidence")
         if gateway is None or api is None or console is None or retention is None or liveness is None:
             return None
         return Configuration(
@@ -115,6 +115,7 @@ class _Loading:
             sources=tuple(sources),
             destinations=tuple(destinations),
             systems=tuple(systems),
+            evidence=tuple(evidence),
         )
 
     def _with_defaults(self, gateway: GatewaySettings) -> GatewaySettings:
@@ -123,10 +124,7 @@ class _Loading:
 
     def _unknown_sections(self) -> None:
         for key in self._document.data:
-            if key in LATER:
-                message = f"{LATER[key]} ([{key}]) is not available in this version"
-                self._fatal.append(self._document.problem((key,), message, "remove the section"))
-            elif key not in SECTIONS:
+            if key not in SECTIONS:
                 hint = did_you_mean(key, SECTIONS)
                 self._fatal.append(self._document.problem((key,), "unknown section", hint))
 

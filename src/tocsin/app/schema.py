@@ -24,11 +24,12 @@ _MANY: dict[str, type[BaseModel]] = {"areas": AreaSettings, "devices": DeviceSet
 
 
 def configuration_schema(registries: Registries) -> dict[str, Any]:
-    """JSON Schema (2020-12) of the whole file, with every destination, source and system type."""
+    """JSON Schema (2020-12) of the whole file, with every type of what it lists."""
     typed = {
         "sources": registries.sources,
         "destinations": registries.destinations,
         "systems": registries.systems,
+        "evidence": registries.evidence,
     }
     models = [*_ONE.values(), *_MANY.values(), *(each.settings for types in typed.values() for each in types.values())]
     refs, shared = models_json_schema([(model, "validation") for model in models], title="Tocsin configuration")

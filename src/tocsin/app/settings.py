@@ -14,6 +14,7 @@ from tocsin.config.zones import TimeZone
 from tocsin.destinations.settings import DestinationSettings, Name
 from tocsin.engine.arming_schedule import arming_schedule
 from tocsin.engine.contacts import ContactRules
+from tocsin.evidence.settings import EvidenceSettings
 from tocsin.model.device import Area, Device, Thresholds
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed
@@ -165,7 +166,9 @@ class DeviceSettings(Settings):
 
 
 class Configuration(Struct, frozen=True):
-    """Everything the configuration says, checked. Sources, destinations and systems are of their types' own models."""
+    """Everything the configuration says, checked. Sources, destinations, systems and agents are of their types'
+    own models.
+    """
 
     gateway: GatewaySettings
     api: ApiSettings
@@ -178,6 +181,7 @@ class Configuration(Struct, frozen=True):
     sources: tuple[SourceSettings, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
     systems: tuple[SystemSettings, ...] = ()
+    evidence: tuple[EvidenceSettings, ...] = ()
 
 
 class Loaded(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""`tocsin check`: is the configuration right, and with --connect: does each station and each system answer."""
+"""`tocsin check`: is the configuration right, and with --connect: does each station, system and registry answer."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
@@ -12,8 +12,11 @@ from tocsin.config.problems import Problem
 from tocsin.engine.contracts import CheckStep
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tocsin.app.offline import Offline
     from tocsin.app.settings import Loaded
+    from tocsin.evidence.settings import EvidenceSettings
     from tocsin.systems.settings import SystemSettings
 
 _DEADLINE_S = 120.0
@@ -67,7 +70,7 @@ def _warnings(loaded: "Loaded", offline: "Offline | None") -> list[Problem]:
 
 
 def _try_all(loaded: "Loaded", offline: "Offline | None") -> _Tried:
-    """The addresses listened on, then every destination and every system in turn."""
+    """The addresses listened on, then every destination, system and evidence agent in turn."""
     import asyncio
     from pathlib import Path
 
@@ -80,6 +83,18 @@ def _try_all(loaded: "Loaded", offline: "Offline | None") -> _Tried:
         yield name, asyncio.run(_within(partial(offline.check, name)))
     for entry in loaded.settings.systems:
         yield entry.name, asyncio.run(_within(partial(_try_system, entry)))
+    folder = Path(loaded.settings.gateway.data_dir)
+    for agent in loaded.settings.evidence:
+        yield agent.name, asyncio.run(_within(partial(_try_agent, agent, folder)))
+
+
+async def _try_agent(entry: "EvidenceSettings", folder: "Path") -> Sequence[CheckStep]:
+    import random
+
+    from tocsin.engine.clock import LoopClock
+    from tocsin.evidence.checking import check
+
+    return await check(entry, folder, LoopClock(), random.SystemRandom())
 
 
 async def _try_system(entry: "SystemSettings") -> Sequence[CheckStep]:
@@ -105,12 +120,13 @@ async def _within(work: Callable[[], Awaitable[Sequence[CheckStep]]]) -> Sequenc
 def _aloud(tried: _Tried, aloud: bool) -> _Tried:
     """The same, each printed as soon as it is known."""
     for name, steps in tried:
-        for line in _step_lines(name, steps) if aloud else ():
+        for line in step_lines(name, steps) if aloud else ():
             typer.echo(line)
         yield name, steps
 
 
-def _step_lines(name: str, steps: Sequence[CheckStep]) -> Iterator[str]:
+def step_lines(name: str, steps: Sequence[CheckStep]) -> Iterator[str]:
+    """For people."""
     yield f"{name}:"
     for step in steps:
         detail = f": {step.detail}" if step.detail else ""

@@ -12,6 +12,7 @@ from tocsin.cli import (
     bulk,
     check,
     diagnostics,
+    evidence,
     health,
     on_test,
     preview,
@@ -49,6 +50,7 @@ for command in (
     tables.commands,
     systems.systems,
     systems.sync,
+    evidence.jobs,
     bulk.export,
     sending.retry,
     sending.discard,
@@ -61,6 +63,7 @@ for command in (
     app.command()(command)
 app.command("test")(sending.try_out)
 app.command("import")(bulk.import_)
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(simulate.app, name="simulate")
 
 

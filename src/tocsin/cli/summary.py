@@ -30,6 +30,8 @@ def summary(settings: Configuration) -> Iterator[str]:
         yield f"source       {source.name}: {source.type}{_heard_from(source)}"
     for destination in settings.destinations:
         yield f"destination  {destination.name}: {destination.type}{_peers(destination)}"
+    for agent in settings.evidence:
+        yield f"evidence     {agent.name}: {agent.type}, shares {count(len(agent.shared_areas), 'area')}"
     if not settings.destinations:
         yield "destination  none: events are kept, nobody is told"
     for system in settings.systems:

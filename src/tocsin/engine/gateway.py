@@ -24,6 +24,7 @@ from tocsin.engine.contracts import (
     Taken,
 )
 from tocsin.engine.devices import DeviceBook
+from tocsin.engine.evidence import Agents
 from tocsin.engine.expiries import Expiries
 from tocsin.engine.guarded import guarded
 from tocsin.engine.hub import Change, Hub, delivery_changed, event_kept
@@ -111,7 +112,7 @@ class Gateway:
         self._amendments = Amendments(
             parts.store, self.intake, self.devices.areas, self._routes, self._pumps, self._event_amended
         )
-        self._expiries = Expiries()
+        self.agents, self._expiries = Agents(), Expiries()
         self._in_doubt = False
         self.supervision = SupervisionWatch(parts.clock, parts.record, self._announcer.supervision_changed)
         self.contacts = Contacts(ContactParts(self.devices, self.intake, self._announcer.event, self.hub), parts)
@@ -138,10 +139,9 @@ class Gateway:
         """Everything that goes on by itself, until cancelled. `announce`: this is a start, not a reload."""
         works: list[tuple[str, str, Callable[[], Any]]] = [
             *((name, "destination", pump.run) for name, pump in self._pumps.items()),
-            *self._paths.works(),
-            *compactions(self._members.values(), self._pumps, self._pump_parts()),
+            *(*self._paths.works(), *compactions(self._members.values(), self._pumps, self._pump_parts())),
             *((source.name, "source", _listening(source, self.intake)) for source in self._sources),
-            *self.systems.works(),
+            *(*self.systems.works(), *self.agents.works()),
             ("supervision", "task", self.supervision.run),
             ("on test", "task", self.tests.run),
             ("contacts", "task", self.contacts.run),
@@ -172,11 +172,13 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_S):
                 await self.intake.kept()
-        await asyncio.gather(self.contacts.aclose(), *(pump.stop() for pump in self._pumps.values()))
+        pumps = (pump.stop() for pump in self._pumps.values())
+        await asyncio.gather(self.contacts.aclose(), self.agents.stop(), *pumps)
 
     async def aclose(self) -> None:
         """Close all connections, after `run` has ended."""
-        await asyncio.gather(self.systems.aclose(), *(one.destination.aclose() for one in self._members.values()))
+        members = (one.destination.aclose() for one in self._members.values())
+        await asyncio.gather(self.systems.aclose(), self.agents.aclose(), *members)
 
     def standing(self) -> Standing:
         """For the gateway that follows after a reload."""
@@ -205,7 +207,6 @@ class Gateway:
         return list(await asyncio.gather(*(self._status(name) for name in self._members)))
 
     async def destination(self, name: str) -> DestinationStatus:
-        self._members[name]
         return await self._status(name)
 
     def live_state(self, name: str) -> tuple[str, str]:
@@ -224,7 +225,7 @@ class Gateway:
 
     def components(self) -> list[ComponentState]:
         store = ComponentState("store", "store", self.store.writable(), "" if self.store.writable() else "cannot write")
-        return [store, *(task.state() for task in self._tasks)]
+        return [store, *(task.state() for task in self._tasks), *self.agents.states()]
 
     def ready(self) -> tuple[bool, str]:
         """Whether events are taken now; if not, why."""

@@ -12,6 +12,8 @@ from tocsin.store.contract import Retention, Store, StoreUnavailable
 EVERY_S = 600.0
 BITE = 500
 BETWEEN_BITES_S = 0.1
+CUSTODY_S = 366 * 86400.0
+"""A custody log is kept at least a year, whatever is said of the rest (clearance.md 14)."""
 
 
 class RetentionAges(Struct, frozen=True):
@@ -38,6 +40,7 @@ async def _prune(store: Store, clock: Clock, ages: RetentionAges) -> None:
         photos_before=now - timedelta(seconds=ages.photos_s),
         receipts_before=now - timedelta(seconds=ages.receipts_s),
         audit_before=now - timedelta(seconds=ages.audit_s),
+        custody_before=now - timedelta(seconds=max(ages.audit_s, CUSTODY_S)),
     )
     while await store.prune(keep, BITE):
         await asyncio.sleep(BETWEEN_BITES_S)

@@ -19,7 +19,7 @@ QUIET_S = 60.0
 
 
 class ComponentState(Struct, frozen=True):
-    """For /healthz. `kind` is destination, source, system, task or store."""
+    """For /healthz. `kind` is destination, source, system, evidence, task or store."""
 
     name: str
     kind: str

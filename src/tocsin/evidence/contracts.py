@@ -36,11 +36,25 @@ class Withdrawn(Fenced):
 
 
 class PlaceExpired(Exception):
-    """The storage no longer takes anything under this address (13.3)."""
+    """The storage no longer takes anything under this address, or will not for long enough (13.3). The upload goes on
+    under a new address of the same blob. `bytes_per_s`: what was measured last; 0 when nothing was.
+    """
+
+    def __init__(self, reason: str, bytes_per_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.bytes_per_s = bytes_per_s
 
 
-class SourceChanged(Exception):
-    """The spooled file is not the one whose encryption was begun: a new upload with a new key is needed (12.2)."""
+class StartOver(Exception):
+    """What was begun cannot be ended: a new place, a new key, from the first block (12.2)."""
+
+
+class SourceChanged(StartOver):
+    """The spooled file is not the one whose encryption was begun (12.2)."""
+
+
+class PlaceGone(StartOver):
+    """The storage does not know the place any more: people may have ended the job, so renew first (11.4)."""
 
 
 class Fetched(Struct, frozen=True):
@@ -82,8 +96,17 @@ class Place(Struct, frozen=True):
 
 
 class Uploaded(Struct, frozen=True):
+    """Digests are hexadecimal; `blob` is host and path, without what the address keeps secret. `sure` is False when
+    the answer to the commit was lost and only the registry's taking the file can tell that it was stored (11.4).
+    """
+
+    size: int
+    sha256: str
     cipher_size: int
     cipher_sha256: str
+    blob: str
+    committed_at: datetime
+    sure: bool = True
 
 
 class Uploading(Protocol):
@@ -91,12 +114,14 @@ class Uploading(Protocol):
 
     def begin(self, file: Path, place: Place, now: datetime) -> Upload:
         """A new attempt: content key, IV, tag. Nothing has left yet; the caller keeps it before `carry_out`. Raises
-        Impossible for a key that may not be used (10.3).
+        Impossible for a key or an address that may not be used (10.3), NotNow when the file cannot be read.
         """
 
     async def carry_out(self, file: Path, job_file: JobFile, journal: "Journal", fence: Callable[[], None]) -> Uploaded:
-        """From `job_file.upload` to the commit. `fence` is called right before each request and raises Fenced. Raises
-        Fenced, PlaceExpired, SourceChanged, NotNow.
+        """From `job_file.upload`, wherever it stands, to the commit. The journal is told every step: `uploading` with
+        the first block not stored, `commit_sent` with sizes and digests, `committed` without key and secret address.
+        `fence` is called right before each request and raises Fenced. Raises Fenced, PlaceExpired, StartOver, NotNow,
+        Impossible.
         """
 
 

@@ -52,6 +52,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
     failures: int = 0
     hold_off_until: datetime | None = None
     """Left to others until then, after it failed here (7.5)."""
+    devices: int = 0
+    """A discovery: how many it lists."""
 
     @property
     def open(self) -> bool:
@@ -106,6 +108,8 @@ class JobFile(Struct, frozen=True, omit_defaults=True):
     start: datetime | None = None
     end: datetime | None = None
     upload: Upload | None = None
+    sure: bool = True
+    """False: the answer to its commit was lost, so only the registry's taking it tells that it is stored (11.4)."""
 
 
 class CustodyLine(Struct, frozen=True):

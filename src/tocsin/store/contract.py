@@ -18,7 +18,9 @@ from tocsin.model.device import Area, Device
 from tocsin.model.event import Event, Photo
 from tocsin.model.kinds import Lane
 from tocsin.model.on_test import OnTest
+from tocsin.store.evidence import EvidenceStore
 from tocsin.store.inventory import InventoryStore
+from tocsin.store.lease import Lease as Lease
 
 
 class StoreError(Exception):
@@ -62,15 +64,6 @@ class Accepted(Struct, frozen=True):
     duplicate: bool = False
     owed: Sequence[Owed] = ()
     """What was stored with this event; empty for a duplicate."""
-
-
-class Lease(Struct, frozen=True):
-    """One node's right to work on something until `until`. A higher epoch fences a lower one."""
-
-    subject: str
-    owner: str
-    epoch: int
-    until: datetime
 
 
 class EventFilter(Struct, frozen=True):
@@ -118,12 +111,16 @@ class Backlog(Struct, frozen=True):
 
 
 class Retention(Struct, frozen=True):
-    """Delete what is older than these instants. Events with open deliveries are never deleted."""
+    """Delete what is older than these instants. Events with open deliveries and open jobs are never deleted; closed
+    jobs go with the audit.
+    """
 
     events_before: datetime
     photos_before: datetime
     receipts_before: datetime
     audit_before: datetime
+    custody_before: datetime | None = None
+    """Custody logs lose their oldest lines, never the last one; None: nothing goes."""
 
 
 class AuditEntry(Struct, frozen=True):
@@ -159,7 +156,7 @@ class Requested(Struct, frozen=True):
     repeated: bool = False
 
 
-class Store(InventoryStore, Protocol):
+class Store(InventoryStore, EvidenceStore, Protocol):
     """See the module's first lines. All instants are aware UTC."""
 
     async def open(self) -> None:

@@ -25,6 +25,7 @@ from tocsin.store.contract import (
     StoredEvent,
     StoredLink,
 )
+from tocsin.store.durable_evidence import DurableEvidence
 from tocsin.store.durable_inventory import DurableInventory
 from tocsin.store.engines import Engine
 from tocsin.store.plans import (
@@ -43,7 +44,7 @@ from tocsin.store.rows import kibibytes, prepare
 from tocsin.store.steps import Operation
 
 
-class DurableStore(DurableInventory):
+class DurableStore(DurableInventory, DurableEvidence):
     """Keeps contract.Store on any engine."""
 
     def __init__(self, engine: Engine) -> None:

@@ -1,12 +1,12 @@
 """What may be asked of the store about evidence: jobs, their files, the custody log."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Protocol
 
 from msgspec import Struct
 
 from tocsin.model.evidence import CustodyLine, Job, JobFile, JobState
+from tocsin.store.lease import Lease
 
 
 class JobQuery(Struct, frozen=True):
@@ -19,20 +19,29 @@ class JobQuery(Struct, frozen=True):
 
 
 class EvidenceStore(Protocol):
-    """Written durably like everything else (store/contract.py)."""
+    """Written durably like everything else (store/contract.py). What is past retention goes with `Store.prune`.
 
-    async def keep_job(self, job: Job, files: Sequence[JobFile] = (), custody: Sequence[CustodyLine] = ()) -> None:
-        """The job, these files of it and these lines in one transaction. Raises CustodyBroken when a line's number is
-        not the next one of its agent.
+    With a `lease` that is no longer the newest epoch of its subject nothing is written and Superseded is raised.
+    """
+
+    async def keep_job(
+        self,
+        job: Job,
+        files: Sequence[JobFile] = (),
+        custody: Sequence[CustodyLine] = (),
+        lease: Lease | None = None,
+    ) -> None:
+        """The job, these files of it and these lines in one transaction. Lines that are there already are left as they
+        are. Raises CustodyBroken when a line's number is not the next one of its agent.
         """
 
-    async def keep_file(self, file: JobFile) -> None:
+    async def keep_file(self, file: JobFile, lease: Lease | None = None) -> None:
         """One file, alone: written after each block."""
 
     async def job(self, job_id: str) -> Job | None: ...
 
     async def job_known(self, agent: str, registry_id: str) -> Job | None:
-        """The last attempt at it."""
+        """The job the registry calls so, in its last attempt."""
 
     async def jobs(self, query: JobQuery) -> Sequence[Job]: ...
 
@@ -46,12 +55,10 @@ class EvidenceStore(Protocol):
 
     async def custody(self, agent: str, after: int = 0, limit: int = 1000) -> Sequence[CustodyLine]: ...
 
-    async def forget_jobs(self, before: datetime) -> int:
-        """Closed jobs and their files; custody lines stay."""
-
-    async def forget_custody(self, before: datetime) -> int:
-        """Lines older than that, oldest first; the chain of what stays can still be checked."""
-
 
 class CustodyBroken(Exception):
     """Another process has written to this agent's custody log: what was to be written was not."""
+
+
+class Superseded(Exception):
+    """Another node works for this agent now: what was to be written was not."""

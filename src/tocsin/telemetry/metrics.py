@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from tocsin.telemetry import occurrences as seen
 from tocsin.telemetry.record import Occurrence
@@ -38,6 +38,7 @@ class Metrics:
         self.store_up = Gauge("tocsin_store_up", "1: the store can write", registry=r)
         self.store_up.set(1)
         self._of_systems(r)
+        self._of_evidence(r)
         self.restarts = Tally("tocsin_task_failures", "Supervised tasks that failed", ["task"], r)
         self._moves: dict[type[Occurrence], Callable[..., None]] = {
             seen.EventAccepted: lambda o: self.accepted.add((o.source, o.kind), o.count),
@@ -60,6 +61,7 @@ class Metrics:
             seen.StatesCorrected: lambda o: self.corrections.add((o.system,), o.count),
             seen.HealthDropped: lambda o: self.states_dropped.add((o.system, o.reason), o.count),
             seen.TaskFailed: lambda o: self.restarts.add((o.task,)),
+            **self._moves_of_evidence(),
         }
 
     def _of_systems(self, r: CollectorRegistry) -> None:
@@ -74,6 +76,37 @@ class Metrics:
         self.syncs = Tally("tocsin_syncs", "Readings by outcome", ["system", "state"], r)
         self.corrections = Tally("tocsin_reconcile_corrections", "States that had changed untold", ["system"], r)
         self.states_dropped = Tally("tocsin_states_dropped", "States not used", ["system", "reason"], r)
+
+    def _of_evidence(self, r: CollectorRegistry) -> None:
+        self.jobs = Tally("tocsin_jobs", "Jobs of evidence registries that ended here", ["type", "outcome"], r)
+        self.uploaded = Counter("tocsin_upload_bytes", "Bytes of evidence that storages have acknowledged", registry=r)
+        self.video = Counter("tocsin_video_seconds", "Recordings fetched for evidence", ["agent"], registry=r)
+        self.renewals = Histogram(
+            "tocsin_lock_renew_seconds", "Time of renewing a job's lock", ["agent"], buckets=_SECONDS, registry=r
+        )
+        self.fenced = Tally("tocsin_jobs_fenced", "Jobs stopped because of their lock", ["agent"], r)
+        self.agent_up = Gauge("tocsin_agent_up", "1: the registry can be asked for jobs", ["agent"], registry=r)
+        self.misfits = Tally("tocsin_profile_errors", "Answers the wire profile does not fit", ["agent"], r)
+        self.offered = Gauge("tocsin_jobs_offered", "Jobs in the registry's last answer", ["agent"], registry=r)
+        self.oldest_job = Gauge(
+            "tocsin_oldest_job_seconds", "Age of the oldest job in the registry's last answer", ["agent"], registry=r
+        )
+        self.spool = Gauge("tocsin_spool_bytes", "Recordings that wait in the spool", ["agent"], registry=r)
+        self.clock_offset = Gauge(
+            "tocsin_registry_clock_offset_seconds", "How far the registry's clock is ahead", ["agent"], registry=r
+        )
+
+    def _moves_of_evidence(self) -> dict[type[Occurrence], Callable[..., None]]:
+        return {
+            seen.JobEnded: lambda o: self.jobs.add((o.type, o.outcome)),
+            seen.BytesUploaded: lambda o: self.uploaded.inc(o.count),
+            seen.VideoFetched: lambda o: self.video.labels(o.agent).inc(o.seconds),
+            seen.LockRenewed: lambda o: self.renewals.labels(o.agent).observe(max(o.seconds, 0.0)),
+            seen.LockFenced: lambda o: self.fenced.add((o.agent,)),
+            seen.AgentWentAway: lambda o: self.agent_up.labels(o.agent).set(0),
+            seen.AgentCameBack: lambda o: self.agent_up.labels(o.agent).set(1),
+            seen.ProfileMisfit: lambda o: self.misfits.add((o.agent,)),
+        }
 
     def move(self, occurrence: Occurrence) -> None:
         """Move what this occurrence counts; most log-only occurrences count nothing."""

@@ -252,3 +252,91 @@ class HealthDropped(Occurrence, frozen=True):
     reason: str
     """From a short closed list: it is a metric label."""
     count: int = 1
+
+
+class JobEnded(Occurrence, frozen=True):
+    """a job of an evidence registry has ended here"""
+
+    level: ClassVar[Level] = "info"
+    agent: str
+    job: str
+    type: str
+    outcome: str
+    """From a short closed list: it is a metric label."""
+    seconds: float
+    reason: str = ""
+
+
+class LockRenewed(Occurrence, frozen=True):
+    """the lock of a job was renewed"""
+
+    level: ClassVar[Level] = "none"
+    agent: str
+    seconds: float
+
+
+class LockFenced(Occurrence, frozen=True):
+    """the lock of a job was not renewed in time: all work on it has stopped"""
+
+    level: ClassVar[Level] = "warning"
+    agent: str
+    job: str
+
+
+class BytesUploaded(Occurrence, frozen=True):
+    """blocks were acknowledged by the storage"""
+
+    level: ClassVar[Level] = "none"
+    agent: str
+    count: int
+
+
+class StorageWentAway(Occurrence, frozen=True):
+    """nothing of a file could be stored for a minute; it is tried on"""
+
+    level: ClassVar[Level] = "warning"
+    agent: str
+    blob: str
+    reason: str
+
+
+class StorageCameBack(Occurrence, frozen=True):
+    """a file is being stored again"""
+
+    level: ClassVar[Level] = "info"
+    agent: str
+    blob: str
+    seconds: float
+
+
+class VideoFetched(Occurrence, frozen=True):
+    """a recording was fetched"""
+
+    level: ClassVar[Level] = "none"
+    agent: str
+    seconds: float
+
+
+class AgentWentAway(Occurrence, frozen=True):
+    """an evidence registry cannot be asked for jobs"""
+
+    level: ClassVar[Level] = "warning"
+    agent: str
+    reason: str
+
+
+class AgentCameBack(Occurrence, frozen=True):
+    """an evidence registry can be asked for jobs again"""
+
+    level: ClassVar[Level] = "info"
+    agent: str
+    away_s: float
+
+
+class ProfileMisfit(Occurrence, frozen=True):
+    """an answer of an evidence registry is not as the wire profile says; no more jobs of this type are taken"""
+
+    level: ClassVar[Level] = "warning"
+    agent: str
+    type: str
+    reason: str

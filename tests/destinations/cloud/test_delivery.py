@@ -370,3 +370,18 @@ async def test_how_a_system_itself_is_told_where_it_is_asked_for(bench: Bench, m
     assert destination.render(told, ())[1].name == "system.json"
     with pytest.raises(ValueError, match="goes with profile"):
         bench.destination(port, sources_url="https://cloud.example.net/sources")
+
+
+async def test_what_happens_to_a_device_is_told_after_the_inventory_that_names_it(
+    bench: Bench, make_attempt: MakeAttempt
+) -> None:
+    port = await bench.started(KNOWN, Misbehaviour(delay_s=0.1), Misbehaviour(), Misbehaviour(Reply(503), delay_s=0.1))
+    destination = bench.destination(port)
+    await bench.read("R1", kept(KEY))
+    told = [destination.deliver(inventory("R1"), make_attempt()), destination.deliver(due(), make_attempt())]
+    await asyncio.gather(*told)
+    assert [(one["key"][:3], one["note"]) for one in bench.received] == [("inv", ""), ("evt", "")]
+    told = [destination.deliver(inventory("R1"), make_attempt()), destination.deliver(due("b"), make_attempt())]
+    failed, receipt = await asyncio.gather(*told, return_exceptions=True)
+    assert isinstance(failed, TryLater)
+    assert receipt.answer == "HTTP 200 OK", "an inventory that cannot be told holds nothing up"

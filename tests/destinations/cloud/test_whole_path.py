@@ -20,11 +20,11 @@ from tocsin.engine.backoff import Retry
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.gateway import Gateway, GatewayParts, Member
 from tocsin.engine.inventory.book import InventoryBook
+from tocsin.model.delivery import Delivery
 from tocsin.standins.cloud import CloudStandin, Demands
 from tocsin.standins.web_service import Misbehaviour, Reply
 from tocsin.store.contract import DeliveryFilter
 from tocsin.store.open import open_inline_store
-from tocsin.telemetry.occurrences import DeliverySetAside
 from tocsin.transports.sockets import SocketNetwork
 
 TOKEN = Demands(token="sesame")
@@ -48,6 +48,18 @@ class Path:
         async with asyncio.timeout(20):
             while not holds():
                 await asyncio.sleep(0.01)
+
+    async def begun(self) -> None:
+        """Until the inventory was told twice: as it was read, and again with the first states."""
+        await self.until(lambda: sum(one["key"][:4] == "inv:" and one["status"] == 200 for one in self.received) == 2)
+
+    async def set_aside(self) -> list[Delivery]:
+        """Until something was, and is written."""
+        rejected = DeliveryFilter(destination="cloud", states=frozenset({"rejected"}))
+        async with asyncio.timeout(20):
+            while not (found := list(await self.gateway.store.deliveries(rejected))):
+                await asyncio.sleep(0.01)
+        return found
 
     async def state(self) -> tuple[str, str]:
         found = await self.gateway.destination("cloud")
@@ -103,26 +115,25 @@ async def test_what_a_system_has_and_a_camera_that_is_lost() -> None:
 async def test_scenario_16_patience_a_refusal_and_a_token_that_is_no_longer_good() -> None:
     demands = Demands(token="sesame", refused=())
     async with path(3, demands, LATE) as site:
-        await site.until(lambda: site.known() == ["online"] * 3)
+        await site.begun()
+        assert site.known() == ["online"] * 3
         late, again = [one for one in site.received if one["key"].startswith("inv:")][:2]
         assert after(late, again) >= timedelta(seconds=1), "as long as it asked for"
         site.cloud.demand(replace(demands, refused=("xp:camera:2",)))
         for n in (1, 2, 3):
             site.system.stream.put_nowait(state(n, "offline"))
         await site.until(lambda: site.known() == ["offline", "online", "offline"])
-        await site.until(lambda: any(isinstance(one, DeliverySetAside) for one in site.occurrences))
-        rejected = DeliveryFilter(destination="cloud", states=frozenset({"rejected"}))
-        (dead,) = await site.gateway.store.deliveries(rejected)
+        (dead,) = await site.set_aside()
         assert (dead.queue, "xp:camera:2 is refused" in dead.reason) == ("xp:camera:2", True)
         site.cloud.demand(Demands(token="another"))
         for n in (1, 2, 3):
             site.system.stream.put_nowait(state(n, "online"))
         await site.until(lambda: site.received[-1]["status"] == 401)
-        assert await site.state() == ("down", (await site.state())[1])
+        await site.until(lambda: site.gateway.live_state("cloud")[0] == "down")
         assert "Check token" in (await site.state())[1]
         site.cloud.demand(demands)
         await site.until(lambda: site.known() == ["online"] * 3)
-        assert len(await site.gateway.store.deliveries(rejected)) == 1, "no item is lost to a wrong token"
+        assert await site.set_aside() == [dead], "no item is lost to a wrong token"
 
 
 def after(first: dict[str, Any], second: dict[str, Any]) -> timedelta:
@@ -133,12 +144,12 @@ def after(first: dict[str, Any], second: dict[str, Any]) -> timedelta:
 async def test_many_at_once_go_together_and_the_one_that_is_refused_is_lost_alone(count: int) -> None:
     demands = Demands(token="sesame", several=True)
     async with path(count, demands, max_events=50) as site:
-        await site.until(lambda: site.known() == ["online"] * count)
+        await site.begun()
         site.cloud.demand(replace(demands, refused=("xp:camera:77",)))
         site.cloud.web.always = Misbehaviour(delay_s=0.02)
         before = len(site.received)
         for n in range(1, count + 1):
             site.system.stream.put_nowait(state(n, "offline"))
         await site.until(lambda: site.known().count("offline") == count - 1)
-        await site.until(lambda: any(isinstance(one, DeliverySetAside) for one in site.occurrences))
+        assert [one.queue for one in await site.set_aside()] == ["xp:camera:77"]
         assert len(site.received) - before < count / 2

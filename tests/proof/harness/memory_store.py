@@ -29,6 +29,8 @@ from tocsin.store.contract import (
     StoredLink,
 )
 
+from .memory_evidence import MemoryEvidence
+
 _SET_ASIDE = frozenset({"rejected", "expired", "discarded"})
 
 
@@ -43,10 +45,11 @@ class _Kept:
     photos: list[Photo] = field(default_factory=list)
 
 
-class MemoryStore:
+class MemoryStore(MemoryEvidence):
     """tocsin.store.contract.Store; never fails by itself."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._events: list[_Kept] = []
         self._by_id: dict[str, int] = {}
         self._by_own_id: dict[str, list[int]] = {}

@@ -1,16 +1,18 @@
 """Reading what XProtect says, without a network: published shapes, odd ones, and anything at all."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.engine.systems import NotSupported, ProtocolFault, Unreachable
-from tocsin.systems.milestone.event_socket import accepted
+from tocsin.systems.milestone.event_socket import accepted, frame_of
 from tocsin.systems.milestone.joining import Membership, Reading, Topology, joined, topology_of
 from tocsin.systems.milestone.moments import instant, written
 from tocsin.systems.milestone.paging import MOST_PAGES, all_pages
@@ -257,3 +259,23 @@ def test_addresses(url: str, kept: str | None) -> None:
             MilestoneSettings.model_validate(given)
     else:
         assert MilestoneSettings.model_validate(given).url == kept
+
+
+async def test_14_a_frame_of_a_large_site_is_read_beside_the_loop() -> None:
+    """And one state in it that is none is left out."""
+    states = [{"type": "t", "source": f"cameras/{n}", "time": "", "id": str(n)} for n in range(20_000)]
+    data = msgspec.json.encode({"commandId": 1, "status": 200, "states": [*states, {"type": 7}]})
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(others())
+    await asyncio.sleep(0)
+    before = turns
+    frame = await frame_of(data)
+    ticking.cancel()
+    assert (len(frame.states or ()), turns > before) == (20_000, True)

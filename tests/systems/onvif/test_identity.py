@@ -1,6 +1,7 @@
 """What a device is called, and that it keeps its name (connectors.md 6.4)."""
 
 import pytest
+from tests.inventory.test_difference import Counted
 from tests.systems.onvif.conftest import Scenes, cameras
 
 from tocsin.systems.onvif.facts import Information, Interface
@@ -104,3 +105,18 @@ async def test_a_device_without_any_identity_is_called_by_its_address_and_says_s
     assert key == f"addr-127.0.0.1-{one.ports[0]}"
     assert (await one.devices())["camera", key].attributes["weak_identity"] is True
     assert "set key" in (await one.system.check())[0].hint
+
+
+def test_naming_grows_with_the_fleet_not_with_its_square() -> None:
+    """It is done anew after each device that was read: of a thousand it took minutes."""
+    costs = []
+    for count in (100, 400):
+        fleet = [
+            Claims(Counted(f"192.0.2.1:{n}"), None, Counted(f"acme-{n:07d}"), Counted(f"{n:012x}"))
+            for n in range(count)
+        ]
+        known = identities(fleet)
+        Counted.looks = 0
+        assert identities(fleet, known) == known
+        costs.append(Counted.looks)
+    assert costs[1] < 6 * costs[0]

@@ -3,6 +3,8 @@
 import typer
 
 from tocsin.cli.simulate import mail, posted, senders, stations, uploads
+from tocsin.cli.simulate.blobs import blobs
+from tocsin.cli.simulate.clearance import clearance
 from tocsin.cli.simulate.cloud import cloud
 from tocsin.cli.simulate.manitou import manitou
 from tocsin.cli.simulate.milestone import milestone
@@ -29,6 +31,8 @@ for _command in (
     posted.sentinel_xml,
     onvif,
     cloud,
+    clearance,
+    blobs,
     senders.panel,
     senders.detector,
 ):

@@ -1,6 +1,8 @@
 """A service cloud: joins its documents with the HTTP transport."""
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from tocsin.destinations.cloud.addressing import NO_NOTICE, address_of
 from tocsin.destinations.cloud.answers import judged
@@ -24,6 +26,7 @@ from tocsin.model.event import Event, HealthNotice, InventoryNotice, Photo, Sour
 from tocsin.store.contract import StoreError
 from tocsin.transports.http import HttpAnswer
 
+INVENTORY_FIRST_S = 10.0
 MOST_AT_ONCE = 1000
 UNTRIED = "the token is not tried: there is no message that is none; its first answer tells"
 
@@ -39,6 +42,8 @@ class CloudDestination:
         self._settings = settings
         self._around = surroundings
         self._token = settings.token.reveal() if settings.token else ""
+        self._being_told: dict[tuple[str, str], asyncio.Event] = {}
+        """Inventories under way, by system and customer; the pump has one of each at a time."""
         self._health = self._services(settings.events_url)
         self._inventories = self._services(settings.inventory_url)
         self._sources = self._services(settings.sources_url) if settings.sources_url else None
@@ -64,16 +69,39 @@ class CloudDestination:
             return self._nothing_sent(f"profile brief knows online and offline only, and it is {notice.status}")
         if isinstance(notice, SourceNotice) and self._sources is not None:
             return await self._sources.post(self._single(due.event), self._judged, attempt)
+        if isinstance(notice, HealthNotice):
+            await self._after_its_inventory(notice)
         return await self._events.deliver(due, attempt, self._health_body(due.event))
 
     async def _deliver_inventory(self, notice: InventoryNotice, attempt: Attempt) -> Receipt:
         """Whole and as of now; what a later run has read is told by that run's own notice (connectors.md 2.7)."""
+        with self._first(notice):
+            return await self._tell_inventory(notice, attempt)
+
+    @contextlib.contextmanager
+    def _first(self, notice: InventoryNotice) -> Iterator[None]:
+        """Health events wait for the end: the receiver may learn of their devices only now (connectors.md 2.7)."""
+        ended = self._being_told[notice.system, notice.customer_id] = asyncio.Event()
+        try:
+            yield
+        finally:
+            ended.set()
+            del self._being_told[notice.system, notice.customer_id]
+
+    async def _after_its_inventory(self, notice: HealthNotice) -> None:
+        ended = self._being_told.get((notice.system, notice.customer_id))
+        if ended is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(INVENTORY_FIRST_S):
+                    await ended.wait()
+
+    async def _tell_inventory(self, notice: InventoryNotice, attempt: Attempt) -> Receipt:
         inventory = await self._read(notice)
         if inventory.run is not None and inventory.run.id > notice.run:
             return self._nothing_sent(f"superseded: run {inventory.run.id} has read the system since")
         if self._settings.profile == "brief" and not inventory.devices:
             return self._nothing_sent(f"profile brief cannot say that {notice.customer_id} has no device there")
-        return await self._post_parts(inventory_body(inventory, self._settings.profile), notice.run, attempt)
+        return await self._post_parts(inventory, notice.run, attempt)
 
     async def _read(self, notice: InventoryNotice) -> Inventory:
         book = self._around.book
@@ -84,13 +112,17 @@ class CloudDestination:
         except StoreError as error:
             raise TryLater(f"the inventory of {notice.system} cannot be read: {error}") from error
 
-    async def _post_parts(self, body: bytes, run_id: str, attempt: Attempt) -> Receipt:
+    async def _post_parts(self, inventory: Inventory, run_id: str, attempt: Attempt) -> Receipt:
         """In one request or, extended, in parts; the last one's receipt. When one fails all are sent again."""
-        parts = inventory_parts(body, self._settings.max_devices)
-        for number, part in enumerate(parts, start=1):
-            request = self._request(part, inventory_key(run_id, number, part))
+        for request in await asyncio.to_thread(self._requests, inventory, run_id):
             receipt = await self._inventories.post(request, self._judged, attempt)
         return receipt
+
+    def _requests(self, inventory: Inventory, run_id: str) -> Sequence[Request]:
+        """Pure, and long where there are many devices."""
+        body = inventory_body(inventory, self._settings.profile)
+        parts = inventory_parts(body, self._settings.max_devices)
+        return [self._request(part, inventory_key(run_id, number, part)) for number, part in enumerate(parts, start=1)]
 
     def _single(self, event: Event) -> Request:
         if isinstance(event.notice, SourceNotice):

@@ -33,7 +33,7 @@ class InventoryBook:
     def __init__(self, store: Store, clock: Clock, apart: Apart = at_once) -> None:
         self._store = store
         self._clock = clock
-        self._apart = apart
+        self.apart = apart
         self._watched: dict[str, tuple[SystemRules, Healths]] = {}
 
     def watch(self, rules: SystemRules, healths: Healths) -> None:
@@ -49,7 +49,7 @@ class InventoryBook:
             stale_s = rules.health.stale_s
             if healths.owned():
                 known, confirmed = healths.healths(), healths.confirmed_at()
-        return await self._apart(lambda: [_newest(one, known, now, stale_s, confirmed) for one in kept])
+        return await self.apart(lambda: [_newest(one, known, now, stale_s, confirmed) for one in kept])
 
     def healths(self) -> dict[str, Health]:
         """How every device that is watched is now, from memory, by id."""
@@ -64,7 +64,7 @@ class InventoryBook:
     async def of_customer(self, customer_id: str = "") -> list[KeptDevice]:
         """What is there and somebody's, of all systems, by id; of one customer if given."""
         kept = [one for system in await self._store.inventory_systems() for one in await self.of_system(system)]
-        return await self._apart(lambda: _owned(kept, customer_id))
+        return await self.apart(lambda: _owned(kept, customer_id))
 
     async def inventory(self, system: str, customer_id: str) -> Inventory:
         """What a cloud is told of one system and customer: whole, and as of now."""
@@ -72,7 +72,7 @@ class InventoryBook:
         run = await self._store.run(standing.last_run) if standing and standing.last_run else None
         type_ = self._watched[system][0].type if system in self._watched else ""
         kept = await self.of_system(system)
-        return await self._apart(lambda: inventory_of(system, type_, customer_id, kept, run))
+        return await self.apart(lambda: inventory_of(system, type_, customer_id, kept, run))
 
     async def customers(self) -> Sequence[str]:
         return sorted({one.record.customer_id for one in await self.of_customer()})

@@ -201,13 +201,13 @@ class SystemRuns:
         if not run.dry_run:
             self._due = self._parts.clock.monotonic() + self._interval_s()
         if fault is not None:
-            self._source.failed(fault)
+            self._source.failed("inventory", fault)
             self._due = min(self._due, self._parts.clock.monotonic() + self._source.wait_s())
             if not found:
                 return await self._end(run, str(fault), type(fault).__name__)
             found.append(Note(f"the reading broke off: {fault}", partial=True))
         else:
-            self._source.worked()
+            self._source.worked("inventory")
         if self._parts.elsewhere():
             return await self._end(run, "another node reads this system now")
         return await self._take_over(run, found)
@@ -238,14 +238,15 @@ class SystemRuns:
             return change.run
         await store.keep_inventory(change)
         self._under_way = None  # it has ended for whoever asks from now on: what they changed it has not seen
+        await self._tell(change, kept)
         self.known.set()
-        await self._tell(change.run)
         return change.run
 
-    async def _tell(self, run: Run) -> None:
+    async def _tell(self, change: InventoryChange, before: Sequence[KeptDevice]) -> None:
         """Whoever cannot be told now is told by the next run, which comes soon."""
         try:
-            await self._parts.kept(run, await self._parts.store.inventory(self._rules.name))
+            changed = change.devices or change.forgotten
+            await self._parts.kept(change.run, await self._parts.store.inventory(change.system) if changed else before)
         except (IntakeClosed, StoreUnavailable):
             self._due = self._parts.clock.monotonic() + AGAIN_S
 

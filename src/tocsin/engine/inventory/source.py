@@ -6,6 +6,7 @@ devices.
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct
 
@@ -16,6 +17,8 @@ from tocsin.telemetry.occurrences import SystemCameBack, SystemWentAway
 from tocsin.telemetry.record import Recorder
 
 HOUR_S = 3600.0
+Side = Literal["inventory", "states"]
+"""Who asked: neither knows whether the other's way works."""
 
 
 class SourceState(Struct, frozen=True):
@@ -48,6 +51,9 @@ class SourceWatch:
         self._changed = changed
         self._failures = 0
         self._not_before = 0.0
+        self._faults: dict[Side, SystemFault] = {}
+        self._said: SourceStatus = "ok"
+        """What the log says last: each trouble once."""
         self.state = SourceState("starting", clock.now())
         self.last_event: datetime | None = None
 
@@ -55,24 +61,33 @@ class SourceWatch:
         """Seconds until it may be asked again."""
         return max(self._not_before - self._clock.monotonic(), 0.0)
 
-    def worked(self) -> None:
+    def worked(self, side: Side) -> None:
         self._failures = 0
         self._not_before = 0.0
-        if self.state.status != "ok":
-            if self.state.status != "starting":
+        self._faults.pop(side, None)
+        if not self._faults:
+            if self.state.status not in ("ok", "starting"):
                 self._record(SystemCameBack(self._name, self._away_s()))
+            self._said = "ok"
             self._put("ok", "")
+        elif side == "inventory":  # connectors.md 1.10
+            self._put("degraded", f"its inventory can be read, but: {next(iter(self._faults.values()))}")
 
-    def failed(self, fault: SystemFault) -> None:
+    def failed(self, side: Side, fault: SystemFault) -> None:
         self._failures += 1
         self._not_before = self._clock.monotonic() + pause_s(fault, self._failures)
-        if fault.status != self.state.status:
+        self._faults[side] = fault
+        if fault.status != self._said:
+            self._said = fault.status
             self._record(SystemWentAway(self._name, fault.status, str(fault)))
-            self._put(fault.status, str(fault))
+        self._put(fault.status, str(fault))
 
     def _put(self, status: SourceStatus, error: str) -> None:
-        self.state = SourceState(status, self._clock.now(), error)
-        self._changed(self.state)
+        """`since` and those who look hear of another status; the words may be newer."""
+        same = status == self.state.status
+        self.state = SourceState(status, self.state.since if same else self._clock.now(), error)
+        if not same:
+            self._changed(self.state)
 
     def _away_s(self) -> float:
         return (self._clock.now() - self.state.since).total_seconds()

@@ -139,7 +139,7 @@ class HealthWatch:
             try:
                 await (self._listen() if self._told() else self._poll())
             except SystemFault as fault:
-                self._source.failed(fault)
+                self._source.failed("states", fault)
             finally:
                 self._blind()
 
@@ -217,7 +217,7 @@ class HealthWatch:
             return False
         if one == "blind":
             self._blind()
-            self._source.failed(Unreachable("its stream of states is interrupted"))
+            self._source.failed("states", Unreachable("its stream of states is interrupted"))
             return False
         owed = self._owed or one == "new_session"
         if owed:
@@ -225,7 +225,7 @@ class HealthWatch:
             await self._baseline()
             self._owed = False
         self._live = True
-        self._source.worked()
+        self._source.worked("states")
         return owed
 
     def _take_rest(self, came: "asyncio.Queue[Came | SystemFault]") -> None:
@@ -264,7 +264,7 @@ class HealthWatch:
             changed += self._found(one, reported(one, self._parts.clock.now(), began))
             if n % AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
-        self._source.worked()
+        self._source.worked("states")
         return changed
 
     async def _states_now(self) -> list[FoundState]:

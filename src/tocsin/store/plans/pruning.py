@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from tocsin.model.ids import ulid
 from tocsin.store.contract import Retention
+from tocsin.store.plans.evidencing import prune_custody, prune_jobs
 from tocsin.store.rows import microseconds
 from tocsin.store.steps import Query, Steps, each
 
@@ -66,7 +67,9 @@ def _prune(pruning: Pruning) -> Steps[int]:
             yield from drop([candidate.seq for candidate in chosen])
             gone += sum(candidate.rows for candidate in chosen)
     gone += yield from _prune_audit(microseconds(retention.audit_before), limit)
-    return gone + (yield from _prune_commands(retention.audit_before, limit))
+    gone += yield from _prune_commands(retention.audit_before, limit)
+    gone += yield from prune_jobs(retention.audit_before, limit)
+    return gone + (yield from prune_custody(retention.custody_before, limit))
 
 
 def _prune_audit(before: int, limit: int) -> Steps[int]:

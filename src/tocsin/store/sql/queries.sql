@@ -235,3 +235,51 @@ DELETE FROM contacts WHERE device_id = ?;
 
 -- conditions [4]: what was told last of each device
 SELECT device_id, matter, state, n FROM conditions ORDER BY device_id, matter;
+
+-- put_job: a job as it is now
+INSERT INTO jobs (id, agent, registry_id, state, updated_at, body) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at, body = excluded.body;
+
+-- job: one job
+SELECT body FROM jobs WHERE id = ?;
+
+-- job_known: the last one the registry calls so
+SELECT body FROM jobs WHERE agent = ? AND registry_id = ? ORDER BY id DESC LIMIT 1;
+
+-- jobs [1]: jobs, newest first
+SELECT body FROM jobs WHERE {where} ORDER BY id DESC LIMIT ?;
+
+-- open_jobs [1]: jobs that were being worked on
+SELECT body FROM jobs WHERE agent = ? AND state NOT IN ('ended', 'released', 'cancelled', 'lost') ORDER BY id;
+
+-- drop_jobs: old ones that have ended
+DELETE FROM jobs WHERE id IN (
+  SELECT id FROM jobs WHERE updated_at < ? AND state IN ('ended', 'released', 'cancelled', 'lost') ORDER BY id LIMIT ?)
+RETURNING id;
+
+-- put_job_file: a file as it is now
+INSERT INTO job_files (job_id, attempt, number, body) VALUES (?, ?, ?, ?)
+ON CONFLICT (job_id, attempt, number) DO UPDATE SET body = excluded.body;
+
+-- job_files [1]: files of a job
+SELECT body FROM job_files WHERE job_id = ? ORDER BY attempt, number;
+
+-- add_custody: the next line
+INSERT INTO custody (agent, number, at, text, sha256) VALUES (?, ?, ?, ?, ?);
+
+-- custody_line: one line, to be compared
+SELECT sha256 FROM custody WHERE agent = ? AND number = ?;
+
+-- last_custody: the last line of an agent's log
+SELECT agent, number, at, text, sha256 FROM custody WHERE agent = ? ORDER BY number DESC LIMIT 1;
+
+-- custody [5]: lines of an agent's log
+SELECT agent, number, at, text, sha256 FROM custody WHERE agent = ? AND number > ? ORDER BY number LIMIT ?;
+
+-- drop_custody: the oldest lines up to the first young one, but never the last; what stays is one unbroken chain
+DELETE FROM custody WHERE (agent, number) IN (
+  SELECT c.agent, c.number FROM custody c WHERE c.number < coalesce(
+    (SELECT min(y.number) FROM custody y WHERE y.agent = c.agent AND y.at >= ?),
+    (SELECT max(y.number) FROM custody y WHERE y.agent = c.agent))
+  ORDER BY c.number LIMIT ?)
+RETURNING number;

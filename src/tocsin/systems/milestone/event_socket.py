@@ -15,6 +15,8 @@ PING_S = 30.0
 WAITING_LIMIT = 100_000
 """Events not yet taken; beyond that the socket is given up rather than the memory."""
 CLOSE_DEADLINE_S = 1.0
+LARGE = 100_000
+"""Frames above this are read beside the loop."""
 
 
 class EventSocket:
@@ -89,7 +91,7 @@ class EventSocket:
                 if message.type is aiohttp.WSMsgType.PING:
                     await self._socket.pong(message.data)
                 elif message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                    self._take(read_frame(message.data))
+                    self._take(await frame_of(message.data))
         except (aiohttp.ClientError, OSError) as error:
             why = f"the Events and State service is gone: {error}"
         except ProtocolFault as fault:
@@ -127,6 +129,11 @@ class EventSocket:
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(Unreachable(why))
+
+
+async def frame_of(data: str | bytes) -> Frame:
+    """The states of a large site come in one frame of many megabytes. Raises ProtocolFault."""
+    return read_frame(data) if len(data) < LARGE else await asyncio.to_thread(read_frame, data)
 
 
 def accepted(frame: Frame, what: str, statuses: tuple[int, ...] = (200,)) -> Frame:

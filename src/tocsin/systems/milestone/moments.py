@@ -14,6 +14,8 @@ def instant(text: str, zone: str) -> datetime | None:
         return None
     whole, fraction, offset = found.groups()
     try:
+        if offset == "Z":
+            return datetime.fromisoformat(text)
         moment = datetime.fromisoformat(f"{whole}.{(fraction or '0')[:6]:0<6}{offset or ''}")
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=ZoneInfo(zone))

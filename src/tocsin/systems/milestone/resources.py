@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from string import whitespace
 from typing import Any, TypeVar
 
 import msgspec
@@ -96,9 +97,12 @@ class DriverSettings(Struct, frozen=True):
 ItemT = TypeVar("ItemT", bound=Item)
 
 
+_AROUND = "{}" + whitespace
+
+
 def guid(text: str) -> str:
     """As identities are written: lower case, no braces (connectors.md 1.4)."""
-    return text.strip().strip("{}").lower()
+    return text.strip(_AROUND).lower()
 
 
 def listed(body: object, what: str) -> list[Any]:

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from importlib import resources
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +24,9 @@ class Occurred(Struct, frozen=True):
     id: str = ""
 
 
+_decode_occurred = msgspec.json.Decoder(Occurred).decode
+
+
 class FrameError(Struct, frozen=True, rename="camel"):
     error_text: str = ""
 
@@ -32,8 +35,19 @@ class _Raw(Struct, frozen=True, rename="camel"):
     command_id: int | None = None
     status: int | None = None
     session_id: str | None = None
-    states: list[Any] | None = None
-    events: list[Any] | None = None
+    states: list[msgspec.Raw] | None = None
+    events: list[msgspec.Raw] | None = None
+    error: FrameError | None = None
+
+
+class _Plain(Struct, frozen=True, rename="camel"):
+    """A frame all of whose events can be read: one with the states of a large site has tens of megabytes."""
+
+    command_id: int | None = None
+    status: int | None = None
+    session_id: str | None = None
+    states: tuple[Occurred, ...] | None = None
+    events: tuple[Occurred, ...] | None = None
     error: FrameError | None = None
 
 
@@ -60,6 +74,7 @@ MEANINGS: Mapping[str, Meaning] = msgspec.json.decode(
     resources.files(__package__).joinpath("state_events.json").read_bytes(), type=dict[str, Meaning]
 )
 """By event type: the GUIDs are fixed in the vendor's samples."""
+_plain = msgspec.json.Decoder(_Plain).decode
 _SUFFIX = re.compile(r"(\(?(device|hardware|recordingserver)\)?)$")
 _INHERITED: Mapping[str, tuple[HealthState, Reason]] = {
     "hardware": ("offline", "hardware_error"),
@@ -70,6 +85,16 @@ _INHERITED: Mapping[str, tuple[HealthState, Reason]] = {
 
 def read_frame(data: str | bytes) -> Frame:
     """An event that cannot be read is left out. Raises ProtocolFault for what is no frame."""
+    try:
+        plain = _plain(data)
+        return Frame(plain.command_id, plain.status, plain.session_id, plain.states, plain.events, plain.error)
+    except msgspec.ValidationError:
+        return _read_one_by_one(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolFault(f"the Events and State service sends what cannot be read: {error}") from None
+
+
+def _read_one_by_one(data: str | bytes) -> Frame:
     try:
         raw = msgspec.json.decode(data, type=_Raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -101,17 +126,16 @@ def states_of(
     one: Occurred, meanings: Mapping[str, Meaning], topology: Topology, zone: str, basis: Basis
 ) -> Iterator[FoundState]:
     """The state of the device it is about; a box or a recording server that fails takes its channels with it."""
-    meaning = meanings.get(guid(one.type))
+    meaning = meanings.get(one.type) or meanings.get(guid(one.type))
     identity = identity_of(one.source)
     if meaning is None or identity is None:
         return
     since = instant(one.time, zone)
-    yield _state(identity, meaning.state, meaning.reason, topology, FoundState("", "", "unknown", None, basis, since))
+    yield _state(identity, meaning.state, meaning.reason, topology, basis, since)
     if meaning.state == "offline" and identity[0] in _INHERITED:
         passed_on = _INHERITED[identity[0]]
-        inherited = FoundState("", "", "unknown", None, "inherited", since)
         for child in topology.children.get(identity[1], ()):
-            yield _state(child, *passed_on, topology, inherited)
+            yield _state(child, *passed_on, topology, "inherited", since)
 
 
 def settled(found: Iterable[FoundState]) -> dict[Identity, FoundState]:
@@ -142,6 +166,14 @@ def confirmed(found: Mapping[Identity, FoundState], topology: Topology) -> dict[
     return lifted
 
 
+def snapshot_of(
+    said: Iterable[Occurred], meanings: Mapping[str, Meaning], topology: Topology, zone: str
+) -> list[FoundState]:
+    """The state of every device, from all that `getState` answered."""
+    found = settled(state for one in said for state in states_of(one, meanings, topology, zone, "state_snapshot"))
+    return list(with_the_silent(confirmed(found, topology), topology))
+
+
 def heals(state: FoundState) -> bool:
     """Whether channels may be well again although nothing is said of them."""
     return state.kind in _INHERITED and state.state == "online"
@@ -161,10 +193,18 @@ def with_the_silent(found: Mapping[Identity, FoundState], topology: Topology) ->
             yield FoundState(kind, key, "unknown", "never_reported", "state_snapshot")
 
 
-def _occurred(items: Sequence[object] | None) -> Sequence[Occurred] | None:
+def _occurred(items: Sequence[msgspec.Raw] | None) -> Sequence[Occurred] | None:
+    """Each by itself: decoded as one, a large site's states would stop everything meanwhile, threads too."""
     if items is None:
         return None
-    return tuple(read for item in items if (read := read_occurred(item)) is not None)
+    return tuple(read for item in items if (read := _decoded(item)) is not None)
+
+
+def _decoded(item: msgspec.Raw) -> Occurred | None:
+    try:
+        return _decode_occurred(item)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _rank(state: FoundState) -> tuple[float, bool]:
@@ -174,13 +214,19 @@ def _rank(state: FoundState) -> tuple[float, bool]:
 def identity_of(source: str) -> Identity | None:
     """Of `resourceType/guid`; None for what is no device."""
     resource, _, key = source.strip("/").rpartition("/")
-    kind = KINDS.get(resource.rpartition("/")[2].lower())
+    kind = KINDS.get(resource) or KINDS.get(resource.rpartition("/")[2].lower())
     identity = guid(key)
     return None if kind is None or not identity else (kind, identity)
 
 
-def _state(identity: Identity, state: HealthState, reason: Reason, topology: Topology, like: FoundState) -> FoundState:
+def _state(
+    identity: Identity,
+    state: HealthState,
+    reason: Reason,
+    topology: Topology,
+    basis: Basis,
+    since: datetime | None,
+) -> FoundState:
     if state == "offline" and identity in topology.disabled:
         state, reason = "disabled", "disabled"
-    changes: dict[str, Any] = {"kind": identity[0], "native_key": identity[1], "state": state, "reason": reason}
-    return msgspec.structs.replace(like, **changes)
+    return FoundState(identity[0], identity[1], state, reason, basis, since)

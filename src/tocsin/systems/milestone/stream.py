@@ -19,12 +19,10 @@ from tocsin.systems.milestone.states import (
     MEANINGS,
     Meaning,
     Occurred,
-    confirmed,
     heals,
     meanings_with,
-    settled,
+    snapshot_of,
     states_of,
-    with_the_silent,
 )
 from tocsin.transports.contract import TransportError
 from tocsin.transports.web import WebServer
@@ -94,11 +92,8 @@ class StateStream:
                 await start_session(own, "", "")
                 await self._subscribe(own)
                 frame = await self._state_frame(own)
-        meanings = self._meanings or MEANINGS
-        found = settled(
-            state for one in frame for state in states_of(one, meanings, self.topology, self._zone, "state_snapshot")
-        )
-        for state in with_the_silent(confirmed(found, self.topology), self.topology):
+        meanings, topology = self._meanings or MEANINGS, self.topology
+        for state in await asyncio.to_thread(snapshot_of, frame, meanings, topology, self._zone):
             if state.kind in self._kinds:
                 yield state
 

@@ -1,6 +1,7 @@
 """What a device is called for good (connectors.md 6.4): serial numbers and MACs both lie in the field. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -47,26 +48,35 @@ def identities(devices: Sequence[Claims], known: Sequence[Named] = ()) -> list[N
     """In the order of `devices`. `known` are the names given before: a better value that comes later changes none,
     and a device that moved to another address keeps its own.
     """
-    serials = [each.serial for each in devices]
-    macs = [each.mac for each in devices]
+    serials, macs = Counter(each.serial for each in devices), Counter(each.mac for each in devices)
+    before = _Before(known)
     named = []
     for each in devices:
-        serial = each.serial if serials.count(each.serial) == 1 else ""
-        mac = each.mac if macs.count(each.mac) == 1 else ""
-        named.append(Named(each, _kept(each, serial, mac, known) or _first(each, serial, mac)))
+        serial = each.serial if serials[each.serial] == 1 else ""
+        mac = each.mac if macs[each.mac] == 1 else ""
+        named.append(Named(each, before.kept(each, serial, mac) or _first(each, serial, mac)))
     return named
 
 
-def _kept(one: Claims, serial: str, mac: str, known: Sequence[Named]) -> Identity | None:
-    if one.key is not None:
-        return None
-    for each in known:
-        if each.claims.endpoint == one.endpoint and _same(each.claims, one):
-            return each.identity
-    for each in known:
-        if (serial and each.claims.serial == serial) or (mac and not serial and each.claims.mac == mac):
-            return each.identity
-    return None
+class _Before:
+    """The names given before; of those that claim the same, the first."""
+
+    def __init__(self, known: Sequence[Named]) -> None:
+        backwards = known[::-1]
+        self._by_serial = {each.claims.serial: each.identity for each in backwards}
+        self._by_mac = {each.claims.mac: each.identity for each in backwards}
+        self._by_endpoint: dict[str, list[Named]] = {}
+        for each in known:
+            self._by_endpoint.setdefault(each.claims.endpoint, []).append(each)
+
+    def kept(self, one: Claims, serial: str, mac: str) -> Identity | None:
+        if one.key is not None:
+            return None
+        there = self._by_endpoint.get(one.endpoint, ())
+        same = next((each.identity for each in there if _same(each.claims, one)), None)
+        if same is not None or not (serial or mac):
+            return same
+        return self._by_serial.get(serial) if serial else self._by_mac.get(mac)
 
 
 def _same(before: Claims, now: Claims) -> bool:

@@ -154,3 +154,9 @@ WHERE excluded.heard_on >= contacts.heard_on;
 INSERT INTO conditions (device_id, matter, state, n)
 SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::bigint[])
 ON CONFLICT (device_id, matter) DO UPDATE SET state = excluded.state, n = excluded.n WHERE excluded.n > conditions.n;
+
+-- drop_job_files: files of jobs that are gone
+DELETE FROM job_files WHERE job_id = ANY (?::text[]);
+
+-- lock_custody: the lines of an agent's log are numbered one after the other, across all nodes
+SELECT pg_advisory_xact_lock(hashtextextended(?, 1416586099));

@@ -137,3 +137,9 @@ WHERE excluded.heard_on >= contacts.heard_on;
 -- put_conditions: what was told last; something later stays
 INSERT INTO conditions (device_id, matter, state, n) VALUES {rows}
 ON CONFLICT (device_id, matter) DO UPDATE SET state = excluded.state, n = excluded.n WHERE excluded.n > conditions.n;
+
+-- drop_job_files: files of jobs that are gone
+DELETE FROM job_files WHERE job_id IN (SELECT value FROM json_each(?));
+
+-- lock_custody: nothing to do: there is one writer, and its transaction holds the database
+SELECT ?;

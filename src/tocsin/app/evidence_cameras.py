@@ -1,0 +1,110 @@
+"""What an evidence agent may show of the gateway's cameras, and where their recordings are."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+from tocsin.engine.clock import LoopClock
+from tocsin.engine.gateway import Gateway
+from tocsin.engine.systems import System
+from tocsin.evidence.archives.systems import Located, SystemArchive
+from tocsin.evidence.contracts import Archive, Impossible, NotNow
+from tocsin.evidence.discovery import Listed, document, listed
+from tocsin.evidence.discovery_job import DeviceList
+from tocsin.evidence.settings import EvidenceSettings
+from tocsin.media.child import NotMade
+from tocsin.media.still import thumbnail
+from tocsin.model.canonical import DeviceRecord, KeptDevice
+from tocsin.model.device import Device
+from tocsin.model.inventory import DeviceType
+from tocsin.store.contract import EventFilter, StoreUnavailable
+
+CAMERA: DeviceType = "camera"
+LOOKED_AT = 50
+"""So many of a camera's newest events are looked at for a photo."""
+AGAIN_S = 30.0
+
+
+class SharedCameras:
+    """Devices are asked for anew each time: they come, move to other areas, and go."""
+
+    def __init__(self, settings: EvidenceSettings, gateway: Gateway, systems: Mapping[str, System]) -> None:
+        self._gateway = gateway
+        self._systems = systems
+        self._areas = frozenset(settings.shared_areas)
+        self._photos_count = settings.photos_fallback
+        self._located: dict[str, Located] = {}
+        self._looked_at = -AGAIN_S
+        self._files = settings.archives.archives(settings.audio, LoopClock())
+        self.archives: Sequence[Archive] = [SystemArchive(self._located.get, settings.audio), *self._files]
+
+    def shared(self, device_id: str) -> bool:
+        """Whether it stands in an area that is shared, or below one."""
+        device = self._gateway.devices.get(device_id)
+        return device is not None and self._is_shared(device)
+
+    def _is_shared(self, device: Device) -> bool:
+        return not self._areas.isdisjoint(self._gateway.devices.areas.lineage(device.area))
+
+    def called(self, device_id: str) -> str:
+        device = self._gateway.devices.get(device_id)
+        return device.name if device is not None and device.name else device_id
+
+    async def look(self) -> None:
+        """Which device is where; a minute's age does no harm."""
+        now = self._gateway.clock.monotonic()
+        if now - self._looked_at < AGAIN_S:
+            return
+        for name, system in self._systems.items():
+            try:
+                given = await self._gateway.store.identities(name)
+            except StoreUnavailable:
+                return
+            self._located |= {id_: Located(system, key) for (_, key), id_ in given.items()}
+        self._looked_at = now
+
+    async def list_devices(self) -> DeviceList:
+        """Every shared camera. Raises NotNow."""
+        try:
+            found = [one async for one in self._of_systems()]
+        except StoreUnavailable as error:
+            raise NotNow(f"the store cannot be read: {error}") from None
+        known = {one.id for one in found}
+        found += [one for one in self._of_files() if one.id not in known]
+        return DeviceList(document(found), len(found))
+
+    async def _of_systems(self) -> AsyncIterator[Listed]:
+        for name in self._systems:
+            for kept in await self._gateway.systems.book.of_system(name):
+                if kept.removal is None and kept.record.type == CAMERA and self.shared(kept.record.id):
+                    yield self._listed(kept)
+
+    def _listed(self, kept: KeptDevice) -> Listed:
+        device = self._gateway.devices.get(kept.record.id)
+        online = kept.health is not None and kept.health.state == "online"
+        assert device is not None
+        return listed(kept.record, online, device.area, device.description)
+
+    def _of_files(self) -> Iterator[Listed]:
+        for device in self._gateway.devices.all():
+            if device.type == CAMERA and self._is_shared(device) and any(one.holds(device.id) for one in self._files):
+                record = DeviceRecord(device.id, device.name or device.id, CAMERA, "", CAMERA, device.id)
+                yield listed(record, True, device.area, device.description)
+
+    async def picture(self, archive: Archive, device_id: str) -> bytes:
+        """A small JPEG. Raises Impossible, NotNow."""
+        try:
+            taken = await archive.picture(device_id)
+        except (Impossible, NotNow):
+            if not self._photos_count:
+                raise
+            taken = await self._newest_photo(device_id)
+        made = await thumbnail(taken)
+        if isinstance(made, NotMade):
+            raise Impossible(f"the picture of {device_id} cannot be used: {made.reason}")
+        return made
+
+    async def _newest_photo(self, device_id: str) -> bytes:
+        store = self._gateway.store
+        for stored in await store.events(EventFilter(limit=LOOKED_AT, device_id=device_id)):
+            for photo in await store.photos(stored.seq):
+                return photo.data
+        raise Impossible("no picture")

@@ -1,0 +1,103 @@
+"""One job in its present attempt: what is known of it, on disk before anything follows from it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from tocsin.engine.contracts import Clock
+from tocsin.evidence.contracts import Uploaded
+from tocsin.evidence.jobs.lifecycle import JobEvent, after
+from tocsin.evidence.journal import AgentJournal, Facts
+from tocsin.evidence.registry.client import Ours
+from tocsin.model.evidence import Job, JobFile
+
+_TOLD: frozenset[str] = frozenset({"granted", "told", "lost"})
+"""Events of a job that stand in the custody log."""
+
+
+class Holding:
+    """`job` and `files` (of this attempt, by number) are what the journal holds."""
+
+    def __init__(self, job: Job, files: Mapping[int, JobFile], journal: AgentJournal, clock: Clock) -> None:
+        self.job = job
+        self.files = dict(files)
+        self._journal = journal
+        self._clock = clock
+
+    @property
+    def ours(self) -> Ours:
+        return Ours(self.job.registry_id, self.job.lock_token)
+
+    async def move(self, event: JobEvent, **facts: Any) -> None:
+        """To the state that follows; `facts` are fields of the job."""
+        job = replace(self.job, state=after(self.job.state, event), updated_at=self._clock.now(), **facts)
+        told = [self._line(job.state, job, {"reason": job.reason})] if event in _TOLD else []
+        await self._journal.keep(job, told=told)
+        self.job = job
+
+    async def note(self, **facts: Any) -> None:
+        """Fields of the job that change within its state."""
+        job = replace(self.job, updated_at=self._clock.now(), **facts)
+        await self._journal.keep(job)
+        self.job = job
+
+    async def plan(self, files: list[JobFile]) -> None:
+        """More files, with the job as it is."""
+        await self._journal.keep(self.job, files)
+        self.files |= {file.number: file for file in files}
+
+    async def put(self, file: JobFile) -> None:
+        """A file as it is now."""
+        await self._journal.keep_file(file)
+        self.files[file.number] = file
+
+    async def tell(self, file: JobFile, what: str, facts: Facts) -> None:
+        """The same, with a line in the custody log in the same transaction."""
+        line = self._line(what, self.job, {**_of_file(file), **facts})
+        await self._journal.keep(self.job, [file], [line])
+        self.files[file.number] = file
+
+    async def keep(self, file: JobFile) -> None:
+        """What an upload has reached (contracts.Journal); that it is stored is told by `tell`."""
+        if file.state != "committed":
+            await self.put(file)
+
+    def _line(self, what: str, job: Job, facts: Facts) -> Facts:
+        return {"event": what, **_of_job(job), **{name: value for name, value in facts.items() if value}}
+
+
+def _of_job(job: Job) -> Facts:
+    said: dict[str, object] = {
+        "job": job.registry_id,
+        "attempt": job.attempt,
+        "type": job.type,
+        "device": job.device,
+        "requested": _range(job.start, job.end),
+        "approved_by": job.approved_by,
+        "outcome": job.outcome,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _of_file(file: JobFile) -> Facts:
+    upload = file.upload
+    return {
+        "file": file.name,
+        "file_id": upload.file_id if upload else "",
+        "key_id": upload.key_id if upload else "",
+        "delivered": _range(file.start, file.end),
+        "size": file.size,
+        "sha256": file.sha256,
+        "cipher_size": file.cipher_size,
+        "cipher_sha256": file.cipher_sha256,
+    }
+
+
+def of_upload(uploaded: Uploaded) -> Facts:
+    return {"blob": uploaded.blob, "committed_at": uploaded.committed_at}
+
+
+def _range(start: datetime | None, end: datetime | None) -> object:
+    return [start, end] if start and end else None

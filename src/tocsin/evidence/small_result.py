@@ -1,0 +1,66 @@
+"""Discovery and thumbnail: one small file (clearance.md 8.2, 8.3)."""
+
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from tocsin.evidence.delivering import Delivery, DeliveryParts
+from tocsin.evidence.holding import Holding
+from tocsin.evidence.jobs.ending import Ending
+from tocsin.evidence.jobs.lifecycle import file_after
+from tocsin.evidence.jobs.progress import Part
+from tocsin.evidence.locking import JobLock
+from tocsin.model.evidence import JobFile
+
+
+class Made(Struct, frozen=True):
+    """A result. `devices`: how many a discovery lists."""
+
+    name: str
+    mime: str
+    data: bytes
+    devices: int = 0
+
+
+class SmallResult:
+    def __init__(
+        self,
+        holding: Holding,
+        lock: JobLock,
+        parts: list[Part],
+        delivery: DeliveryParts,
+        make: Callable[[], Awaitable[Made]],
+    ) -> None:
+        self._holding = holding
+        self._lock = lock
+        self._parts = parts
+        self._delivery = delivery
+        self._make = make
+
+    async def work(self) -> Ending:
+        """Raises Fenced, Withdrawn, NotNow, Impossible, LinkTooSlow, NotUnderstood."""
+        part = Part(1.0)
+        self._parts[:] = [part]
+        file = self._holding.files.get(1)
+        if file is None or self._is_gone(file):
+            await self._make_file(file)
+        if self._holding.job.state == "locked":
+            await self._holding.move("planned")
+        part.fetched = 1.0
+        if self._holding.files[1].state != "done":
+            await Delivery(1, self._holding, self._lock, part, self._delivery).carry_out()
+        return Ending("complete", "", "Completed")
+
+    def _is_gone(self, file: JobFile) -> bool:
+        return (
+            file.state in ("init", "uploading", "commit_sent") and not self._delivery.spool.named(file.spool).exists()
+        )
+
+    async def _make_file(self, before: JobFile | None) -> None:
+        made, job = await self._make(), self._holding.job
+        path = await self._delivery.spool.write(f"{job.id}-{job.attempt}-{made.name}", made.data)
+        state = file_after(before.state, "again") if before else "init"
+        file = JobFile(job.id, job.attempt, 1, made.name, made.mime, state, path.name, len(made.data))
+        if made.devices:
+            await self._holding.note(devices=made.devices)
+        await self._holding.put(file)

@@ -1,0 +1,1 @@
+"""An agent between a stand-in registry, a stand-in storage and recordings that a test describes."""

@@ -1,0 +1,173 @@
+"""A process that ends, another node that goes on, permissions that run out: nothing is lost, nothing done twice
+(clearance.md 13.2 to 13.4).
+"""
+
+import hashlib
+import json
+
+import pytest
+from agentkit.recordings import at, content, span
+
+from tocsin.evidence.custody import lines_of, verify
+from tocsin.standins.blobs import Fault
+from tocsin.store.evidence import JobQuery
+
+
+def faults(lines):
+    return verify(lines_of(line.text for line in lines), lines[-1].sha256).faults
+
+
+async def test_what_was_under_way_goes_on_where_the_journal_stands(scene):
+    one = await scene()
+    one.recordings.bytes_per_s = 300_000
+    one.recordings.held["cam"] = [span(0, 50)]
+    one.blobs.switches.lasting["blocklist"] = Fault(kind="busy")
+    job = one.post("mediarequest", "cam", at(0), at(50))
+    async with one.working():
+        await one.until(lambda: [line for line in one.stored if line["request"] == "PUT blocklist"])
+    one.blobs.switches.lasting.clear()
+    blocks = len([line for line in one.stored if line["request"] == "PUT block"])
+    async with one.working():
+        assert await one.job_ended(job) == "completed"
+    assert len([line for line in one.stored if line["request"] == "PUT block"]) == blocks
+    assert job.files[0].check["sha256"] == hashlib.sha256(content("cam", span(0, 50), 300_000)).hexdigest()
+    assert (job.locks, len(job.files), len(one.recordings.asked)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("how", ["silent", "hang"])
+@pytest.mark.parametrize("call", ["lock", "initialize_upload", "complete_media", "complete"])
+async def test_stopped_at_any_call_it_is_done_once(scene, call, how):
+    """Whether the registry has carried it out is not known: it hangs, or it never began."""
+    one = await scene()
+    one.recordings.held["cam"] = [span(0, 110)]
+    one.fault(f"{call}={how}*1")
+    job = one.post("mediarequest", "cam", at(0), at(110))
+    async with one.working():
+        await one.until(lambda: one.requests(call))
+    async with one.working():
+        assert await one.job_ended(job) == "completed"
+    assert (job.outcome, job.locks) == ("Completed", 1)
+    assert [file.completed for file in job.files if file.completed] == [True, True]
+    (kept,) = await one.store.jobs(JobQuery())
+    assert (kept.state, kept.attempt) == ("ended", 1)
+
+
+async def test_a_job_that_is_gone_after_the_restart_is_lost_and_its_keys_with_it(scene):
+    one = await scene()
+    one.recordings.bytes_per_s = 300_000
+    one.recordings.held["cam"] = [span(0, 50)]
+    one.blobs.switches.lasting["block"] = Fault(kind="busy")
+    job = one.post("mediarequest", "cam", at(0), at(50))
+    async with one.working():
+        await one.until(lambda: one.stored)
+    (kept,) = await one.store.jobs(JobQuery())
+    assert (await one.store.job_files(kept.id))[0].upload.sealed_key
+    one.registry.ledger.withdraw(job.id)
+    async with one.working():
+        assert await one.job_ended(job) == "lost"
+    assert [file.upload for file in await one.store.job_files(kept.id)] == [None]
+
+
+async def test_let_go_at_the_stop_another_agent_may_have_it_at_once(scene):
+    one = await scene()
+    one.recordings.held["cam"] = [span(0, 50)]
+    one.recordings.gate.clear()
+    job = one.post("mediarequest", "cam", at(0), at(50))
+    async with one.working(on_stop="release"):
+        await one.until(lambda: one.recordings.asked)
+    assert (job.state, job.message) == ("available", "the gateway stops")
+    (kept,) = await one.store.jobs(JobQuery())
+    assert (kept.state, kept.failures) == ("released", 0)
+
+
+async def test_two_nodes_never_work_on_one_registry_at_once(scene):
+    one = await scene()
+    one.recordings.held["cam"] = [span(0, 50)]
+    async with one.working("first") as first:
+        await one.until(lambda: one.requests("get_jobs"))
+        async with one.working("second") as second:
+            jobs = [one.post("mediarequest", "cam", at(0), at(50)) for _ in range(3)]
+            for job in jobs:
+                assert await one.job_ended(job) == "completed"
+            assert (await first.status()).state == "asking"
+            assert (await second.status()).state == "elsewhere"
+            assert [job.locks for job in jobs] == [1, 1, 1]
+            await first.aclose()
+            await one.until(lambda: second._parts.keeper.lease is not None)
+            late = one.post("mediarequest", "cam", at(0), at(50))
+            assert await one.job_ended(late) == "completed"
+
+
+async def test_two_registries_in_one_process_do_not_disturb_each_other(scene):
+    one = await scene()
+    one.recordings.held["cam"] = [span(0, 50)]
+    jobs = [one.post("mediarequest", "cam", at(0), at(50)) for _ in range(8)]
+    async with one.working(), one.working("other", name="town"):
+        await one.until(lambda: all(job.state == "ended" for job in jobs))
+    assert [job.locks for job in jobs] == [1] * 8
+    done = await one.store.jobs(JobQuery(state="ended"))
+    assert len(done) == 8
+    for agent in ("city", "town"):
+        assert faults(await one.store.custody(agent)) == ()
+
+
+async def test_a_permission_that_runs_out_is_renewed_for_the_same_blob(scene):
+    one = await scene("sas_s=3", "again=same")
+    one.recordings.bytes_per_s = 400_000
+    one.recordings.held["cam"] = [span(0, 50)]
+    one.blobs.switches.lasting["block"] = Fault(delay_s=1.2)
+    job = one.post("mediarequest", "cam", at(0), at(50))
+    async with one.working(upload={"per_file": 1}):
+        assert await one.job_ended(job) == "completed"
+    assert len(job.files) == 1
+    assert len(one.requests("initialize_upload")) > 1
+    assert job.files[0].check["sha256"] == hashlib.sha256(content("cam", span(0, 50), 400_000)).hexdigest()
+
+
+async def test_another_blob_makes_a_new_file_and_too_slow_a_link_shorter_ones(scene):
+    one = await scene("sas_s=3")
+    one.recordings.bytes_per_s = 100_000
+    one.recordings.held["cam"] = [span(0, 240)]
+    one.blobs.switches.lasting["block"] = Fault(delay_s=0.6)
+    job = one.post("mediarequest", "cam", at(0), at(240))
+    async with one.working(upload={"per_file": 1}, segment=240.0):
+        assert await one.job_ended(job) == "completed"
+    done = [file for file in job.files if file.completed]
+    assert len(done) > 1
+    assert sum(file.check["size"] - 8 for file in done) == 240 * 100_000
+    assert len(job.files) > len(done), "what could not be finished is left alone"
+
+
+async def test_the_custody_log_tells_the_whole_way_without_secrets(scene):
+    one = await scene()
+    one.recordings.held["cam"] = [span(0, 30)]
+    job = one.registry.ledger.post("mediarequest", "cam", at(0).isoformat(), at(30).isoformat(), approved_by="eva")
+    async with one.working():
+        assert await one.job_ended(job) == "completed"
+    lines = await one.store.custody("city")
+    assert faults(lines) == ()
+    said = [json.loads(line.text) for line in lines]
+    told = ["locked", "recording fetched", "file stored", "file delivered", "ended"]
+    assert [line["event"] for line in said] == told
+    delivered = said[3]
+    assert delivered["sha256"] == job.files[0].check["sha256"]
+    assert delivered["cipher_sha256"] == job.files[0].check["sha256_cipher"]
+    assert (delivered["file_id"], delivered["approved_by"]) == (job.files[0].id, "eva")
+    assert said[2]["blob"].endswith(job.files[0].blob)
+    assert said[1]["origin"] == "recorder of cam"
+    assert "sig=" not in "".join(line.text for line in lines)
+
+
+async def test_progress_never_falls_and_reaches_the_end_only_with_it(scene):
+    one = await scene("lock_s=20")
+    one.recordings.bytes_per_s = 500_000
+    one.recordings.held["cam"] = [span(0, 50)]
+    one.blobs.switches.lasting["block"] = Fault(delay_s=2.0)
+    job = one.post("mediarequest", "cam", at(0), at(50))
+    async with one.working(upload={"per_file": 1}):
+        assert await one.job_ended(job) == "completed"
+    told = [line["progress"] for line in one.requests("update")]
+    assert told == sorted(told)
+    assert told
+    assert max(told) <= 980
+    assert one.problems() == []

@@ -1,0 +1,1 @@
+"""What the tests of encryption, upload and custody share."""
