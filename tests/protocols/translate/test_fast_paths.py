@@ -71,7 +71,9 @@ CHANGED = st.one_of(
 def test_what_is_remembered_is_what_would_be_written(form, options: DataOptions, addresses, changes) -> None:
     """Events that differ in one thing from the one before, each said under two addresses."""
     remembered = Remembered()
-    event = Event("1", "access_granted", AT, AT, "panels", code=Code(sia="OP", number="7"), user="3", address=addresses[0])
+    event = Event(
+        "1", "access_granted", AT, AT, "panels", code=Code(sia="OP", number="7"), user="3", address=addresses[0]
+    )
     for change, address in product(({}, *changes), addresses):
         event = replace(event, **change)
         assert _told(form, event, address, options, remembered) == _told(form, event, address, options, None)
