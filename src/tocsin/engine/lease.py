@@ -41,9 +41,15 @@ class LeaseKeeper:
     @property
     def lease(self) -> Lease | None:
         """The lease if it still lasts; a node that was frozen past its end stops by itself."""
-        if self._lease is not None and self._lasts <= self._clock.monotonic():
-            self._lease = None
+        if self._lease is not None:
+            self.lasts(self._clock.monotonic())
         return self._lease
+
+    def lasts(self, now: float) -> bool:
+        """The same where the caller knows what time it is."""
+        if self._lasts <= now:
+            self._lease = None
+        return self._lease is not None
 
     def doubt(self) -> None:
         """What this node knows may be stale: the next renewal counts as taking the lease anew."""

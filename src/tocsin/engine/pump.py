@@ -216,7 +216,7 @@ class Pump:
     def _next(self) -> Due | None:
         """The next delivery to try, its queue busy until `_ended`; None if there is none at the moment."""
         now = self._clock.monotonic()
-        if not self._may_work() or not self.link.may_try(now):
+        if self.paused or self._stopping or not self._keeper.lasts(now) or not self.link.may_try(now):
             return None
         while (turn := self._schedule.take(now)) is not None:
             due = self._ready(*turn, now)
@@ -271,7 +271,7 @@ class Pump:
 
     def _reopen(self, due: Due) -> None:
         """What was decided by hand while it was under way takes its place, unless the station has taken it."""
-        if due.key in self._overruled:
+        if self._overruled and due.key in self._overruled:
             newer = self._overruled.pop(due.key)
             self._remove(due.key)
             self._reading.written([due.key])
@@ -281,7 +281,8 @@ class Pump:
     def _delivered(self, due: Due, attempt: Attempt, receipt: Receipt) -> None:
         self._link_worked()
         self._record(AttemptMade(self.name, "delivered"))
-        self._overruled.pop(due.key, None)
+        if self._overruled:
+            self._overruled.pop(due.key, None)
         self._end(due, "delivered", due.attempts + 1, attempt, receipt)
 
     def _rejected(self, due: Due, attempt: Attempt, reason: str) -> None:
@@ -350,11 +351,11 @@ class Pump:
 
     def _note(self, outcome: Outcome) -> None:
         """To be written down, unless something else was decided by hand meanwhile."""
-        if outcome.key not in self._overruled:
+        if not self._overruled or outcome.key not in self._overruled:
             self._settler.add(outcome)
 
     def _want_more(self, window: LaneWindow) -> None:
-        if window.wants_load() or window.wants_refill():
+        if window.wants_more():
             self._reading.want()
 
     def _written(self, dealt_with: Sequence[Outcome], written: Sequence[Outcome]) -> None:
@@ -381,11 +382,11 @@ class Pump:
 
     def _next_look(self) -> float | None:
         """When there may be something to do that nobody will tell of: a waiting queue's time, a probe's time."""
-        if not self._may_work():
-            return None
         due = self._schedule.next_due()
         if not self.link.blocked:
-            return due
+            return due if due is not None and self._may_work() else None
+        if not self._may_work():
+            return None
         probe = self.link.next_try()
         if probe is None or self._schedule.ready():
             return probe

@@ -36,7 +36,8 @@ class Schedule:
 
     def take(self, now: float) -> tuple[Lane, str] | None:
         """The next queue to serve, busy from now on until `release`."""
-        self._wake(now)
+        if self._waiting:
+            self._wake(now)
         for lane in LANES:
             ready = self._ready[lane]
             while ready:

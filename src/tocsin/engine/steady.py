@@ -47,7 +47,8 @@ class SteadyTimes:
 
     def forget(self, key: DeliveryKey) -> None:
         """Its due time has passed or changed."""
-        self._due.pop(key, None)
+        if self._due:
+            self._due.pop(key, None)
 
     def forget_all(self) -> None:
         self._due.clear()

@@ -94,6 +94,10 @@ class LaneWindow:
         """Queues that ran empty with more on disk: name, seq to read after, and a mark to hand back to `refill`."""
         return [(name, queue.last, queue.skips) for name, queue in self._more.items() if not queue.items]
 
+    def wants_more(self) -> bool:
+        """Whether there is anything to read at all."""
+        return self.wants_load() or (bool(self._more) and bool(self.wants_refill()))
+
     def refill(self, name: str, found: Sequence[Due], mark: int, ended: Container[DeliveryKey] = _NONE) -> bool:
         """Deliveries of one queue read after its last. True if the queue has a head now."""
         queue = self._queues[name]

@@ -54,6 +54,8 @@ def plain(text: str) -> str:
 
 def bounded(text: str) -> str:
     """Text for a column, at most LONGEST_TEXT characters of it."""
+    if len(text) <= LONGEST_TEXT and "\0" not in text:
+        return text
     if len(text) > LONGEST_TEXT:
         text = f"{text[:LONGEST_TEXT]}… ({len(text) - LONGEST_TEXT} more characters)"
     return plain(text)

@@ -1,6 +1,5 @@
 """SQLite: the writing connection, and running plans on any connection."""
 
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -38,7 +37,9 @@ BUSY_MS = 5000
 SETTINGS = ("journal_mode = WAL", "cache_size = -65536", "journal_size_limit = 67108864", "trusted_schema = 0")
 LONGEST_CACHED_SQL = 16_000
 """apsw caches prepared statements up to 16 KiB of text."""
-SIZES = (500, 100, 20, 5, 1)
+SIZES = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
+"""Rows of one statement; halves, so that any number of rows takes few."""
+_encode = msgspec.json.Encoder().encode
 _MANY = re.compile(r"\{rows(?::(?P<constants>[^}]*))?\}")
 
 
@@ -66,7 +67,7 @@ class Runner:
     def _query(self, query: Query) -> list[Row]:
         named = self._queries[query.name]
         text = named.text.replace("{where}", " AND ".join(query.conditions)) if query.conditions else named.text
-        values = tuple(json.dumps(value) if isinstance(value, list) else value for value in query.values)
+        values = [_encode(value).decode() if isinstance(value, list) else value for value in query.values]
         if not named.columns:
             return self.connection.execute(text, values).fetchall()
         [(packed,)] = self.connection.execute(_packed(text, named.columns), values)

@@ -1,17 +1,19 @@
 """Every short way gives exactly what the general one gives."""
 
 from datetime import UTC, datetime
+from itertools import product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tocsin.model.event import Code
+from tocsin.model.event import Address, Code, Event
 from tocsin.model.kinds import KINDS
 from tocsin.protocols.codes import outbound
 from tocsin.protocols.dc09.message import Extended, Message, body_length, write
+from tocsin.protocols.errors import Unsendable
 from tocsin.protocols.text import encoded, printable
-from tocsin.protocols.translate import DataOptions, panel_events, station
+from tocsin.protocols.translate import DataOptions, Remembered, panel_events, station, station_data
 
 FRAME_OVERHEAD = len("\nCCCC0LLL\r")
 CODES = st.none() | st.sampled_from(["", "BA", "CL", "OP", "ZZ", "1130", "3401", "6130", "1FFF", "BA\n", "é"])
@@ -37,6 +39,51 @@ def test_plain_text_goes_out_as_any_text(value: str, encoding, longest: int) -> 
     structure = str.maketrans("[]|", "() ")
     expected = encoded(printable(value).translate(structure).strip(), encoding, longest)
     assert station._text(value, DataOptions(encoding=encoding, longest=longest)) == expected
+
+
+AT = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
+NUMBERS = st.none() | st.sampled_from(["", "1", "01", "007", "ABC", "é"])
+ADDRESSES = st.builds(Address, st.sampled_from(["6F01", "6f01", "#"]), NUMBERS, NUMBERS)
+CHANGED = st.one_of(
+    st.fixed_dictionaries({"kind": st.sampled_from(sorted(KINDS))}),
+    st.fixed_dictionaries({"state": st.sampled_from(["new", "restore", "still"])}),
+    st.fixed_dictionaries({"user": st.sampled_from(["", "1", "12"])}),
+    st.fixed_dictionaries({"text": st.sampled_from(["", "North gate"])}),
+    st.fixed_dictionaries({"address": st.none() | ADDRESSES}),
+    st.fixed_dictionaries(
+        {"code": st.none() | st.builds(Code, sia=CODES, contact_id=CODES, number=NUMBERS, user_number=st.booleans())}
+    ),
+)
+
+
+@given(
+    st.sampled_from(["SIA-DCS", "ADM-CID"]),
+    st.builds(
+        DataOptions,
+        dcs_group_as_ri=st.booleans(),
+        numbers_in_text=st.booleans(),
+        overrides=st.sampled_from([{}, {"burglary": "E137"}, {"burglary": "BV"}]),
+    ),
+    st.tuples(ADDRESSES, ADDRESSES),
+    st.lists(CHANGED, max_size=20),
+)
+@settings(max_examples=300)
+def test_what_is_remembered_is_what_would_be_written(form, options: DataOptions, addresses, changes) -> None:
+    """Events that differ in one thing from the one before, each said under two addresses."""
+    remembered = Remembered()
+    event = Event(
+        "1", "access_granted", AT, AT, "panels", code=Code(sia="OP", number="7"), user="3", address=addresses[0]
+    )
+    for change, address in product(({}, *changes), addresses):
+        event = replace(event, **change)
+        assert _told(form, event, address, options, remembered) == _told(form, event, address, options, None)
+
+
+def _told(form, event: Event, address: Address, options: DataOptions, remembered: Remembered | None) -> object:
+    try:
+        return station_data(form, event, address, options, (), remembered)
+    except Unsendable as error:
+        return str(error)
 
 
 BLOCKS = st.lists(st.builds(Extended, st.sampled_from("SLHVIU"), st.binary(max_size=20)), max_size=4)

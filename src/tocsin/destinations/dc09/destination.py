@@ -21,6 +21,7 @@ from tocsin.protocols.dc09.errors import Dc09Error
 from tocsin.protocols.dc09.frames import RawFrame
 from tocsin.protocols.dc09.message import Message
 from tocsin.protocols.errors import Unsendable
+from tocsin.protocols.translate import Remembered
 from tocsin.telemetry.occurrences import Trouble
 from tocsin.transports.contract import Endpoint, Unreachable
 from tocsin.transports.ring import round_order
@@ -55,6 +56,7 @@ class Dc09Destination:
         self._hosts = settings.endpoints()
         self._default = settings.default_address()
         self._options = dc09_format.options(settings)
+        self._remembered = Remembered()
         self.supervision_s = settings.supervision if self._default else None
         self._lines = Lines(settings, surroundings.network, surroundings.clock)
         self._exchanges = Exchanges(settings, surroundings)
@@ -190,7 +192,7 @@ class Dc09Destination:
         """The message with its number on the wire. Raises Rejected."""
         try:
             return dc09_format.event_message(
-                self._settings, due.event, _where(due), due.number, self._options, pictures
+                self._settings, due.event, _where(due), due.number, self._options, pictures, self._remembered
             )
         except (Dc09Error, Unsendable) as error:
             raise Rejected(str(error)) from error

@@ -28,6 +28,7 @@ from tocsin.telemetry.occurrences import ClockOffset, Notice
 from tocsin.transports.contract import LinkBroken
 
 _IGNORED_KEPT = 3
+_HEAD_LENGTH = len("\nCCCC0LLL")
 
 
 class Result(Struct, frozen=True):
@@ -80,10 +81,10 @@ class Exchanges:
 
     def acknowledged(self, posted: Posted, raw: RawFrame, message: Message, attempt: Attempt) -> Receipt:
         """What was posted has its answer."""
-        host, answer = posted.line.host, wrap(raw.body, raw.binary_crc)
+        host, body = posted.line.host, shown(raw.body)
         note = _note(message, "", _Heard()) if message.encrypted else ""
-        attempt.exchanged(host, "delivered", shown(posted.frame), shown(answer), note)
-        return Receipt(host, shown(raw.body))
+        attempt.exchanged(host, "delivered", shown(posted.frame), _shown_frame(posted.heard, raw, body), note)
+        return Receipt(host, body)
 
     def hand_over(self) -> None:
         """Nobody is to be waited for silently any more."""
@@ -156,6 +157,13 @@ class Exchanges:
         else:
             self._record(Notice(f"destination {self._name}", said))
         return Result("resync", said)
+
+
+def _shown_frame(heard: bytes, raw: RawFrame, body: str) -> str:
+    """The frame an answer came in, whose body is shown already; made anew where it did not come in one piece."""
+    if heard[_HEAD_LENGTH:-1] == raw.body and heard[1:_HEAD_LENGTH].isalnum():
+        return f"<LF>{heard[1:_HEAD_LENGTH].decode('ascii')}{body}<CR>"
+    return shown(wrap(raw.body, raw.binary_crc))
 
 
 def _note(message: Message, reason: str, heard: _Heard) -> str:

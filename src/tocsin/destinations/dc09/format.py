@@ -15,7 +15,7 @@ from tocsin.protocols.dc09.frames import RawFrame
 from tocsin.protocols.dc09.message import Extended, Message
 from tocsin.protocols.dc09.text import printable
 from tocsin.protocols.dc09.transmitter import Acknowledged
-from tocsin.protocols.translate import DataOptions, station_data
+from tocsin.protocols.translate import DataOptions, Remembered, station_data
 
 LAST_NUMBER = 9999
 _UNDATED = datetime.min.replace(tzinfo=UTC)
@@ -60,9 +60,10 @@ def event_message(
     number: int,
     wanted: DataOptions | None = None,
     pictures: Sequence[str] = (),
+    remembered: Remembered | None = None,
 ) -> Message:
     """The message, shortened where it would be too long. `wanted` is `options(settings)`, where that is at hand;
-    `pictures` are the names or links of those that are at the station already.
+    `pictures` are the names or links of those that are at the station already; `remembered` belongs to these settings.
 
     Raises Dc09Error, Unsendable when it cannot be expressed.
     """
@@ -70,7 +71,7 @@ def event_message(
     if pictures and settings.photos is not None and settings.photos.field == "V":
         own = [event.url] if event.url and wanted.link else []
         event, wanted, pictures = replace(event, url=",".join([*own, *pictures])), replace(wanted, link=True), ()
-    data, extended = station_data(settings.format, event, where, wanted, pictures)
+    data, extended = station_data(settings.format, event, where, wanted, pictures, remembered)
     message = Message(
         token=settings.format,
         seq=sequence(number),

@@ -19,21 +19,23 @@ Answered = Callable[["Posted", RawFrame | None], None]
 
 class Posted:
     """One message on its way (a transports.contract.Listener). `answered` is called once: with the acknowledgement,
-    or with None when somebody must go on with it. `sent_at` is monotonic.
+    or with None when somebody must go on with it. `sent_at` is monotonic; `heard` came in with its end.
     """
 
-    __slots__ = ("_answered", "_clock", "frame", "line", "over", "sent_at", "transmission")
+    __slots__ = ("_answered", "_clock", "frame", "heard", "line", "over", "sent_at", "transmission")
 
     def __init__(self, line: Line, transmission: Transmission, frame: bytes, clock: Clock, answered: Answered) -> None:
         self.line = line
         self.transmission = transmission
         self.frame = frame
         self.sent_at = clock.monotonic()
+        self.heard = b""
         self.over = False
         self._clock = clock
         self._answered = answered
 
     def received(self, data: bytes) -> None:
+        self.heard = data
         raw = self.line.fed(data)
         # Nothing else may be judged here: a NAK counts each time it is looked at.
         if raw is None or not raw.body.startswith(_ACK):

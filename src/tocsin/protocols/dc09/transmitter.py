@@ -11,8 +11,9 @@ from tocsin.protocols.dc09.errors import Dc09Error
 from tocsin.protocols.dc09.frames import RawFrame
 from tocsin.protocols.dc09.message import Extended, Header, Message, clear_length, header, read_payload, write
 
-_NAK = "NAK"
+_ACK, _NAK = "ACK", "NAK"
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+_NO_OFFSET = timedelta(0)
 LARGEST_OFFSET = timedelta(days=1)
 OFFSET_LIFE = timedelta(hours=24)
 ALARMING_OFFSET = timedelta(minutes=5)
@@ -25,6 +26,9 @@ class Acknowledged(Struct, frozen=True):
     kind: Literal["ack", "rsp"]
     data: bytes = b""
     extended: tuple[Extended, ...] = ()
+
+
+_ACKNOWLEDGED = Acknowledged("ack")
 
 
 class Resync(Struct, frozen=True):
@@ -67,11 +71,11 @@ class Transmission:
 
     def pad(self, randomness: Randomness) -> bytes:
         """A fresh pad for one frame."""
-        return make_pad(self.pad_length, randomness)
+        return make_pad(self.pad_length, randomness) if self._message.encrypted else b""
 
-    def frame(self, now: datetime, offset: timedelta = timedelta(0), pad: bytes = b"") -> bytes:
+    def frame(self, now: datetime, offset: timedelta = _NO_OFFSET, pad: bytes = b"") -> bytes:
         """The complete frame, dated `now` (aware) by the receiver's clock. Raises KeyMissing, TooLong, Unwritable."""
-        return write(self._at(now + offset), self._key, pad)
+        return write(self._at(now + offset if offset else now), self._key, pad)
 
     def _at(self, moment: datetime) -> Message:
         return replace(self._message, timestamp=moment)
@@ -83,6 +87,8 @@ class Transmission:
             stranger = self._stranger(head)
             if stranger:
                 return Ignored(stranger)
+            if head.token == _ACK and not head.encrypted:
+                return _ACKNOWLEDGED  # there is nothing more in it
             answer = read_payload(head, raw, self._key)
         except Dc09Error as error:
             return Ignored(str(error))
@@ -139,8 +145,10 @@ class ClockOffsets:
 
     def of(self, host: str, now: datetime) -> timedelta:
         """What to add to our clock for `host`; zero where nothing is known."""
-        offset, since = self._offsets.get(host, (timedelta(0), now))
+        if host not in self._offsets:
+            return _NO_OFFSET
+        offset, since = self._offsets[host]
         if abs(now - since) < self._life:
             return offset
         self._offsets.pop(host, None)
-        return timedelta(0)
+        return _NO_OFFSET

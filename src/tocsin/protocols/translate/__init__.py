@@ -2,6 +2,6 @@
 
 from tocsin.protocols.errors import Unsendable
 from tocsin.protocols.translate.panel import PanelEvent, panel_events
-from tocsin.protocols.translate.station import DataOptions, Format, station_data
+from tocsin.protocols.translate.station import DataOptions, Format, Remembered, station_data
 
-__all__ = ["DataOptions", "Format", "PanelEvent", "Unsendable", "panel_events", "station_data"]
+__all__ = ["DataOptions", "Format", "PanelEvent", "Remembered", "Unsendable", "panel_events", "station_data"]

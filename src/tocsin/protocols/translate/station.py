@@ -19,12 +19,14 @@ from tocsin.protocols.translate.position import latitude, longitude
 
 Format = Literal["SIA-DCS", "ADM-CID"]
 Extended = list[tuple[str, bytes]]
+_Said = tuple[bytes, str]
 
 _ACCOUNT = re.compile(r"[0-9A-Za-z]{1,32}\Z", re.ASCII)
 _NUMBER = re.compile(r"[0-9A-Fa-f]{1,16}(?:[:-][0-9A-Fa-f]{1,16})?\Z", re.ASCII)
 _USER_OR_AREA = re.compile(r"[0-9]{1,16}\Z", re.ASCII)
 _STRUCTURE = str.maketrans({"[": "(", "]": ")", "|": " "})
 _PLAIN_TEXT = re.compile(r"[ -Z\\^-{}~]*\Z", re.ASCII)
+_MOST_REMEMBERED = 10_000
 _URL_SAFE = "%!#$&'()*+,/:;=?@~-._"
 _PLAIN_URL = re.compile(r"[0-9A-Za-z:/._?=&-]*\Z", re.ASCII)
 
@@ -60,21 +62,53 @@ class DataOptions(Struct, frozen=True):
 DEFAULTS = DataOptions()
 
 
+class Remembered:
+    """The data of events alike, of one format and one set of options: most differ in time and text only. Bounded."""
+
+    def __init__(self) -> None:
+        self._said: dict[object, _Said] = {}
+
+    def said(self, form: Format, event: Event, address: Address, options: DataOptions) -> _Said:
+        # All that `_say` looks at.
+        alike = (event.kind, event.state, event.code, event.user, _is_own_area(event, address), address)
+        said = self._said.get(alike)
+        if said is None:
+            if len(self._said) >= _MOST_REMEMBERED:
+                self._said.clear()
+            said = self._said[alike] = _say(form, event, address, options)
+        return said
+
+
 def station_data(
-    form: Format, event: Event, address: Address, options: DataOptions = DEFAULTS, files: Sequence[str] = ()
+    form: Format,
+    event: Event,
+    address: Address,
+    options: DataOptions = DEFAULTS,
+    files: Sequence[str] = (),
+    remembered: Remembered | None = None,
 ) -> tuple[bytes, Extended]:
     """The data between the first brackets, and the extended blocks in order (S L H V I U X Y).
 
-    `files` are the names or URLs of the event's pictures, one U each. Raises Unsendable (for Contact ID its
-    ContactIdError) when the format cannot say this event.
+    `files` are the names or URLs of the event's pictures, one U each; `remembered` is the caller's memory for this
+    format and these options. Raises Unsendable (for Contact ID its ContactIdError) when the format cannot say this
+    event.
     """
+    if remembered is None:
+        data, unwritten = _say(form, event, address, options)
+    else:
+        data, unwritten = remembered.said(form, event, address, options)
+    return data, _extended(event, options, unwritten, form, files)
+
+
+def _say(form: Format, event: Event, address: Address, options: DataOptions) -> _Said:
+    """The data, and in words what the format has no room for."""
     if not _ACCOUNT.match(address.account):
         raise Unsendable(f"{address.account!r} is no account number: set one for this station")
     counts = _counts(event)
     number = _number(event, address, counts)
     write = _sia if form == "SIA-DCS" else _contact_id
     data = write(event, address, options, counts, number)
-    return data.encode("ascii"), _extended(event, options, _unwritten(form, address, number), form, files)
+    return data.encode("ascii"), _unwritten(form, address, number)
 
 
 def _sia(event: Event, address: Address, options: DataOptions, counts: Counts, number: str | None) -> str:
@@ -130,8 +164,11 @@ def _number(event: Event, address: Address, counts: Counts) -> str | None:
 
 
 def _area(event: Event, address: Address, options: DataOptions) -> str | None:
-    own = event.address is not None and event.address.area == address.area
-    return address.area if own or options.dcs_group_as_ri else None
+    return address.area if _is_own_area(event, address) or options.dcs_group_as_ri else None
+
+
+def _is_own_area(event: Event, address: Address) -> bool:
+    return event.address is not None and event.address.area == address.area
 
 
 def _extended(event: Event, options: DataOptions, unwritten: str, form: Format, files: Sequence[str]) -> Extended:
@@ -151,6 +188,8 @@ def _extended(event: Event, options: DataOptions, unwritten: str, form: Format, 
 
 
 def _text(value: str, options: DataOptions) -> bytes:
+    if not value:
+        return b""
     if _PLAIN_TEXT.match(value):
         return value.strip().encode("ascii")[: options.longest]
     return encoded(printable(value).translate(_STRUCTURE).strip(), options.encoding, options.longest)
