@@ -91,7 +91,8 @@ class MailStandin:
         if self._server is not None:
             self._server.close()
             for transport in list(self._open):
-                cast("asyncio.Transport", transport).abort()
+                if not transport.is_closing():  # one that is closed already cannot be aborted before Python 3.11.4
+                    cast("asyncio.Transport", transport).abort()
             await self._server.wait_closed()
 
     def _protocol(self) -> asyncio.Protocol:

@@ -113,7 +113,7 @@ async def test_what_is_not_a_plain_yes(
     bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
     fault: MailFault, error: type[Exception], result: str, part: str,
 ) -> None:  # fmt: skip
-    destination = bench.destination(await bench.server(fault), timeout="300ms")
+    destination = bench.destination(await bench.server(fault), timeout="1s" if fault.delay_s else "10s")
     attempt = make_attempt()
     with pytest.raises(error, match=part):
         await destination.deliver(make_due(address="a@example.net"), attempt)

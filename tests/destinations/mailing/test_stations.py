@@ -79,7 +79,7 @@ async def test_what_is_not_a_plain_yes(
     bench: Any, kind: str, make_due: Make, make_event: Make, make_attempt: Make,
     fault: MailFault, error: type[Exception], result: str, part: str,
 ) -> None:  # fmt: skip
-    destination = bench.destination(kind, await bench.server(fault), timeout="300ms")
+    destination = bench.destination(kind, await bench.server(fault), timeout="1s" if fault.delay_s else "10s")
     attempt = make_attempt()
     with pytest.raises(error, match=part):
         await destination.deliver(due_at(destination, make_due, make_event()), attempt)
