@@ -99,7 +99,7 @@ def test_schema_knows_every_section_and_writes_durations_as_text(tocsin: Tocsin)
     schema = json.loads(ended.out)
     assert set(schema["properties"]) == {
         *("gateway", "api", "console", "control", "retention", "liveness"),
-        *("areas", "devices", "sources", "destinations", "systems"),
+        *("areas", "devices", "sources", "destinations", "systems", "evidence"),
     }
     assert schema["$defs"]["RetentionSettings"]["properties"]["events"]["type"] == "string"
     assert schema["$defs"]["RetrySettings"]["properties"]["longest"]["default"] == "60s"

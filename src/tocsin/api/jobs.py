@@ -98,7 +98,8 @@ async def list_jobs(
     demand_everywhere(rights, "a job")
     wanted = JobQuery(agent, msgspec.convert(state, JobState) if state else None, cursor, limit)
     jobs = await room.gateway.store.jobs(wanted)
-    return answer(JobPage([_view(job) for job in jobs], jobs[-1].id if len(jobs) == limit else None))
+    shown = [_view(room.gateway.agents.now_locked(job)) for job in jobs]
+    return answer(JobPage(shown, jobs[-1].id if len(jobs) == limit else None))
 
 
 @router.get("/jobs/{job_id}", **described("One job with its files", JobDetail))
@@ -108,7 +109,7 @@ async def one_job(job_id: str, room: TheRoom, rights: Reader) -> Response:
     if job is None:
         raise not_found("such job")
     files = [_file_view(file) for file in await room.gateway.store.job_files(job.id)]
-    return answer(JobDetail(**_facts(job), files=files, received=job.received))
+    return answer(JobDetail(**_facts(room.gateway.agents.now_locked(job)), files=files, received=job.received))
 
 
 @router.get("/evidence", **described("Evidence agents and how it stands with their registries", AgentList))
@@ -120,22 +121,32 @@ async def list_agents(room: TheRoom, rights: Reader) -> Response:
 @router.post("/evidence/{agent}/pause", **described("Take no more jobs; those under way go on", AgentStatus))
 async def pause(agent: str, room: TheRoom, rights: Operator) -> Response:
     demand_everywhere(rights, "an evidence agent")
-    _agent(room, agent).pause()
-    return await _told(room, rights.name, "pause", agent)
+    return answer(await paused(room, agent, rights.name))
 
 
 @router.post("/evidence/{agent}/resume", **described("Take jobs again", AgentStatus))
 async def resume(agent: str, room: TheRoom, rights: Operator) -> Response:
     demand_everywhere(rights, "an evidence agent")
-    _agent(room, agent).resume()
-    return await _told(room, rights.name, "resume", agent)
+    return answer(await resumed(room, agent, rights.name))
 
 
 @router.post("/evidence/{agent}/accept", **described("The next discovery may list far fewer devices", AgentStatus))
 async def accept(agent: str, room: TheRoom, rights: Operator) -> Response:
     demand_everywhere(rights, "an evidence agent")
     _agent(room, agent).accept_shrink()
-    return await _told(room, rights.name, "accept fewer devices", agent)
+    return answer(await _told(room, rights.name, "accept fewer devices", agent))
+
+
+async def paused(room: Room, name: str, who: str) -> AgentStatus:
+    """Raises Problem."""
+    _agent(room, name).pause()
+    return await _told(room, who, "pause", name)
+
+
+async def resumed(room: Room, name: str, who: str) -> AgentStatus:
+    """Raises Problem."""
+    _agent(room, name).resume()
+    return await _told(room, who, "resume", name)
 
 
 def _agent(room: Room, name: str) -> Agent:
@@ -145,9 +156,9 @@ def _agent(room: Room, name: str) -> Agent:
         raise not_found("such evidence agent") from None
 
 
-async def _told(room: Room, who: str, action: str, name: str) -> Response:
+async def _told(room: Room, who: str, action: str, name: str) -> AgentStatus:
     await room.gateway.store.audit(AuditEntry(room.now(), who, action, name))
-    return answer(await _agent(room, name).status())
+    return await room.gateway.agents.status(name)
 
 
 def _view(job: Job) -> JobView:

@@ -37,6 +37,8 @@ async def visible(room: Room, rights: Rights, change: Change) -> bool:
     """Whether narrowed rights reach what changed."""
     if not rights.narrowed or change.topic in ("destination", "test", "missed"):
         return True
+    if change.topic in ("run", "system", "agent", "job"):
+        return False
     if change.topic in ("device", "command"):
         device_id = change.id if change.topic == "device" else str(change.data["device_id"])
         device = room.gateway.devices.get(device_id)

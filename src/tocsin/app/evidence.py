@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from tocsin.engine.evidence import Agent, AgentStatus
 from tocsin.engine.gateway import Gateway
 from tocsin.engine.systems import System
 from tocsin.engine.tasks import ComponentState
+from tocsin.evidence.asking import Telling
 from tocsin.evidence.building import EvidenceSurroundings, build
 from tocsin.evidence.registry.connection import ConnectionInvalid
 from tocsin.evidence.registry.profile import ProfileInvalid
@@ -60,7 +62,7 @@ def _surroundings(entry: EvidenceSettings, gateway: Gateway, parts: AgentsParts)
     home = parts.data_dir / FOLDER
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     cameras = SharedCameras(entry, gateway, parts.systems)
-    uploader = _uploader(entry, home, clock, randomness)
+    uploader = _uploader(entry, home, parts)
     return EvidenceSurroundings(
         store=gateway.store,
         clock=clock,
@@ -79,14 +81,16 @@ def _surroundings(entry: EvidenceSettings, gateway: Gateway, parts: AgentsParts)
         list_devices=cameras.list_devices,
         picture=cameras.picture,
         close_uploading=uploader.aclose,
+        changed=gateway.agents.changed,
     )
 
 
-def _uploader(entry: EvidenceSettings, home: Path, clock: Clock, randomness: Randomness) -> Uploader:
+def _uploader(entry: EvidenceSettings, home: Path, parts: AgentsParts) -> Uploader:
     given = entry.upload
     proxy = entry.proxy.proxy() if entry.proxy else None
     options = UploadOptions(given.per_file, given.requests, given.pace(), proxy, entry.tls.options())
-    return Uploader(options, machine_key(home, os.environ, os.urandom), os.urandom, clock, randomness)
+    key, watch = machine_key(home, os.environ, os.urandom), Telling(entry.name, parts.record)
+    return Uploader(options, key, os.urandom, parts.clock, parts.randomness, watch=watch)
 
 
 class BrokenAgent:
@@ -107,6 +111,9 @@ class BrokenAgent:
 
     async def status(self) -> AgentStatus:
         return AgentStatus(self.name, "clearance", "broken", self._reason)
+
+    def locks(self) -> Mapping[str, datetime]:
+        return {}
 
     def pause(self) -> None: ...
 

@@ -24,7 +24,9 @@ def custody(
     agent: Agent,
     out: Annotated[Path | None, typer.Option(help="Write into this file instead; it must not exist.")] = None,
 ) -> None:
-    """Print an agent's custody log, one line of JSON per event, oldest first.
+    """Print an agent's custody log.
+
+    One line of JSON per event, oldest first.
 
     Example: tocsin evidence custody --agent city --out custody.jsonl
     """
@@ -48,7 +50,9 @@ def verify(
     agent: Annotated[str, typer.Option(help="Ask the gateway for the log of this agent.")] = "",
     last: Annotated[str, typer.Option(help="The SHA-256 that the last line must have, as noted elsewhere.")] = "",
 ) -> None:
-    """Check that a custody log is unbroken, and that files are those it tells of.
+    """Check a custody log, and files against it.
+
+    Whether the chain is unbroken, and whether the files are those it tells of.
 
     Exit code 1 when the chain is broken or a file is not in it.
 

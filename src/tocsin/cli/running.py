@@ -27,8 +27,9 @@ def demo(
 ) -> None:
     """Show the gateway at work between stand-ins.
 
-    Panels and detectors send real frames and JPEGs, stations acknowledge; needs no configuration and leaves nothing
-    behind. Exit code 0 only if every station acknowledged all it was owed.
+    Panels and detectors send real frames and JPEGs, stations acknowledge, an evidence registry gets its video; needs no
+    configuration and leaves nothing behind. Exit code 0 only if every station acknowledged all it was owed, and the
+    registry decrypted what the custody log says.
 
     Example: tocsin demo --for 20
     """

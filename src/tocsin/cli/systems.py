@@ -21,7 +21,9 @@ def systems(
     name: Annotated[str | None, typer.Argument(help="Show this one with its last runs.")] = None,
     types: Annotated[bool, typer.Option("--types", help="List the types there are instead; needs no gateway.")] = False,
 ) -> None:
-    """List on-prem systems: state, devices, last sync; with a name: that one and its last runs.
+    """List on-prem systems; with a name: that one and its runs.
+
+    State, devices by status, last and next sync.
 
     Example: tocsin systems xp-hq
     """

@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from tocsin.api.problems import Problem, problem_of
 from tocsin.api.views import API
-from tocsin.console import acts, commands, devices, door, link, live, pages, systems
+from tocsin.console import acts, commands, devices, door, evidence, link, live, pages, systems
 from tocsin.console.looks import bare_page
 from tocsin.console.visitor import ConsoleParts, LoginNeeded, login_address
 from tocsin.engine.contracts import IntakeClosed, Refused
@@ -30,7 +30,7 @@ class _Files(StaticFiles):
 def attach(app: FastAPI, parts: ConsoleParts) -> None:
     """Serve the console at `/` of an application made by `create_app`."""
     app.state.console = parts
-    for module in (pages, devices, systems, commands, live, acts, door, link):
+    for module in (pages, devices, systems, evidence, commands, live, acts, door, link):
         app.include_router(module.router)
     app.mount("/static", _Files(directory=str(files("tocsin.console") / "static")), "static")
     for kind in (Problem, Refused, IntakeClosed, StoreUnavailable, RequestValidationError, HTTPException):

@@ -35,11 +35,12 @@ class Gathered:
         self.commands = False
         self.tests = False
         self.systems = False
+        self.evidence = False
         self.sources = False
         self.lost = False
 
     def __bool__(self) -> bool:
-        beside = self.commands or self.tests or self.systems or self.sources or self.lost
+        beside = self.commands or self.tests or self.systems or self.sources or self.evidence or self.lost
         return bool(self.events or self.deliveries or self.destinations or beside)
 
     def add(self, change: Change) -> None:
@@ -58,6 +59,8 @@ class Gathered:
                 self.commands = True
             case "run" | "system":
                 self.systems = True
+            case "agent" | "job":
+                self.evidence = True
             case "test":
                 self.tests = True
             case "missed":
@@ -96,6 +99,7 @@ async def _show(room: Room, visitor: Visitor, wanted: EventFilter, gathered: Gat
     fresh, amended = await _events(room, visitor.rights, wanted, gathered)
     pieces = [frame("commands", "")] if gathered.commands else []
     pieces += [frame("systems", "")] if gathered.systems else []
+    pieces += [frame("evidence", "")] if gathered.evidence else []
     if fresh:
         pieces.append(frame("events", "".join(render("row.html", row=one, fresh=True) for one in fresh)))
     updates = [render("row.html", row=one, fresh=False) for one in amended]

@@ -90,6 +90,14 @@ def many(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
+def bytes_(count: int) -> str:
+    """`12 kB`, `3.4 MB`."""
+    for size, word in ((1_000_000_000, "GB"), (1_000_000, "MB")):
+        if count >= size:
+            return f"{count / size:.1f} {word}"
+    return f"{count / 1000:.0f} kB"
+
+
 def span(seconds: float) -> str:
     """`90 s`, `5 min`, `25 h`."""
     if seconds < 120:
@@ -107,6 +115,7 @@ def _environment() -> Environment:
     )
     for filter_ in (wire, clock, day, utc, instant, percent, sure, span, exact, took, offset, many, coded):
         environment.filters[filter_.__name__] = filter_
+    environment.filters["bytes"] = bytes_
     return environment
 
 

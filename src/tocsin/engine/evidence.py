@@ -1,20 +1,28 @@
 """What the engine knows of evidence agents: something with work of its own beside the way of events."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from tocsin.engine.contracts import Clock
+from tocsin.engine.hub import Change, Hub
 from tocsin.engine.tasks import ComponentState
+from tocsin.model.evidence import Job
+
+LOOK_S = 2.0
 
 AgentState = Literal["starting", "elsewhere", "asking", "paused", "away", "refused", "broken"]
 """`elsewhere`: another node works for it. `away`: the registry cannot be reached; `refused`: it refuses the login."""
 
 
 class AgentStatus(Struct, frozen=True):
-    """One agent as people see it. `offered`: jobs in the registry's last answer; `running`: ids of ours."""
+    """One agent as people see it. `offered`: jobs in the registry's last answer; `running`: ids of ours; `since`: when
+    this state was first seen, to two seconds.
+    """
 
     name: str
     type: str
@@ -30,6 +38,7 @@ class AgentStatus(Struct, frozen=True):
     dry_run: bool = False
     spool_bytes: int = 0
     clock_offset_s: float = 0.0
+    since: datetime | None = None
 
 
 class Agent(Protocol):
@@ -43,6 +52,9 @@ class Agent(Protocol):
         """For /healthz."""
 
     async def status(self) -> AgentStatus: ...
+
+    def locks(self) -> Mapping[str, datetime]:
+        """Until when the registry's locks of the jobs under way here last, by job."""
 
     def pause(self) -> None:
         """No more jobs are taken; those under way go on to their end."""
@@ -59,10 +71,13 @@ class Agent(Protocol):
 
 
 class Agents:
-    """All of a gateway. Unknown names raise KeyError."""
+    """All of a gateway. Unknown names raise KeyError. What changes of them is published."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock, hub: Hub) -> None:
+        self._clock = clock
+        self._hub = hub
         self._members: dict[str, Agent] = {}
+        self._seen: dict[str, AgentStatus] = {}
 
     def add(self, agent: Agent) -> None:
         self._members[agent.name] = agent
@@ -71,13 +86,39 @@ class Agents:
         return self._members[name]
 
     def works(self) -> list[tuple[str, str, Callable[[], Awaitable[None]]]]:
-        return [work for agent in self._members.values() for work in agent.works()]
+        works = [work for agent in self._members.values() for work in agent.works()]
+        return [*works, ("evidence agents", "evidence", self._watch)] if works else []
 
     def states(self) -> list[ComponentState]:
         return [agent.state() for agent in self._members.values()]
 
     async def statuses(self) -> list[AgentStatus]:
-        return [await agent.status() for agent in self._members.values()]
+        return [await self.status(name) for name in self._members]
+
+    async def status(self, name: str) -> AgentStatus:
+        status = await self._members[name].status()
+        before = self._seen.get(name)
+        since = before.since if before is not None and before.state == status.state else self._clock.now()
+        self._seen[name] = replace(status, since=since)
+        if before is None or (before.state, before.reason) != (status.state, status.reason):
+            self._hub.publish(Change("agent", name, {"state": status.state, "reason": status.reason}))
+        return self._seen[name]
+
+    async def _watch(self) -> None:
+        while True:
+            await self.statuses()
+            await asyncio.sleep(LOOK_S)
+
+    def changed(self, job: Job) -> None:
+        """A job was written down."""
+        told = {"agent": job.agent, "state": job.state, "progress": job.progress, "outcome": job.outcome}
+        self._hub.publish(Change("job", job.id, told))
+
+    def now_locked(self, job: Job) -> Job:
+        """The job with its lock as it was last renewed here, which is not written down each time."""
+        agent = self._members.get(job.agent)
+        until = agent.locks().get(job.id) if agent is not None and job.open else None
+        return replace(job, locked_until=until) if until else job
 
     async def stop(self) -> None:
         await asyncio.gather(*(agent.stop() for agent in self._members.values()))

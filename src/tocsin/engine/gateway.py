@@ -112,7 +112,7 @@ class Gateway:
         self._amendments = Amendments(
             parts.store, self.intake, self.devices.areas, self._routes, self._pumps, self._event_amended
         )
-        self.agents, self._expiries = Agents(), Expiries()
+        self.agents, self._expiries = Agents(parts.clock, self.hub), Expiries()
         self._in_doubt = False
         self.supervision = SupervisionWatch(parts.clock, parts.record, self._announcer.supervision_changed)
         self.contacts = Contacts(ContactParts(self.devices, self.intake, self._announcer.event, self.hub), parts)

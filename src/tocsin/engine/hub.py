@@ -10,7 +10,9 @@ from msgspec import Struct
 from tocsin.model.delivery import DeliveryKey
 from tocsin.store.contract import Accepted
 
-Topic = Literal["event", "delivery", "device", "destination", "command", "test", "run", "system", "missed"]
+Topic = Literal[
+    "event", "delivery", "device", "destination", "command", "test", "run", "system", "agent", "job", "missed"
+]
 LONGEST_QUEUE = 1000
 
 

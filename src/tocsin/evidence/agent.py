@@ -5,7 +5,8 @@
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from tocsin.engine.evidence import AgentStatus
@@ -78,6 +79,9 @@ class RegistryAgent:
         spooled = await asyncio.to_thread(self._parts.spool.used)
         owned = self._parts.keeper.lease is not None
         return self._outlook.status(self.type, owned, not self._taking_jobs, running, spooled, self._rules.dry_run)
+
+    def locks(self) -> Mapping[str, datetime]:
+        return {attempt.holding.job.id: attempt.locked_until() for attempt, _ in self._attempts.values()}
 
     def pause(self) -> None:
         self._taking_jobs = False

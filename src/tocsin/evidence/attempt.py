@@ -3,7 +3,7 @@
 import contextlib
 import traceback
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -67,6 +67,9 @@ class Attempt:
                     return await self._lose(str(error), "lost")
             else:
                 return await self._tidy()
+
+    def locked_until(self) -> datetime:
+        return self._parts.lock.clock.now() + self._lock.until()
 
     async def release(self, reason: str) -> None:
         """Let go of it, once `run` was cancelled: somebody else may have it at once."""

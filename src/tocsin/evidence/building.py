@@ -27,6 +27,7 @@ from tocsin.evidence.settings import EvidenceSettings
 from tocsin.evidence.small_result import Made
 from tocsin.evidence.spool import Spool
 from tocsin.evidence.taking import Taking, TakingParts
+from tocsin.model.evidence import Job
 from tocsin.store.contract import Store
 from tocsin.telemetry.occurrences import Notice
 from tocsin.telemetry.record import Recorder
@@ -38,7 +39,8 @@ STALL_S = 20.0
 
 class EvidenceSurroundings(NamedTuple):
     """Everything an agent gets besides its settings. `boot`: monotonic seconds, also while the machine is suspended;
-    `folder`: for its spool; `list_devices` and `picture` make what discovery and thumbnail jobs want.
+    `folder`: for its spool; `list_devices` and `picture` make what discovery and thumbnail jobs want; `changed` is told
+    of each job that was written.
     """
 
     store: Store
@@ -58,6 +60,7 @@ class EvidenceSurroundings(NamedTuple):
     list_devices: Callable[[], Awaitable[DeviceList]]
     picture: Callable[[Archive, str], Awaitable[bytes]]
     close_uploading: Callable[[], Awaitable[None]]
+    changed: Callable[[Job], None] = lambda _: None
 
 
 class Line(NamedTuple):
@@ -91,7 +94,7 @@ def build(settings: EvidenceSettings, around: EvidenceSurroundings) -> RegistryA
     rules, to = settings.rules(), line(settings, around.clock, around.randomness)
     node = (around.node, around.lease_ttl_s, lambda: None)
     keeper = LeaseKeeper(around.store, around.clock, f"evidence/{settings.name}", *node)
-    journal = AgentJournal(around.store, around.clock, settings.name, lambda: keeper.lease)
+    journal = AgentJournal(around.store, around.clock, settings.name, lambda: keeper.lease, around.changed)
     outlook = Outlook(settings.name, to.client, lambda: to.tokens.offset_s, journal, around.clock, around.record)
     spool = Spool(around.folder, settings.spool.limit, settings.spool.keep)
     lock = LockParts(to.client, around.clock, around.boot, around.randomness, around.record, settings.name)

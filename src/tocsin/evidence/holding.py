@@ -1,5 +1,6 @@
 """One job in its present attempt: what is known of it, on disk before anything follows from it."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -18,13 +19,16 @@ _TOLD: frozenset[str] = frozenset({"granted", "told", "lost"})
 
 
 class Holding:
-    """`job` and `files` (of this attempt, by number) are what the journal holds."""
+    """`job` and `files` (of this attempt, by number) are what the journal holds. One change after the other: progress
+    and lock are noted beside the work, and must not bring back a state that was left meanwhile.
+    """
 
     def __init__(self, job: Job, files: Mapping[int, JobFile], journal: AgentJournal, clock: Clock) -> None:
         self.job = job
         self.files = dict(files)
         self._journal = journal
         self._clock = clock
+        self._order = asyncio.Lock()
 
     @property
     def ours(self) -> Ours:
@@ -32,21 +36,24 @@ class Holding:
 
     async def move(self, event: JobEvent, **facts: Any) -> None:
         """To the state that follows; `facts` are fields of the job."""
-        job = replace(self.job, state=after(self.job.state, event), updated_at=self._clock.now(), **facts)
-        told = [self._line(job.state, job, {"reason": job.reason})] if event in _TOLD else []
-        await self._journal.keep(job, told=told)
-        self.job = job
+        async with self._order:
+            job = replace(self.job, state=after(self.job.state, event), updated_at=self._clock.now(), **facts)
+            told = [self._line(job.state, job, {"reason": job.reason})] if event in _TOLD else []
+            await self._journal.keep(job, told=told)
+            self.job = job
 
     async def note(self, **facts: Any) -> None:
         """Fields of the job that change within its state."""
-        job = replace(self.job, updated_at=self._clock.now(), **facts)
-        await self._journal.keep(job)
-        self.job = job
+        async with self._order:
+            job = replace(self.job, updated_at=self._clock.now(), **facts)
+            await self._journal.keep(job)
+            self.job = job
 
     async def plan(self, files: list[JobFile]) -> None:
         """More files, with the job as it is."""
-        await self._journal.keep(self.job, files)
-        self.files |= {file.number: file for file in files}
+        async with self._order:
+            await self._journal.keep(self.job, files)
+            self.files |= {file.number: file for file in files}
 
     async def put(self, file: JobFile) -> None:
         """A file as it is now."""
@@ -55,9 +62,10 @@ class Holding:
 
     async def tell(self, file: JobFile, what: str, facts: Facts) -> None:
         """The same, with a line in the custody log in the same transaction."""
-        line = self._line(what, self.job, {**_of_file(file), **facts})
-        await self._journal.keep(self.job, [file], [line])
-        self.files[file.number] = file
+        async with self._order:
+            line = self._line(what, self.job, {**_of_file(file), **facts})
+            await self._journal.keep(self.job, [file], [line])
+            self.files[file.number] = file
 
     async def keep(self, file: JobFile) -> None:
         """What an upload has reached (contracts.Journal); that it is stored is told by `tell`."""

@@ -21,11 +21,20 @@ Facts = Mapping[str, object]
 class AgentJournal:
     """One agent's. While the store cannot write, everybody waits here: nothing goes on that is not on disk.
 
-    `lease` gives the one under which this node works. Raises Superseded when another node has it.
+    `lease` gives the one under which this node works. Raises Superseded when another node has it. `changed` is told of
+    each job that was written.
     """
 
-    def __init__(self, store: Store, clock: Clock, agent: str, lease: Callable[[], Lease | None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        agent: str,
+        lease: Callable[[], Lease | None],
+        changed: Callable[[Job], None] = lambda _: None,
+    ) -> None:
         self._store = store
+        self._changed = changed
         self.agent = agent
         self._clock = clock
         self._lease = lease
@@ -44,6 +53,7 @@ class AgentJournal:
             lines = await self._lines(told) if told else []
             await self._sure(lambda lease: self._store.keep_job(job, files, lines, lease))
             self._last = lines[-1] if lines else self._last
+        self._changed(job)
 
     async def keep_file(self, file: JobFile) -> None:
         await self._sure(lambda lease: self._store.keep_file(file, lease))

@@ -24,6 +24,7 @@ from tocsin.engine.areas import AreaTree
 from tocsin.engine.backoff import Retry
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, PhotoIn, Rejected, Rendered
+from tocsin.engine.evidence import Agent
 from tocsin.engine.gateway import Gateway, GatewayParts, Member
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.routing import Filter
@@ -153,6 +154,7 @@ async def served(
     areas: AreaTree | None = None,
     public_url: str = "",
     systems: Sequence[tuple[System, SystemRules]] = (),
+    agents: Sequence[Agent] = (),
 ) -> AsyncIterator[Served]:
     """A running gateway at `served.url`; without members one station `arc` that takes everything."""
     occurrences: list[Occurrence] = []
@@ -163,6 +165,8 @@ async def served(
     gateway = Gateway("north-depot", parts, stations, areas or AreaTree(AREAS), devices, public_url)
     for system, rules in systems:
         gateway.systems.add(system, rules)
+    for agent in agents:
+        gateway.agents.add(agent)
     await gateway.start()
     app = create_app(gateway, access or Access(), no_metrics, occurrences.append, limits)
     if console:

@@ -20,6 +20,7 @@ import aiohttp
 from msgspec import Struct
 
 from tocsin.app.demo import rollcall
+from tocsin.app.demo.evidence import Evidence
 from tocsin.app.demo.stations import Stations
 from tocsin.app.demo.systems import CLOUD, Systems
 from tocsin.app.loading import load
@@ -76,6 +77,8 @@ async def _demo(folder: Path, seconds: float | None, port: int, out: Out) -> int
         await systems.start(stack)
         stations = Stations(systems.witness)
         await stations.start(stack)
+        evidence = Evidence(_made(folder / "blobs"))
+        await evidence.start(stack, folder / "clearance.json")
         panels, control = _free_port(), _free_port()
         ports = {"panels": str(panels), "control": str(control), "console": _console(port)}
         settings = _settings(folder, {**stations.ports, **systems.ports, **ports})
@@ -86,24 +89,40 @@ async def _demo(folder: Path, seconds: float | None, port: int, out: Out) -> int
         gateway, address = await stack.enter_async_context(context)
         out(f"The console is at {address}")
         out(f"The systems and their devices: {address}systems")
+        out(f"The evidence agent and its jobs: {address}evidence")
         out(f"A station sounds the siren: {_SIREN_LINE.format(control)}")
         out("Panels and detectors report; each line below is an alarm that a station has acknowledged.\n")
         watching = asyncio.create_task(_show(gateway, out))
         called = asyncio.create_task(_call_the_roll(address))
         happening = asyncio.create_task(systems.go_on(out))
+        fetched = asyncio.create_task(_evidence(evidence, systems, out))
         await _report(address, panels, seconds, out)
         roll = await called
         systems.stopping.set()
         await happening
+        await fetched
         tally = await _drained(gateway, stations)
         watching.cancel()
         await asyncio.wait([watching])
         complete = await _show_roll(gateway, stations, roll, out)
+        proof = await evidence.proved(gateway.store)
         await gateway.stop(announce=False)
     out("")
-    for line in systems.lines():
+    for line in (*systems.lines(), *proof.lines()):
         out(line)
-    return summary(_accepted(metrics), tally, complete and systems.complete(), out)
+    return summary(_accepted(metrics), tally, complete and systems.complete() and proof.complete(), out)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+async def _evidence(evidence: Evidence, systems: Systems, out: Out) -> None:
+    """Once the systems are known, the registry asks for something of each type."""
+    if await systems.known():
+        evidence.post(*systems.filmed(), out)
+        await evidence.done()
 
 
 def _settings(folder: Path, ports: dict[str, str]) -> Configuration:

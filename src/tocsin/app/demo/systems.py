@@ -29,6 +29,8 @@ CLOUD = "cloud"
 CAMERAS, BOXES = 200, 40
 UNPLUGGED = (17, 42, 128, 3, 96, 171, 64, 155)
 """Which cameras of the XProtect are unplugged, one after the other."""
+FILMED = 5
+"""Of which camera the evidence registry wants video."""
 _ONVIF = ("Lobby", "Loading dock", "Car park")
 _SYSTEMS = ("xprotect", "onguard", "onvif")
 _WATCHED = ("arc", "email")
@@ -99,8 +101,7 @@ class Systems:
 
     async def go_on(self, out: Out) -> None:
         """At least once; what does not come in time is noted, and the demo goes on."""
-        first = _device(UNPLUGGED[0])
-        await self._until(lambda: self._status(first) == "online" and len(self._counts()) == len(_SYSTEMS))
+        await self.known()
         await self._until(lambda: bool(self._cameras[0].subscriptions))
         for turn in range(1_000_000):
             moving = asyncio.create_task(self._motion(out))
@@ -108,6 +109,15 @@ class Systems:
             await moving
             if await self._stopped_within(_EVERY_S):
                 return
+
+    async def known(self) -> bool:
+        """Until the cloud was told of all systems; False: not in time."""
+        first = _device(UNPLUGGED[0])
+        return await self._until(lambda: self._status(first) == "online" and len(self._counts()) == len(_SYSTEMS))
+
+    def filmed(self) -> tuple[str, str]:
+        """A camera with recordings: its id and name."""
+        return _device(FILMED), f"Camera {FILMED} of xprotect"
 
     async def _unplug(self, number: int, out: Out) -> None:
         device, name = _device(number), f"Camera {number} of xprotect"

@@ -32,7 +32,9 @@ def blobs(
     delay: Annotated[float, typer.Option(min=0, help="Answer so many seconds late.")] = 0.0,
     times: Annotated[int, typer.Option(min=0, help="Misbehave so many times only; 0: always.")] = 0,
 ) -> None:
-    """A blob storage that takes evidence as Azure's does: blocks, block lists, whole blobs.
+    """A blob storage that takes evidence as Azure's does.
+
+    Blocks, block lists and whole blobs.
 
     Permissions are checked and refusals carry the real service's codes, unless told to misbehave.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,11 +21,11 @@ from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.runs import Elsewhere, RunParts, SystemRuns, TooSoon, Wish
 from tocsin.engine.inventory.source import SourceState, SourceWatch
 from tocsin.engine.inventory.source_telling import SourceTelling, TellingParts
-from tocsin.engine.inventory.telling import customers_of
+from tocsin.engine.inventory.telling import aged_health, customers_of
 from tocsin.engine.inventory.watch import HealthWatch, WatchParts
 from tocsin.engine.lease import LeaseKeeper
 from tocsin.engine.systems import System
-from tocsin.model.canonical import KeptDevice, Run
+from tocsin.model.canonical import DeviceRecord, KeptDevice, Run
 from tocsin.model.device import Device
 from tocsin.model.event import Event, InventoryNotice
 from tocsin.store.contract import Store, StoreUnavailable
@@ -203,7 +203,7 @@ class _Member:
 
     async def status(self) -> SystemStatus:
         name, store = self.rules.name, self._parts.store
-        kept = [one for one in await self._parts.book.of_system(name) if one.removal is None]
+        states, unmapped = await self._census()
         standing = await store.standing(name)
         runs = await store.runs(name, LOOKED_BACK)
         return SystemStatus(
@@ -211,8 +211,8 @@ class _Member:
             type=self.rules.type,
             source=self.source.state,
             owned=self.owned(),
-            devices=Counter(one.health.state if one.health else "unknown" for one in kept),
-            unmapped=sum(not one.record.customer_id for one in kept),
+            devices=states,
+            unmapped=unmapped,
             last_complete_sync=standing.last_complete_sync if standing else None,
             last_event=self.source.last_event,
             reconcile_corrections=self.watch.corrections,
@@ -222,6 +222,24 @@ class _Member:
             last_sync=next((run for run in runs if run.ended and not run.dry_run), None),
             next_sync=self.runs.next_at() if self.owned() else None,
         )
+
+    async def _census(self) -> tuple[Counter[str], int]:
+        """How many devices are in which state, and how many are nobody's: from memory, for it is asked often."""
+        book, watch = self._parts.book, self.watch
+        if not self.owned():
+            kept = [one for one in await book.of_system(self.rules.name) if one.removal is None]
+            return Counter(one.health.state if one.health else "unknown" for one in kept), _unmapped(
+                one.record for one in kept
+            )
+        records, healths, now = dict(watch.records), watch.healths(), self._parts.clock.now()
+        confirmed, stale_s = watch.confirmed_at(), self.rules.health.stale_s
+
+        def count() -> tuple[Counter[str], int]:
+            aged = {id_: aged_health(one, now, stale_s, confirmed) for id_, one in healths.items()}
+            states: Counter[str] = Counter(aged[id_].state if id_ in aged else "unknown" for id_ in records)
+            return states, _unmapped(records.values())
+
+        return await book.apart(count)
 
     def owned(self) -> bool:
         """Whether this node has the system, and knows what was left of it."""
@@ -362,3 +380,7 @@ class _Member:
     def _source_changed(self, state: SourceState) -> None:
         self._parts.hub.publish(Change("system", self.rules.name, {"status": state.status, "error": state.error}))
         self._telling.changed()
+
+
+def _unmapped(records: Iterable[DeviceRecord]) -> int:
+    return sum(not one.customer_id for one in records)

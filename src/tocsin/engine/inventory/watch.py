@@ -68,7 +68,7 @@ class HealthWatch:
         self._parts = parts
         self._source = source
         self._devices: dict[str, DeviceHealth] = {}
-        self._records: dict[str, DeviceRecord] = {}
+        self.records: dict[str, DeviceRecord] = {}
         self._ids: Mapping[Identity, str] = {}
         self._parked: dict[Identity, Reported] = {}
         self._strange = False
@@ -95,7 +95,7 @@ class HealthWatch:
         inventory.
         """
         self._ids = ids
-        self._records = {one.record.id: one.record for one in kept if one.removal is None}
+        self.records = {one.record.id: one.record for one in kept if one.removal is None}
         known = self._devices
         self._devices = {
             one.record.id: known.get(one.record.id) or DeviceHealth(one.record.id, one.health)
@@ -284,7 +284,7 @@ class HealthWatch:
 
     def _box(self, identity: Identity) -> str | Identity:
         id_ = self._ids.get(identity)
-        record = self._records.get(id_) if id_ else None
+        record = self.records.get(id_) if id_ else None
         return (record.parent_id or record.id) if record else (id_ or identity)
 
     def _found(self, found: FoundState, state: Reported) -> bool:
@@ -337,9 +337,9 @@ class HealthWatch:
 
     async def _tell(self, now: datetime) -> None:
         due = [found for id_ in sorted(self._waiting) if (found := self._due(id_, now))][:AT_A_STRETCH]
-        told = [one for one in due if self._records[one.device_id].customer_id]
+        told = [one for one in due if self.records[one.device_id].customer_id]
         if told:
-            await self._parts.accept([submission(self._rules, self._records[one.device_id], one, now) for one in told])
+            await self._parts.accept([submission(self._rules, self.records[one.device_id], one, now) for one in told])
         for one in due:
             if one.device_id in self._devices:  # a run may have removed it meanwhile
                 self._devices[one.device_id].done(one, now)
