@@ -46,7 +46,9 @@ def queued_seconds(pid: int) -> float:
 def thread_seconds(pid: int) -> dict[str, float]:
     """The same by thread: the loop, then the others in the order in which they were started."""
     found = {}
-    for place, entry in enumerate(sorted(Path(f"/proc/{pid}/task").iterdir(), key=lambda each: int(each.name))):
+    entries = Path(f"/proc/{pid}/task").iterdir()
+    # Numbers begin anew after the largest, so the loop's need not be the smallest.
+    for place, entry in enumerate(sorted(entries, key=lambda each: (int(each.name) != pid, int(each.name)))):
         fields = (entry / "stat").read_text().rpartition(")")[2].split()
         found["loop" if place == 0 else f"thread {place}"] = (int(fields[11]) + int(fields[12])) / os.sysconf(
             "SC_CLK_TCK"
