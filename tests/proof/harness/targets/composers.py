@@ -52,6 +52,7 @@ def _stations() -> Offline:
         file = Path(folder, "tocsin.toml")
         text = files("tocsin.app.demo").joinpath("demo.toml").read_text(encoding="utf-8")
         file.write_text(Template(text).substitute(_Ports()), encoding="utf-8")
+        Path(folder, "clearance.json").write_text("{}", encoding="utf-8")  # of the agent, which composes nothing here
         settings = load(file).settings
     assert settings is not None
     return Offline(settings, DESTINATION_TYPES)
