@@ -50,9 +50,9 @@ class _Ports(dict[str, str]):
 def _stations() -> Offline:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "tocsin.toml")
-        text = files("tocsin.app.demo").joinpath("demo.toml").read_text(encoding="utf-8")
+        whole = files("tocsin.app.demo").joinpath("demo.toml").read_text(encoding="utf-8")
+        text = whole.partition("[[evidence]]")[0]  # an agent composes nothing for stations
         file.write_text(Template(text).substitute(_Ports()), encoding="utf-8")
-        Path(folder, "clearance.json").write_text("{}", encoding="utf-8")  # of the agent, which composes nothing here
         settings = load(file).settings
     assert settings is not None
     return Offline(settings, DESTINATION_TYPES)
