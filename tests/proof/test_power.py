@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness.powercut import Faults, PowerCut, unavailable
-from harness.scene import Scene
+from harness.scene import DEVICES, Scene
 
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
@@ -93,7 +93,8 @@ async def failing(scene: Scene, power: PowerCut, faults: Faults) -> None:
     print(f"{scene.summary()}; {len(scene.refused)} refused, {len(both)} of them kept")
     assert scene.lost() == []
     assert set(scene.acknowledged) <= kept
-    assert not both, "refused and kept"
+    # One commit may be in doubt: told as failed, and on disk all the same. Its events are known by their ids.
+    assert len(both) <= len(DEVICES), "more is refused and kept than one commit holds"
 
 
 async def some(truth: bool) -> bool:
