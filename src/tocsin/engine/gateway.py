@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
 from tocsin.engine.amending import Amendments
 from tocsin.engine.announcer import Announcer
 from tocsin.engine.areas import AreaTree
+from tocsin.engine.by_hand import ByHand, HandParts
 from tocsin.engine.commands import CommandParts, Commands
 from tocsin.engine.compaction import compactions
 from tocsin.engine.contacts import ContactParts, Contacts
@@ -38,7 +39,7 @@ from tocsin.engine.path_watch import path_watches
 from tocsin.engine.photos import MOST_BYTES, RecentPhotos
 from tocsin.engine.pump import Pump
 from tocsin.engine.retention import keep_pruning
-from tocsin.engine.routing import Route, Verdict, destination_device, owed, unfiltered
+from tocsin.engine.routing import Route, Verdict, destination_device
 from tocsin.engine.sheet import Sheet
 from tocsin.engine.standing import Standing
 from tocsin.engine.status import DestinationStatus, link_state, status
@@ -53,12 +54,11 @@ from tocsin.model.event import Actor, Event
 from tocsin.model.ids import UlidSource
 from tocsin.model.kinds import Classification
 from tocsin.model.on_test import OnTest
-from tocsin.store.contract import Accepted, AuditEntry, StoredEvent, StoreUnavailable
+from tocsin.store.contract import Accepted, AuditEntry, StoredEvent
 
 __all__ = ["DestinationStatus", "Gateway", "GatewayParts", "Member"]
 
 REPEATS_REACH = timedelta(minutes=15)
-T = TypeVar("T")
 LOOK_EVERY_S = 1.0
 STOP_LIMIT_S = 1.0
 """For the last words and what is on its way to the disk; the pumps have their own."""
@@ -112,6 +112,8 @@ class Gateway:
         self._amendments = Amendments(
             parts.store, self.intake, self.devices.areas, self._routes, self._pumps, self._event_amended
         )
+        sent = (self.intake, self._routes, self._pumps, self._doubt, self._done_by_hand)
+        self._by_hand = ByHand(HandParts(parts.store, parts.clock, *sent))
         self.agents, self._expiries = Agents(parts.clock, self.hub), Expiries()
         self._in_doubt = False
         self.supervision = SupervisionWatch(parts.clock, parts.record, self._announcer.supervision_changed)
@@ -250,33 +252,11 @@ class Gateway:
 
     async def retry(self, key: DeliveryKey, who: str) -> bool:
         """Open a closed delivery again, with the address that holds now. False if it cannot be."""
-        route = self._routes[key.destination]
-        delivery = await self.store.delivery(key)
-        stored = None if delivery is None else await self.store.event(delivery.event_id)
-        if stored is None:
-            return False
-        verdict = unfiltered(route, stored.event)
-        fresh = owed(route, verdict, replace(stored.event, classification="done", photos_expected=0))
-        if not verdict.yes or fresh.state == "rejected":
-            return False
-        numbered = await self.intake.numbered(fresh, verdict.addressed)
-        due = await self._sure(self.store.resubmit(key, numbered, self.clock.now()))
-        if due is None:
-            return False
-        self._pumps[key.destination].requeue(due)
-        await self._audit(who, "retry", str(key))
-        self._publish_delivery(key, "pending")
-        return True
+        return await self._by_hand.retry(key, who)
 
     async def discard(self, key: DeliveryKey, who: str) -> bool:
         """Close a delivery by hand. False if it has ended already."""
-        done = await self._sure(self.store.discard(key, f"discarded by {who}", self.clock.now()))
-        if done:
-            if key.destination in self._pumps:
-                self._pumps[key.destination].forget(key)
-            await self._audit(who, "discard", str(key))
-            self._publish_delivery(key, "discarded")
-        return done
+        return await self._by_hand.discard(key, who)
 
     async def amend(
         self, event_id: str, actors: tuple[Actor, ...] | None, classification: Classification | None, who: str
@@ -327,14 +307,6 @@ class Gateway:
 
     def _doubt(self) -> None:
         self._in_doubt = True
-
-    async def _sure(self, change: Awaitable[T]) -> T:
-        """A change to what is owed whose answer does not come may be on disk or not: the pumps must look."""
-        try:
-            return await change
-        except StoreUnavailable:
-            self._doubt()
-            raise
 
     async def _look(self) -> None:
         """What nobody tells: that the store writes again, that another node accepted something, that time passes."""
@@ -391,6 +363,10 @@ class Gateway:
     async def _changed(self, name: str, who: str, action: str) -> None:
         await self._audit(who, action, name)
         self._publish_state(name)
+
+    async def _done_by_hand(self, who: str, action: str, key: DeliveryKey, state: str) -> None:
+        await self._audit(who, action, str(key))
+        self._publish_delivery(key, state)
 
     async def _audit(self, who: str, action: str, subject: str) -> None:
         await self.store.audit(AuditEntry(self.clock.now(), who, action, subject))
