@@ -17,11 +17,11 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 from msgspec import Struct
 
-from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Clock
 from tocsin.standins.blob_access import permission, refusal
 from tocsin.standins.blob_store import METADATA_LIMIT, Blob, BlobStore, Block, Refused, read_list
-from tocsin.standins.web_service import Out
+from tocsin.standins.serving import until_cancelled
+from tocsin.standins.web_service import Out, WebListener
 
 ACCOUNT = "standin"
 CONTAINER = "evidence"
@@ -84,37 +84,27 @@ class BlobStandin:
         key: bytes,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._host, self._port = split_listen(listen)
         self._out = out
         self._clock = clock
         self.store = store
         self._key = key
-        self._tls = tls
         self.switches = Switches()
         self._stopping = asyncio.Event()
-        self._runner: web.AppRunner | None = None
+        self._listener = WebListener(listen, self._handle, tls)
 
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError."""
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
-        self._port = int(self._runner.addresses[0][1])
-        return self._port
+        return await self._listener.start()
 
     async def aclose(self) -> None:
         self._stopping.set()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listener.aclose()
 
     def address(self, name: str, rights: str = "cw", valid_s: float = 3600.0, port: int = 0) -> str:
         """Where a blob of this name may be stored, as a registry would say it; by way of another port if given."""
         path, until = f"{CONTAINER}/{name}", self._clock.now() + timedelta(seconds=valid_s)
-        scheme = "https" if self._tls else "http"
         query = permission(ACCOUNT, path, self._key, rights, until)
-        return f"{scheme}://{self._host}:{port or self._port}/{ACCOUNT}/{path}?{query}"
+        return f"{self._listener.root_by(port or self._listener.port)}/{ACCOUNT}/{path}?{query}"
 
     def content(self, name: str) -> tuple[bytes, dict[str, str]]:
         """What is stored under a name, and its metadata. Raises Refused."""
@@ -325,10 +315,4 @@ def _error(refused: Refused, method: str, retry_after: str) -> web.Response:
 
 async def serve(standin: BlobStandin, started: Callable[[int], None] | None = None) -> None:
     """Run until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""
-    try:
-        port = await standin.start()
-        if started is not None:
-            started(port)
-        await asyncio.Event().wait()
-    finally:
-        await standin.aclose()
+    await until_cancelled(standin.start, standin.aclose, started)

@@ -15,6 +15,7 @@ from tocsin.protocols.dc09.message import Header, Message, header, read_payload
 from tocsin.protocols.dc09.replies import ACK_PAD, ack, duh, nak
 from tocsin.protocols.dc09.timestamps import in_window
 from tocsin.standins.connections import Connections
+from tocsin.standins.serving import until_cancelled
 
 Out = Callable[[dict[str, Any]], None]
 IDLE_S = 600.0
@@ -260,10 +261,4 @@ async def serve(
 ) -> None:
     """Run a station until cancelled; `out` gets one JSON-able dict per message, `started` the port."""
     station = Station(clock, randomness, out, keys, tls, switches)
-    try:
-        port = await station.start(*split_listen(listen))
-        if started is not None:
-            started(port)
-        await asyncio.Event().wait()
-    finally:
-        await station.aclose()
+    await until_cancelled(lambda: station.start(*split_listen(listen)), station.aclose, started)

@@ -24,6 +24,7 @@ from tocsin.config.listening import split_listen
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.contracts import Clock
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
+from tocsin.standins.serving import until_cancelled
 
 Out = Callable[[dict[str, Any]], None]
 LONGEST_TEXT = 4096
@@ -248,10 +249,4 @@ async def serve(
 ) -> None:
     """Run a stand-in until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""
     standin = FtpStandin(listen, out, LoopClock(), switches, folder)
-    try:
-        port = await standin.start()
-        if started is not None:
-            started(port)
-        await asyncio.Event().wait()
-    finally:
-        await standin.aclose()
+    await until_cancelled(standin.start, standin.aclose, started)

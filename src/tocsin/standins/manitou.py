@@ -16,6 +16,7 @@ from tocsin.engine.contracts import Clock
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
 from tocsin.protocols.manitou import Framing, framed
 from tocsin.standins.connections import Connections
+from tocsin.standins.serving import until_cancelled
 
 Out = Callable[[dict[str, Any]], None]
 IDLE_S = 600.0
@@ -213,13 +214,7 @@ async def serve(
     """Run a receiver until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""
     standin = ManitouStandin(clock, out, assumed, tls)
     standin.switches = switches
-    try:
-        port = await standin.start(*split_listen(listen))
-        if started is not None:
-            started(port)
-        await asyncio.Event().wait()
-    finally:
-        await standin.aclose()
+    await until_cancelled(lambda: standin.start(*split_listen(listen)), standin.aclose, started)
 
 
 FRAMINGS: Sequence[Framing] = ("crlf", "stx-etx", "null", "length4", "close")

@@ -19,6 +19,7 @@ from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Clock
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
 from tocsin.standins.mail_readers import Assumed, Letter, Reads, understood
+from tocsin.standins.serving import until_cancelled
 
 Out = Callable[[dict[str, Any]], None]
 SIZE_LIMIT = 32_000_000
@@ -275,10 +276,4 @@ async def serve(
 ) -> None:
     """Run a stand-in until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""
     standin = MailStandin(listen, out, clock, switches, faults)
-    port = await standin.start()
-    if started is not None:
-        started(port)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await standin.aclose()
+    await until_cancelled(standin.start, standin.aclose, started)

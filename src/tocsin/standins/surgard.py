@@ -12,6 +12,7 @@ from tocsin.protocols.surgard.reading import read
 from tocsin.protocols.surgard.records import Record
 from tocsin.protocols.surgard.sender import ACK, NAK
 from tocsin.standins.connections import Connections
+from tocsin.standins.serving import until_cancelled
 
 Out = Callable[[dict[str, Any]], None]
 IDLE_S = 600.0
@@ -187,13 +188,7 @@ async def serve(
 ) -> None:
     """Run a station that listens, until cancelled."""
     station = Host(clock, out, tls, switches, name)
-    try:
-        port = await station.start(*split_listen(listen))
-        if started is not None:
-            started(port)
-        await asyncio.Event().wait()
-    finally:
-        await station.aclose()
+    await until_cancelled(lambda: station.start(*split_listen(listen)), station.aclose, started)
 
 
 async def connect(

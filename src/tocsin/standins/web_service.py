@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from tocsin.config.listening import split_listen
+from tocsin.standins.serving import until_cancelled
 
 Out = Callable[[dict[str, Any]], None]
 BODY_LIMIT = 64 * 1024 * 1024
@@ -59,17 +60,28 @@ class WebListener:
         body_limit: int = BODY_LIMIT,
         patience_s: float = 0.5,
     ) -> None:
-        self.host, self._port = split_listen(listen)
+        self.host, self.port = split_listen(listen)
         self._tls = tls
         application = web.Application(client_max_size=body_limit)
         application.router.add_route("*", "/{path:.*}", handle)
+        self.prepared = application.on_response_prepare
+        """Who has a word in the headers of each answer."""
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=patience_s)
+
+    @property
+    def root(self) -> str:
+        return self.root_by(self.port)
+
+    def root_by(self, port: int) -> str:
+        """Its address for somebody who comes by another port."""
+        return f"{'https' if self._tls else 'http'}://{self.host}:{port}"
 
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self._port, ssl_context=self._tls).start()
-        return int(self._runner.addresses[0][1])
+        await web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls).start()
+        self.port = int(self._runner.addresses[0][1])
+        return self.port
 
     async def aclose(self) -> None:
         await self._runner.cleanup()
@@ -98,13 +110,7 @@ class WebService:
 
     async def serve(self, started: Callable[[int], None] | None = None) -> None:
         """Run until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""
-        try:
-            port = await self.start()
-            if started is not None:
-                started(port)
-            await asyncio.Event().wait()
-        finally:
-            await self.aclose()
+        await until_cancelled(self.start, self.aclose, started)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         examined = self._examine(request, await request.read())

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from tocsin.engine.contracts import Clock
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
+from tocsin.standins.serving import until_cancelled
 from tocsin.standins.web_service import WebListener
 
 Out = Callable[[dict[str, Any]], None]
@@ -274,10 +275,4 @@ async def serve(
 ) -> None:
     """Run a stand-in until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""
     standin = WebhookStandin(listen, out, clock, expected, answers, tls, always)
-    port = await standin.start()
-    if started is not None:
-        started(port)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await standin.aclose()
+    await until_cancelled(standin.start, standin.aclose, started)

@@ -64,7 +64,7 @@ class HttpClient:
         async with self._opened().request(
             method, self._url, headers=headers, data=body or None, allow_redirects=False, server_hostname=name
         ) as response:
-            content = await _bounded(response)
+            content = await bounded(response, ANSWER_LIMIT)
             return HttpAnswer(
                 response.status,
                 response.reason or "",
@@ -135,10 +135,10 @@ def endpoint_of(url: str) -> Endpoint:
     return Endpoint(parsed.host, parsed.port)
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+async def bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
     """The answer's body, at most one byte more than the limit."""
     try:
-        content = await response.content.readexactly(ANSWER_LIMIT + 1)
+        content = await response.content.readexactly(limit + 1)
     except asyncio.IncompleteReadError as end:
         return end.partial
     response.close()

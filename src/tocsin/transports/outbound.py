@@ -16,7 +16,7 @@ from msgspec import Struct
 from yarl import URL
 
 from tocsin.transports.contract import Endpoint, LinkBroken, NoAnswer, TlsOptions, TransportError, Unreachable
-from tocsin.transports.http import CERTIFICATE_DEADLINE_S, CONNECT_DEADLINE_S, KEEP_S, HttpAnswer, endpoint_of
+from tocsin.transports.http import CERTIFICATE_DEADLINE_S, CONNECT_DEADLINE_S, KEEP_S, HttpAnswer, bounded, endpoint_of
 from tocsin.transports.tls import TlsFileError, client_context, explain, server_name, shown_certificate
 
 ANSWER_LIMIT = 1024 * 1024
@@ -70,7 +70,7 @@ class Outbound:
                 proxy_headers=self._login(),
                 server_hostname=server_name(self._tls, endpoint) if url.startswith("https:") else None,
             ) as response:
-                content = await _bounded(response)
+                content = await bounded(response, ANSWER_LIMIT)
                 given = tuple(response.headers.items())
                 whole = len(content) <= ANSWER_LIMIT
                 return HttpAnswer(response.status, response.reason or "", given, content[:ANSWER_LIMIT], whole)
@@ -180,13 +180,3 @@ async def _moving(
         if not deadline.expired():
             deadline.reschedule(asyncio.get_running_loop().time() + stall_s)
         yield piece
-
-
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    """The answer's body, at most one byte more than the limit."""
-    try:
-        content = await response.content.readexactly(ANSWER_LIMIT + 1)
-    except asyncio.IncompleteReadError as end:
-        return end.partial
-    response.close()
-    return content

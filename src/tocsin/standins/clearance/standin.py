@@ -11,7 +11,6 @@ from uuid import uuid4
 from aiohttp import web
 from msgspec import Struct
 
-from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Clock
 from tocsin.standins.clearance.door import Door
 from tocsin.standins.clearance.keys import Integration
@@ -20,7 +19,8 @@ from tocsin.standins.clearance.paper import Paper
 from tocsin.standins.clearance.service import AgentService, Answer
 from tocsin.standins.clearance.shelf import Shelf
 from tocsin.standins.clearance.switches import Assumptions, Fault, read_fault
-from tocsin.standins.web_service import Out
+from tocsin.standins.serving import until_cancelled
+from tocsin.standins.web_service import Out, WebListener
 
 CONTROL = "/standin/"
 STS = "/sts/connect"
@@ -51,10 +51,8 @@ class ClearanceStandin:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`profile` is the document's text."""
-        self._host, self._port = split_listen(listen)
         self._out = out
         self._clock = clock
-        self._tls = tls
         self.integration = integration or Integration("standin-tenant", "standin-principal")
         self._assumptions = assumptions
         paper = Paper(profile, self.integration.tenant, self.integration.principal, API)
@@ -67,7 +65,8 @@ class ClearanceStandin:
         self.calls: list[tuple[float, str]] = []
         """When each call of the agent service came, monotonic, and what it was."""
         self._stopping = asyncio.Event()
-        self._runner: web.AppRunner | None = None
+        self._listener = WebListener(listen, self._handle, tls, _LIMIT)
+        self._listener.prepared.append(self._dated)
 
     def now(self) -> datetime:
         """The registry's clock."""
@@ -75,37 +74,24 @@ class ClearanceStandin:
 
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError."""
-        application = web.Application(client_max_size=_LIMIT)
-        application.router.add_route("*", "/{path:.*}", self._handle)
-        application.on_response_prepare.append(self._dated)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
-        self._port = int(self._runner.addresses[0][1])
+        port = await self._listener.start()
         self.door.address = f"{self.root}{STS}"
-        return self._port
+        return port
 
     @property
     def root(self) -> str:
-        return f"{'https' if self._tls else 'http'}://{self._host}:{self._port}"
+        return self._listener.root
 
     def connection_file(self) -> dict[str, Any]:
         return self.integration.connection_file([f"{self.root}{STS}"], [f"{self.root}{API}"])
 
     async def aclose(self) -> None:
         self._stopping.set()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listener.aclose()
 
     async def serve(self, started: Callable[[int], None] | None = None) -> None:
         """Run until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""
-        try:
-            port = await self.start()
-            if started is not None:
-                started(port)
-            await asyncio.Event().wait()
-        finally:
-            await self.aclose()
+        await until_cancelled(self.start, self.aclose, started)
 
     async def happens(self, order: str, given: dict[str, Any]) -> bool:
         """`job` with type, device, start, end, id, approved_by; `withdraw`, `expire` with id; `revoke`: all tokens;

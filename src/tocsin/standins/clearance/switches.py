@@ -6,6 +6,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from tocsin.standins.countdown import use_up
+
 HOWS = ("silent", "close", "lost", "hang", "withdraw", "steal", "page")
 
 
@@ -57,14 +59,12 @@ class Fault(Struct):
 
     def strikes(self, operation: str) -> bool:
         """Uses one up."""
-        if self.operation not in (operation, "*") or self.times < 0:
+        if self.operation not in (operation, "*"):
             return False
-        if self.after:
+        if self.after and self.times >= 0:
             self.after -= 1
             return False
-        if self.times:
-            self.times = self.times - 1 or -1
-        return True
+        return use_up(self)
 
 
 def read_fault(text: str) -> Fault:

@@ -1,6 +1,5 @@
 """The stand-in put together: it listens, and does on command what happens at a real site."""
 
-import asyncio
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from tocsin.standins.milestone.site import (
     identity,
 )
 from tocsin.standins.milestone.switches import Assumptions, Login
+from tocsin.standins.serving import until_cancelled
 from tocsin.standins.web_service import WebListener
 
 Out = Callable[[dict[str, Any]], None]
@@ -72,13 +72,7 @@ class MilestoneStandin:
 
     async def serve(self, started: Callable[[int], None] | None = None) -> None:
         """Run until cancelled; `started` is told the port. Raises OSError if it cannot listen there."""
-        try:
-            port = await self.start()
-            if started is not None:
-                started(port)
-            await asyncio.Event().wait()
-        finally:
-            await self.aclose()
+        await until_cancelled(self.start, self.aclose, started)
 
     async def happens(self, order: str, number: int) -> bool:
         """`unplug` and `plug` a camera, `unplug-box` and `plug-box` a box, `unplug-recorder` and `plug-recorder` the

@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from tocsin.standins.countdown import use_up
+
 
 class Assumptions(Struct, frozen=True):
     """Each can be had the other way."""
@@ -70,11 +72,7 @@ class Fault(Struct):
 
     def strikes(self, target: str) -> bool:
         """Uses one up."""
-        if self.where not in target or self.times < 0:
-            return False
-        if self.times:
-            self.times = self.times - 1 or -1
-        return True
+        return self.where in target and use_up(self)
 
 
 def read_fault(text: str) -> Fault:
