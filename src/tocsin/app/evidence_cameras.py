@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.gateway import Gateway
 from tocsin.engine.systems import System
 from tocsin.evidence.archives.systems import Located, SystemArchive
-from tocsin.evidence.contracts import Archive, Impossible, NotNow
+from tocsin.evidence.contracts import Archive, Impossible, NotNow, Taken
 from tocsin.evidence.discovery import Listed, document, listed
 from tocsin.evidence.discovery_job import DeviceList
 from tocsin.evidence.settings import EvidenceSettings
@@ -89,22 +91,22 @@ class SharedCameras:
                 record = DeviceRecord(device.id, device.name or device.id, CAMERA, "", CAMERA, device.id)
                 yield listed(record, True, device.area, device.description)
 
-    async def picture(self, archive: Archive, device_id: str) -> bytes:
-        """A small JPEG. Raises Impossible, NotNow."""
+    async def picture(self, archive: Archive, device_id: str) -> Taken:
+        """A small one. Raises Impossible, NotNow."""
         try:
             taken = await archive.picture(device_id)
         except (Impossible, NotNow):
             if not self._photos_count:
                 raise
             taken = await self._newest_photo(device_id)
-        made = await thumbnail(taken)
+        made = await thumbnail(taken.data)
         if isinstance(made, NotMade):
             raise Impossible(f"the picture of {device_id} cannot be used: {made.reason}")
-        return made
+        return replace(taken, data=made)
 
-    async def _newest_photo(self, device_id: str) -> bytes:
+    async def _newest_photo(self, device_id: str) -> Taken:
         store = self._gateway.store
         for stored in await store.events(EventFilter(limit=LOOKED_AT, device_id=device_id)):
             for photo in await store.photos(stored.seq):
-                return photo.data
+                return Taken(photo.data, f"photo {photo.n} of event {stored.event.id}", stored.event.occurred_at)
         raise Impossible("no picture")

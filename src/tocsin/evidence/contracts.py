@@ -67,6 +67,14 @@ class Fetched(Struct, frozen=True):
     origin: str
 
 
+class Taken(Struct, frozen=True):
+    """A JPEG and where it came from, in words. `at`: when it was taken; None: live, just now."""
+
+    data: bytes
+    origin: str
+    at: datetime | None = None
+
+
 class Archive(Protocol):
     """Recordings and pictures of the devices of one kind of source: a system's, a folder's, a stream's."""
 
@@ -83,8 +91,8 @@ class Archive(Protocol):
         how many seconds of video there are so far. Leaves nothing behind when it raises (NotNow, Impossible).
         """
 
-    async def picture(self, device: str, at: datetime | None = None) -> bytes:
-        """A JPEG, live (not older than 10 s) or recorded. Raises Impossible, NotNow."""
+    async def picture(self, device: str, at: datetime | None = None) -> Taken:
+        """Live (not older than 10 s) or recorded. Raises Impossible, NotNow."""
 
 
 class Place(Struct, frozen=True):

@@ -66,7 +66,11 @@ async def test_names_of_cameras_can_be_given_ids(folder: Path) -> None:
 
 async def test_a_picture_of_a_moment_and_the_newest_one(folder: Path) -> None:
     for at in (BEGAN + timedelta(seconds=3.5), None):
-        assert (await archive(folder).picture("cam1", at)).startswith(b"\xff\xd8\xff")
+        taken = await archive(folder).picture("cam1", at)
+        assert taken.data.startswith(b"\xff\xd8\xff")
+        assert taken.origin.startswith("folder nvr: 20260308_0")
+        assert taken.at is not None
+        assert at in (None, taken.at)
     with pytest.raises(Impossible, match="no recording"):
         await archive(folder).picture("cam1", BEGAN - timedelta(days=1))
     with pytest.raises(UnknownCamera):

@@ -13,7 +13,7 @@ from tocsin.evidence.archives.faults import of_video
 from tocsin.evidence.archives.file_names import FileNames
 from tocsin.evidence.archives.instants import instant, microseconds
 from tocsin.evidence.archives.stretches import Recorded, pieces, stretches
-from tocsin.evidence.contracts import Fetched, Impossible, NotNow, UnknownCamera
+from tocsin.evidence.contracts import Fetched, Impossible, NotNow, Taken, UnknownCamera
 from tocsin.media.child import NotMade
 from tocsin.media.mp4 import cut, limits_for, probed
 from tocsin.media.still import recorded_picture
@@ -71,7 +71,7 @@ class FolderArchive:
             raise of_video(origin, made)
         return Fetched(into, "video/mp4", instant(made.first_us), instant(made.end_us), origin)
 
-    async def picture(self, device: str, at: datetime | None = None) -> bytes:
+    async def picture(self, device: str, at: datetime | None = None) -> Taken:
         """Recorded: the key frame at or before `at`, or the last one there is."""
         found = await asyncio.to_thread(self._files, device)
         before = [one for one in found if at is None or one.start <= at]
@@ -82,7 +82,8 @@ class FolderArchive:
                 at_us = until_us if at is None else min(microseconds(at) - microseconds(one.start), until_us)
                 made = await recorded_picture(Path(one.path), at_us)
                 if isinstance(made, bytes):
-                    return made
+                    origin = f"folder {self._name}: {Path(one.path).name}, the key frame at or before"
+                    return Taken(made, origin, instant(microseconds(one.start) + at_us))
         raise Impossible("no recording") if found else UnknownCamera("unknown device")
 
     async def _recorded(self, device: str, span: Span) -> list[Recorded]:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from tocsin.engine.contracts import Clock
 from tocsin.engine.systems import Span
 from tocsin.evidence.archives.instants import instant, microseconds
-from tocsin.evidence.contracts import Fetched, Impossible, NotNow, UnknownCamera
+from tocsin.evidence.contracts import Fetched, Impossible, NotNow, Taken, UnknownCamera
 from tocsin.media.child import NotMade
 from tocsin.media.mp4 import Limits, limits_for, played
 from tocsin.media.video_plan import PlayPlan
@@ -61,7 +61,7 @@ class RtspArchive:
             raise NotNow(f"{self._name} plays nothing of {device}: {without(made.reason, rules.password)}")
         return Fetched(into, "video/mp4", instant(made.first_us), instant(made.end_us), f"rtsp {self._name} {device}")
 
-    async def picture(self, device: str, at: datetime | None = None) -> bytes:
+    async def picture(self, device: str, at: datetime | None = None) -> Taken:
         raise Impossible(f"{self._name} gives recordings only")
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from tocsin.engine.systems import Frame, Span, System, SystemFault
 from tocsin.evidence.archives.faults import of_system, of_video
 from tocsin.evidence.archives.instants import instant, microseconds
-from tocsin.evidence.contracts import Fetched, UnknownCamera
+from tocsin.evidence.contracts import Fetched, Taken, UnknownCamera
 from tocsin.media.child import NotMade
 from tocsin.media.frames import record
 from tocsin.media.mp4 import limits_for, muxed
@@ -59,10 +59,10 @@ class SystemArchive:
             raise of_video(origin, made)
         return Fetched(into, "video/mp4", instant(made.first_us), instant(made.end_us), origin)
 
-    async def picture(self, device: str, at: datetime | None = None) -> bytes:
+    async def picture(self, device: str, at: datetime | None = None) -> Taken:
         system, key = self._found(device)
         try:
-            return await system.photo(key, at)
+            return Taken(await system.photo(key, at), f"{system.type} {system.name} {key}", at)
         except SystemFault as fault:
             raise of_system(system.name, fault) from None
 

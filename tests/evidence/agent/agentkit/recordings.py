@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tocsin.engine.systems import Span
-from tocsin.evidence.contracts import Fetched, Impossible, NotNow, UnknownCamera
+from tocsin.evidence.contracts import Fetched, Impossible, NotNow, Taken, UnknownCamera
 
 START = datetime(2026, 3, 4, 8, 0, 0, tzinfo=UTC)
 
@@ -61,7 +61,7 @@ class Recordings:
         told(wanted.length.total_seconds())
         return Fetched(into, "video/mp4", wanted.start, wanted.end, f"recorder of {device}")
 
-    async def picture(self, device: str, when: datetime | None = None) -> bytes:
+    async def picture(self, device: str, when: datetime | None = None) -> Taken:
         if device not in self.held:
             raise Impossible("no picture")
-        return b"\xff\xd8\xff\xe0 picture of " + device.encode()
+        return Taken(b"\xff\xd8\xff\xe0 picture of " + device.encode(), f"recorder of {device}")
