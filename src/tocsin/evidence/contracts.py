@@ -4,7 +4,7 @@ Registry → life cycle of jobs → archive (what is there, fetch it) → upload
 cancellable at every wait; who must wait or give up is said by the exception.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -84,6 +84,11 @@ class Archive(Protocol):
     async def recordings(self, device: str, span: Span) -> Sequence[Span]:
         """What is held within the span, clipped to it, oldest first, gaps over 2 s between. Raises UnknownCamera,
         NotNow.
+        """
+
+    def extents(self, devices: Sequence[str]) -> AsyncGenerator[tuple[str, Span], None]:
+        """From the first to the last recording of each, as they are found; what cannot be told cheaply is left out.
+        Raises NotNow.
         """
 
     async def fetch(self, device: str, span: Span, into: Path, told: Callable[[float], None]) -> Fetched:

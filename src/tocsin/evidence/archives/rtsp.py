@@ -4,7 +4,7 @@ Which times a recorder holds is not asked: a request is taken as held and what i
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import NamedTuple
@@ -46,6 +46,11 @@ class RtspArchive:
     async def recordings(self, device: str, span: Span) -> Sequence[Span]:
         end = min(span.end, self._clock.now() - timedelta(seconds=10))
         return [Span(span.start, end)] if end > span.start else []
+
+    async def extents(self, devices: Sequence[str]) -> AsyncGenerator[tuple[str, Span], None]:
+        nothing: tuple[tuple[str, Span], ...] = ()
+        for one in nothing:
+            yield one
 
     async def fetch(self, device: str, span: Span, into: Path, told: Callable[[float], None]) -> Fetched:
         rules, seconds = self._rules, span.length.total_seconds()

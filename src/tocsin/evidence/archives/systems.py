@@ -46,6 +46,18 @@ class SystemArchive:
         except SystemFault as fault:
             raise of_system(system.name, fault) from None
 
+    async def extents(self, devices: Sequence[str]) -> AsyncGenerator[tuple[str, Span], None]:
+        """One system after the other."""
+        located = {device: found for device in devices if (found := self._locate(device)) is not None}
+        for system in dict.fromkeys(found.system for found in located.values()):
+            if "recordings" not in system.capabilities:
+                continue
+            called = {found.native_key: device for device, found in located.items() if found.system is system}
+            told = cast("AsyncGenerator[tuple[str, Span], None]", system.extents(list(called)))
+            async with aclosing(told):
+                async for key, span in told:
+                    yield called[key], span
+
     async def fetch(self, device: str, span: Span, into: Path, told: Callable[[float], None]) -> Fetched:
         system, key = self._found(device)
         origin = f"{system.type} {system.name} {key}"

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -50,6 +50,11 @@ class Recordings:
             raise NotNow("the recorder cannot be reached")
         found = [Span(max(one.start, wanted.start), min(one.end, wanted.end)) for one in self.held[device]]
         return [one for one in found if one.start < one.end]
+
+    async def extents(self, devices: Sequence[str]) -> AsyncGenerator[tuple[str, Span], None]:
+        for device in devices:
+            if held := self.held.get(device):
+                yield device, Span(held[0].start, held[-1].end)
 
     async def fetch(self, device: str, wanted: Span, into: Path, told: Callable[[float], None]) -> Fetched:
         self.asked.append(wanted)
