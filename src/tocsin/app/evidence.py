@@ -80,6 +80,7 @@ def _surroundings(entry: EvidenceSettings, gateway: Gateway, parts: AgentsParts)
         uploading=uploader,
         list_devices=cameras.list_devices,
         picture=cameras.picture,
+        photos=cameras.photos,
         close_uploading=uploader.aclose,
         changed=gateway.agents.changed,
     )

@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from agentkit.recordings import Recordings
 from tocsin.engine.clock import LoopClock
+from tocsin.engine.systems import Span
 from tocsin.engine.tasks import Supervised
 from tocsin.evidence.building import EvidenceSurroundings, build
 from tocsin.evidence.contracts import Archive, Taken
@@ -51,6 +52,7 @@ class Scene:
         self.recordings = Recordings()
         self.clock = LoopClock()
         self.boot_ahead_s = 0.0
+        self.photos: list[Taken] = []
         self.listed = DeviceList(b'{"devices":[]}', 3)
         self._happened = asyncio.Event()
         self._agents = 0
@@ -148,12 +150,15 @@ class Scene:
         async def picture(archive: Archive, device: str) -> Taken:
             return await archive.picture(device)
 
+        async def photos(device: str, wanted: Span) -> Sequence[Taken]:
+            return self.photos
+
         def boot() -> float:
             return self.clock.monotonic() + self.boot_ahead_s
 
         return EvidenceSurroundings(
             self.store, self.clock, boot, randomness, self.record, ids, node, 2.0, spool,
-            [self.recordings], _shared, "Camera {}".format, look, uploader, listed, picture, uploader.aclose,
+            [self.recordings], _shared, "Camera {}".format, look, uploader, listed, picture, photos, uploader.aclose,
         )  # fmt: skip
 
     @asynccontextmanager
