@@ -1,6 +1,4 @@
-"""What must outlive a reload and a restart: what a person paused, and what stations were told and still have to hear the
-end of.
-"""
+"""What outlives a reload and a restart: what a person paused, and what stations were told and must hear the end of."""
 
 import asyncio
 import contextlib
