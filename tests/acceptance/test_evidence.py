@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from tests.acceptance.conftest import Program, Told, free_port, simulated
+from tests.acceptance.conftest import Program, Told, simulated
+from tests.ports import free_port
 
 from tocsin.engine.clock import LoopClock
 from tocsin.standins.blob_access import permission

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
-from tests.acceptance.conftest import Program, Told, free_port, simulated
+from tests.acceptance.conftest import Program, Told, simulated
+from tests.ports import free_port
 
 CAMERA = "cams:camera:gate"
 CONFIGURATION = """
