@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.acceptance.conftest import Program, free_port
+from tests.acceptance.conftest import Program
+from tests.ports import free_port
 
 from tocsin.engine.clock import LoopClock
 from tocsin.standins.dc09 import Station

@@ -88,23 +88,16 @@ class Gateway:
         asked = [(self._routes[name], guarded(one.destination, parts.record)) for name, one in self._members.items()]
         self.sheet = Sheet(self.devices, parts.clock, asked)
         new_id = UlidSource(lambda: int(parts.clock.now().timestamp() * 1000), parts.randomness.getrandbits)
-        given = (parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check)
-        silent = [name for name, member in self._members.items() if not member.links]
-        tried_s = max((member.retry.expire_s for member in members), default=0.0)
-        self.links = Links(parts.store, parts.clock, parts.randomness, public_url, parts.link_life_s, silent, tried_s)
+        self.links = self._links()
         self.tests = OnTestBook(
             parts.store, parts.clock, self.devices.areas, new_id, self._say_of_test, self._tests_changed, parts.shared
         )
         # Photos that come late by another node are only seen in the store.
         self._photos = RecentPhotos(parts.store, 0 if parts.shared else MOST_BYTES)
-        told = (self._kept, self._owes, self._missed, self._doubt, self.tests.of, self.links.token)
-        door_parts = IntakeParts(*given, *told, pictured=self._photos.keep)
-        self.intake = Door(door_parts, list(self._routes.values()))
+        self.intake = self._door(new_id)
         ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
         self.commands = Commands(CommandParts(*ordered))
-        book = parts.book or InventoryBook(parts.store, parts.clock, parts.apart)
-        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s, self.commands, parts.apart)
-        self.systems = Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
+        self.systems = self._systems(new_id)
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
         destinations = [member.destination for member in members]
@@ -121,6 +114,25 @@ class Gateway:
         self._note = StandingNote(parts.store, name, self.standing)
         self._sources: list[Source] = []
         self._tasks: list[SupervisedTask] = []
+
+    def _links(self) -> Links:
+        parts, members = self._parts, self._members
+        silent = [name for name, member in members.items() if not member.links]
+        tried_s = max((member.retry.expire_s for member in members.values()), default=0.0)
+        given = (parts.store, parts.clock, parts.randomness, self.public_url, parts.link_life_s)
+        return Links(*given, silent, tried_s)
+
+    def _door(self, new_id: UlidSource) -> Door:
+        parts = self._parts
+        given = (parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check)
+        told = (self._kept, self._owes, self._missed, self._doubt, self.tests.of, self.links.token)
+        return Door(IntakeParts(*given, *told, pictured=self._photos.keep), list(self._routes.values()))
+
+    def _systems(self, new_id: UlidSource) -> Systems:
+        parts = self._parts
+        book = parts.book or InventoryBook(parts.store, parts.clock, parts.apart)
+        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s, self.commands, parts.apart)
+        return Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
 
     def add_source(self, source: Source) -> None:
         """Before `run`."""
