@@ -15,7 +15,7 @@ from agentkit.recordings import Recordings, at, span
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.tasks import Supervised
 from tocsin.evidence.building import EvidenceSurroundings, build
-from tocsin.evidence.contracts import Archive
+from tocsin.evidence.contracts import Archive, Taken
 from tocsin.evidence.discovery_job import DeviceList
 from tocsin.evidence.registry.profile import assumed_text
 from tocsin.evidence.sealing import MachineKey
@@ -150,7 +150,7 @@ class Scene:
 
         async def look() -> None: ...
 
-        async def picture(archive: Archive, device: str) -> bytes:
+        async def picture(archive: Archive, device: str) -> Taken:
             return await archive.picture(device)
 
         def boot() -> float:
