@@ -51,7 +51,7 @@ class Attempt:
         self._client = parts.lock.client
         self._lock = JobLock(holding, granted, parts.lock)
         self._contact = Contact(self._lock, parts.lock.randomness)
-        self._reporting = Reporting(holding, self._client, parts.lock.clock)
+        self._reporting = Reporting(holding, self._client, self._lock.fence, parts.lock.clock)
         self._began = parts.lock.clock.monotonic()
         self._resumed = holding.job.state in ("ending", "releasing", "cancelling")
 
@@ -164,7 +164,7 @@ class Attempt:
                 await self.holding.put(replace(file, state="abandoned", upload=None))
 
     async def _forget_recordings(self) -> None:
-        """Those of earlier attempts too, and before the end is written down: whoever is killed in between does it again."""
+        """Those of earlier attempts too; before the end is written down, so that a kill in between leaves none."""
         await self._parts.work.delivery.spool.forget(self.holding.job.id)
 
     def _ended(self, outcome: str) -> None:
