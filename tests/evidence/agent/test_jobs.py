@@ -3,15 +3,14 @@
 import hashlib
 import json
 
-from agentkit.recordings import at, content, span
+from agentkit.recordings import content, span
 
 from tocsin import __version__
 
 
 async def test_a_media_request_is_delivered_whole(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 150)]
-    job = one.post("mediarequest", "cam", at(0), at(150))
+    job = one.media_request(150)
     async with one.working():
         assert await one.job_ended(job) == "completed"
     assert (job.state, job.outcome, len(job.files)) == ("ended", "Completed", 3)
