@@ -15,6 +15,7 @@ from agentkit.recordings import Recordings, at, span
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.systems import Span
 from tocsin.engine.tasks import Supervised
+from tocsin.evidence.asking import Telling
 from tocsin.evidence.building import EvidenceSurroundings, build
 from tocsin.evidence.contracts import Archive, Taken
 from tocsin.evidence.discovery_job import DeviceList
@@ -141,7 +142,8 @@ class Scene:
         randomness = random.Random(f"{node} {self._agents}")
         ids = UlidSource(lambda: int(self.clock.now().timestamp() * 1000), randomness.getrandbits)
         options = UploadOptions(read.upload.per_file, read.upload.requests, read.upload.pace(), stall_s=5.0)
-        uploader = Uploader(options, MachineKey(b"m" * 32), os.urandom, self.clock, randomness)
+        watch = Telling(read.name, self.record)
+        uploader = Uploader(options, MachineKey(b"m" * 32), os.urandom, self.clock, randomness, watch=watch)
         return build(read, self._around(node, randomness, ids, uploader, self.folder / f"spool-{read.name}"))
 
     def _around(
