@@ -20,6 +20,7 @@ from tocsin.app.gauges import metrics_text
 from tocsin.console.job_custody import custody_of
 from tocsin.console.job_views import received_text
 from tocsin.console.people import Person
+from tocsin.engine.standing import Standing
 from tocsin.telemetry.metrics import Metrics
 
 HTML = {"accept": "text/html"}
@@ -287,3 +288,13 @@ async def test_metrics_tell_the_lock_that_ends_first_while_there_is_one(gw: Serv
     assert 0 < float(left.split()[1]) <= 100
     agent.until = {}
     assert b"tocsin_lock_left_seconds{" not in await metrics_text(gw.gateway, metrics)
+
+
+async def test_a_pause_by_hand_outlives_a_reload_and_a_restart(gw: Served, agent: ScriptedAgent) -> None:
+    agent.pause()
+    standing = gw.gateway.standing()
+    assert standing.agents == {"city"}
+    agent.resume()
+    gw.gateway.carry_on(standing)
+    assert agent.paused
+    gw.gateway.carry_on(Standing(agents=frozenset({"an agent that is gone"})))

@@ -99,6 +99,7 @@ class BrokenAgent:
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
+        self.paused = False
         self._reason = reason
 
     def works(self) -> Sequence[tuple[str, str, Callable[[], Awaitable[None]]]]:
@@ -122,7 +123,7 @@ class BrokenAgent:
 
     def accept_shrink(self) -> None: ...
 
-    async def stop(self) -> None: ...
+    async def stop(self, for_good: bool) -> None: ...
 
     async def aclose(self) -> None:
         await asyncio.sleep(0)

@@ -177,7 +177,7 @@ class Scene:
         try:
             yield agent
         finally:
-            await agent.stop()
+            await agent.stop(for_good=True)
             for task in running:
                 task.cancel()
             await asyncio.wait(running)
