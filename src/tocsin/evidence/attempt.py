@@ -62,6 +62,9 @@ class Attempt:
                 await guarded_by([self._lock.keep(), self._reporting.run()], self._whole())
             except Withdrawn as error:
                 return await self._lose(f"withdrawn: {error}", "withdrawn")
+            except NotUnderstood as error:  # of how it ended: told again it would be refused again
+                self._parts.misfit(self.holding.job.type, str(error))
+                return await self._lose(f"profile error: {error}", "lost")
             except Fenced as error:
                 if not await self._lock.regain():
                     return await self._lose(str(error), "lost")
@@ -130,9 +133,6 @@ class Attempt:
         except NotMine as error:
             if self.holding.job.state == "ending" and not (self._contact.doubt or self._resumed):
                 raise Withdrawn(str(error)) from None
-        except NotUnderstood as error:
-            self._parts.misfit(self.holding.job.type, str(error))
-            raise Fenced(f"profile error: {error}") from None
         done = self.holding.job.outcome in ("Completed", "PartiallyCompleted")
         progress = 1000 if done else self.holding.job.progress
         if self.holding.job.state != "releasing":

@@ -96,9 +96,19 @@ class Taking:
         return Attempt(holding, granted, self._parts.attempt)
 
     async def settle(self, listed: frozenset[str]) -> AsyncIterator[Attempt]:
-        """Of the unsure ones that the registry no longer lists: ours, if they can be renewed."""
+        """Of the unsure ones that the registry no longer lists: ours, if they can be renewed. One whose renewal is not
+        understood is let go: the lock, if there is one, ends by itself. Raises TryAgain, Misconfigured.
+        """
         for registry_id, job in list(self.unsure.items()):
-            if registry_id not in listed and (attempt := await self._renewed(self._holding(job))):
+            if registry_id in listed:
+                continue
+            holding = self._holding(job)
+            try:
+                attempt = await self._renewed(holding)
+            except NotUnderstood as error:
+                await self._over(holding, f"whether it is ours cannot be found out: {error}")
+                continue
+            if attempt is not None:
                 yield attempt
 
     async def recover(self, job: Job) -> Attempt | None:

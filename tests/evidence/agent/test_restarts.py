@@ -200,25 +200,6 @@ async def test_a_lock_that_has_ended_is_not_given_back_at_the_stop(scene):
     assert one.requests("release") == []
 
 
-async def test_paused_it_ends_what_it_holds_and_takes_no_more(scene):
-    one = await scene()
-    one.recordings.gate.clear()
-    first, second = one.media_request(30), one.media_request(30)
-    async with one.working(workers=1) as agent:
-        await one.until(lambda: one.recordings.asked)
-        agent.pause()
-        held = (await agent.status()).running
-        one.recordings.gate.set()
-        assert await one.job_ended(first) == "completed"
-        polls = len(one.requests("get_jobs"))
-        await one.until(lambda: len(one.requests("get_jobs")) > polls + 2)
-        status = await agent.status()
-        assert (len(held), status.running, status.unsettled, status.state) == (1, [], [], "paused")
-        assert (second.state, second.locks) == ("available", 0)
-        agent.resume()
-        assert await one.job_ended(second) == "completed"
-
-
 async def test_paused_between_two_locks_it_asks_for_no_second_one(scene):
     one = await scene()
     one.fault("lock=late:1*1")

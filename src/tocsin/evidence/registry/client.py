@@ -75,7 +75,11 @@ class RegistryClient:
         return self._parts.places.place
 
     async def jobs(self) -> Sequence[Offered]:
-        answer = await self._call("get_jobs", Ours(""))
+        """Of a list nothing can be another's: what says so of a job says here that the profile does not fit."""
+        try:
+            answer = await self._call("get_jobs", Ours(""))
+        except NotMine as error:
+            raise NotUnderstood(f"{error}; the wire profile may not fit, or the integration may have gone") from None
         return self._read(read_jobs, answer)
 
     async def lock(self, ours: Ours, sent_at: float) -> Granted:
