@@ -19,7 +19,7 @@ from tocsin.evidence.jobs.lifecycle import JobEvent
 from tocsin.evidence.locking import JobLock, LockParts
 from tocsin.evidence.media_request import MediaRequest, WorkParts
 from tocsin.evidence.registry.client import Granted
-from tocsin.evidence.registry.faults import NotMine, NotUnderstood, RegistryFault
+from tocsin.evidence.registry.faults import Garbled, NotMine, NotUnderstood, RegistryFault
 from tocsin.evidence.reporting import Reporting
 from tocsin.evidence.small_result import Made, SmallResult
 from tocsin.model.evidence import Job, JobType
@@ -51,7 +51,7 @@ class Attempt:
         self._client = parts.lock.client
         self._lock = JobLock(holding, granted, parts.lock)
         self._contact = Contact(self._lock, parts.lock.randomness)
-        self._reporting = Reporting(holding, self._client, self._lock.fence, parts.lock.clock)
+        self._reporting = Reporting(holding, self._client, self._lock, parts.lock.clock)
         self._began = parts.lock.clock.monotonic()
         self._resumed = holding.job.state in ("ending", "releasing", "cancelling")
 
@@ -97,7 +97,7 @@ class Attempt:
             if reason := broken(job):
                 return nonsense(reason)
             return await self._work()
-        except NotNow as error:
+        except (NotNow, Garbled) as error:
             return put_off(str(error), job.failures + 1)
         except (Impossible, LinkTooSlow) as error:
             return failed(str(error))

@@ -12,7 +12,7 @@ from tocsin.evidence.jobs.lifecycle import HOLDING
 from tocsin.evidence.jobs.lock import ASSUMED_S
 from tocsin.evidence.journal import AgentJournal
 from tocsin.evidence.registry.client import Granted
-from tocsin.evidence.registry.faults import Misconfigured, NotMine, NotUnderstood, TryAgain
+from tocsin.evidence.registry.faults import Garbled, Misconfigured, NotMine, NotUnderstood, TryAgain
 from tocsin.evidence.registry.wire import Offered
 from tocsin.model.evidence import Job, JobFile
 from tocsin.telemetry.occurrences import JobEnded, Trouble
@@ -76,7 +76,7 @@ class Taking:
         except (TryAgain, Misconfigured, NotUnderstood) as error:
             await holding.move("unanswered", reason=str(error)[:500])
             self.unsure[holding.job.registry_id] = holding.job
-            if isinstance(error, NotUnderstood):
+            if isinstance(error, NotUnderstood) and not isinstance(error, Garbled):
                 self._parts.attempt.misfit(holding.job.type, str(error))
             return None
         return await self._granted(holding, granted)

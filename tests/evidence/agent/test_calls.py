@@ -180,6 +180,33 @@ async def test_a_job_left_over_that_nobody_understands_does_not_keep_others_from
     assert sorted(job.state for job in jobs) == ["ended", "locked"]
 
 
+@pytest.mark.parametrize("call", ["lock", "initialize_upload"])
+async def test_a_page_in_place_of_an_answer_does_not_speak_against_the_profile(scene, call, monkeypatch):
+    """A proxy's, for a moment: jobs of the type go on being taken."""
+    monkeypatch.setattr("tocsin.evidence.jobs.choosing.HOLD_OFF_S", (0.0,))
+    one = await scene("lock_s=2")
+    one.fault(f"{call}=page*1")
+    job = one.media_request(30)
+    async with one.working() as agent:
+        await one.until(lambda: job.state == "ended")
+        assert (await agent.status()).blocked == []
+    assert job.outcome == "Completed"
+    assert not [told for told in one.occurrences if isinstance(told, ProfileMisfit)]
+
+
+async def test_a_registry_that_knows_no_updates_gets_its_files_all_the_same(scene, monkeypatch):
+    """Its answer is that for a job which is gone; the lock says that it is not."""
+    monkeypatch.setattr("tocsin.evidence.jobs.progress.SILENCE_S", 0.0)
+    monkeypatch.setattr("tocsin.evidence.reporting.LOOK_S", 0.05)
+    one = await scene()
+    one.fault("update=404")
+    async with one.fetching() as job:
+        await one.until(lambda: len(one.requests("update")) > 2)
+        one.recordings.gate.set()
+        assert await one.job_ended(job) == "completed"
+    assert (job.outcome, job.locks) == ("Completed", 1)
+
+
 async def test_dry_run_takes_nothing(scene):
     one = await scene()
     job = one.media_request(30)
