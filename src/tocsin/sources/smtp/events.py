@@ -57,8 +57,8 @@ class Mails:
     def find(
         self, recipient: str, sender: str, mail: Reading, alarm: AlarmXml | None, lines: Lines | None = None
     ) -> Found | None:
-        """The first rule that fits; None when there is none and strangers are refused. `lines` of the mail's text, where
-        more than one recipient is asked for.
+        """The first rule that fits; None when there is none and strangers are refused. `lines` of the mail's text,
+        where more than one recipient is asked for.
         """
         lines = lines or Lines(mail.text)
         for rule in self.rules:

@@ -40,8 +40,8 @@ def compiled(text: str) -> Pattern:
 
 
 class Lines:
-    """The lines of a mail's text. Each pattern is looked for once, however many rules and recipients ask, and only where
-    the longest of its literal parts stands in the text at all.
+    """The lines of a mail's text. Each pattern is looked for once, however many rules and recipients ask, and only
+    where the longest of its literal parts stands in the text at all.
     """
 
     def __init__(self, text: str) -> None:

@@ -60,7 +60,7 @@ class _PartsMade:
 def read_mail(data: bytes) -> Reading:
     """Never fails: an alarm in a badly made mail is still an alarm."""
     try:
-        message = message_from_bytes(data, _PartsMade(), policy=_SHORT_HEADERS)
+        message = message_from_bytes(data, cast("type[Message]", _PartsMade()), policy=_SHORT_HEADERS)
         return _reading(message)
     except (MessageError, ValueError, LookupError, RecursionError, TypeError, AttributeError, IndexError) as error:
         # Python's mail parser has raised each of these on some broken mail.
