@@ -11,7 +11,7 @@ from tests.inventory.conftest import RULES, ScriptedSystem, Site, camera, opened
 
 from tocsin.engine.commands import Unfit, Wish, concerned, is_siren
 from tocsin.engine.inventory.carrying import left_s, overtaken, standing
-from tocsin.engine.inventory.reading import identity_of
+from tocsin.engine.inventory.identities import Identities
 from tocsin.engine.systems import LoginRefused, NotSupported, Unreachable
 from tocsin.model.command import Command, Order, Parameters
 from tocsin.model.device import Device
@@ -164,10 +164,11 @@ def test_a_device_the_operator_writes_down_is_the_systems_by_its_id() -> None:
             assert system.told == [("intrusion_area", "3", "arm")]
 
     virtually(main)
-    assert identity_of("xp", "xp:output:a:b", {}) == ("output", "a:b")
-    assert identity_of("xp", "xp2:output:a", {}) is None
-    assert identity_of("xp", "xp:output", {}) is None
-    assert identity_of("xp", "xp:output:digest", {"xp:output:digest": ("output", "ö")}) == ("output", "ö")
+    identities = Identities("xp", {("output", "ö"): "xp:output:digest"})
+    assert identities.identity_of("xp:output:a:b") == ("output", "a:b")
+    assert identities.identity_of("xp2:output:a") is None
+    assert identities.identity_of("xp:output") is None
+    assert identities.identity_of("xp:output:digest") == ("output", "ö")
 
 
 def test_what_the_system_refuses_has_failed_and_is_told_once() -> None:
