@@ -244,13 +244,14 @@ class SystemRuns:
             return found, fault
         return found, None
 
-    async def _take_over(self, run: Run, found: Sequence[FoundDevice | Note]) -> Run:
+    async def _take_over(self, run: Run, found: list[FoundDevice | Note]) -> Run:
         told = await self._parts.apart(lambda: imprint(found))
         now, settled, begins = self._parts.clock.now(), self._settled, self._begins
         if settled is not None and settled.imprint == told and now < settled.until:
             before, change = None, _unchanged(run, settled, now)
         else:
             before, change = await self._compared(run, found, now)
+        found.clear()  # of a large system they take much memory, and the store may hesitate
         if run.dry_run:
             await self._put(change.run)
             return change.run
@@ -258,7 +259,8 @@ class SystemRuns:
         await self._parts.store.keep_inventory(change)
         self._under_way = None  # it has ended for whoever asks from now on: what they changed it has not seen
         try:
-            after = await self._tell(change, before)
+            after = None if before is None else _after(before, change)
+            await self._parts.kept(change.run, after)
         except (IntakeClosed, StoreUnavailable):  # whoever cannot be told now is told by the next run, which comes soon
             self._due = self._parts.clock.monotonic() + AGAIN_S
         else:
@@ -266,13 +268,6 @@ class SystemRuns:
             self._settled = settled if begins == self._begins else None
         self.known.set()
         return change.run
-
-    async def _tell(self, change: InventoryChange, before: Sequence[KeptDevice] | None) -> Sequence[KeptDevice] | None:
-        """What is kept now; None: the same as after the run before."""
-        changed = change.devices or change.forgotten
-        after = await self._parts.store.inventory(change.system) if changed else before
-        await self._parts.kept(change.run, after)
-        return after
 
     async def _compared(
         self, run: Run, found: Sequence[FoundDevice | Note], now: datetime
@@ -333,6 +328,13 @@ def _change(
         result.forgotten,
         {identity: id_ for identity, id_ in read.identities.items() if identity not in issued},
     )
+
+
+def _after(before: Sequence[KeptDevice], change: InventoryChange) -> list[KeptDevice]:
+    """What is kept now, by id."""
+    after = {one.record.id: one for one in (*before, *change.devices)}
+    gone = frozenset(change.forgotten)
+    return [after[id_] for id_ in sorted(after) if id_ not in gone]
 
 
 def _unchanged(run: Run, settled: Settled, now: datetime) -> InventoryChange:

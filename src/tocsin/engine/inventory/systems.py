@@ -34,7 +34,7 @@ from tocsin.telemetry.record import Recorder
 EVENT_RUNS_EVERY_S = 300.0
 LOOK_EVERY_S = 1.0
 END_LIMIT_S = 10.0
-READ_AT_ONCE = 8
+READ_AT_ONCE = 4
 PATIENCE_S = 10.0
 """How long a system may read before it no longer counts among those that read at once."""
 LEARNED_AT_ONCE = 2
