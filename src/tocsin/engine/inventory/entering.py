@@ -10,9 +10,12 @@ from tocsin.engine.devices import DeviceBook
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.model.canonical import KeptDevice
 from tocsin.model.device import Device
+from tocsin.model.event import Address
 
 AT_A_STRETCH = 500
 """Devices that are entered in one transaction, so that an alarm's turn comes in between."""
+NONE_GIVEN: dict[str, Address] = {}
+"""One for all: there may be a hundred thousand."""
 
 
 class Entering:
@@ -48,7 +51,7 @@ class Entering:
         known = self._book.get(one.record.id)
         if one.removal is not None or (known is not None and known.origin != self._rules.name):
             return None
-        before = known or Device(one.record.id, origin=self._rules.name)
+        before = known or Device(one.record.id, addresses=NONE_GIVEN, origin=self._rules.name)
         orders = one.record.orders if self._takes_orders else ()
         facts = {"name": one.record.name, "type": one.record.type, "customer_id": one.record.customer_id}
         entered = replace(before, area=before.area or self._rules.area, orders=orders, **facts)

@@ -79,7 +79,10 @@ def imprint(found: Iterable[FoundDevice | Note]) -> bytes:
     """A digest of all that a system told, in whatever order. A reading is read into the same snapshot under the same
     rules whenever its imprint is the same.
     """
-    return hashlib.sha256(b"".join(sorted(map(_packed, found)))).digest()
+    digest = hashlib.sha256()
+    for one in sorted(map(_packed, found)):
+        digest.update(one)
+    return digest.digest()
 
 
 def _packed(one: FoundDevice | Note) -> bytes:
