@@ -134,7 +134,7 @@ def states_of(
     yield _state(identity, meaning.state, meaning.reason, topology, basis, since)
     if meaning.state == "offline" and identity[0] in _INHERITED:
         passed_on = _INHERITED[identity[0]]
-        for child in topology.children.get(identity[1], ()):
+        for child in topology.children(identity):
             yield _state(child, *passed_on, topology, "inherited", since)
 
 
@@ -157,7 +157,7 @@ def confirmed(found: Mapping[Identity, FoundState], topology: Topology) -> dict[
     for (kind, key), parent in found.items():
         if kind not in _INHERITED or parent.state != "online" or parent.since is None:
             continue
-        for child in topology.children.get(key, ()):
+        for child in topology.children((kind, key)):
             own = lifted.get(child)
             if own is None or own.since is None or own.state == _INHERITED[kind][0]:
                 continue  # it was told the same during the outage
@@ -183,10 +183,11 @@ def with_the_silent(found: Mapping[Identity, FoundState], topology: Topology) ->
     """A device the system says nothing about is unknown, not offline (rule 1). One that the last inventory has not
     found is no device of ours.
     """
+    devices = frozenset(topology.devices())
     for identity, state in found.items():
-        if not topology.devices or identity in topology.devices:
+        if not devices or identity in devices:
             yield state
-    for kind, key in sorted(topology.devices - found.keys()):
+    for kind, key in sorted(devices - found.keys()):
         if (kind, key) in topology.disabled:
             yield FoundState(kind, key, "disabled", "disabled", "state_snapshot")
         else:
