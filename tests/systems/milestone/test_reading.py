@@ -134,7 +134,7 @@ def test_the_newer_of_box_and_camera_decides_and_at_once_the_cameras_own() -> No
         found = settled(
             one for each in frame.states or [] for one in states_of(each, meanings_with(()), topology, "UTC", "event")
         )
-        return found["camera", "c"].state
+        return found["camera"]["c"].state
 
     assert [state(2, 1), state(1, 2), state(1, 1)] == ["offline", "online", "online"]
 
@@ -183,7 +183,7 @@ def test_a_camera_without_its_box_is_still_there() -> None:
     assert [(one.kind, one.native_key, one.parent) for one in joined(reading, frozenset({"camera"}))] == [
         ("camera", "c", None)
     ]
-    assert topology_of(reading).devices == {("recorder", "r"), ("camera", "c")}
+    assert topology_of(reading).devices == {"recorder": {"r": ""}, "hardware": {}, "camera": {"c": ""}}
 
 
 async def test_a_listing_without_an_end_is_not_complete() -> None:

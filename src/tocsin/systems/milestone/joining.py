@@ -48,10 +48,12 @@ class Reading(Struct, frozen=True):
 
 
 class Topology(Struct, frozen=True):
-    """What belongs to what, for states. `children`: the channels by the key of their box, and by that of
-    their recording server; `recorder_of` by camera key."""
+    """What belongs to what, for states. `devices`: by kind and key, for a channel the key of its box; `recorders`: of
+    each box the key of its recording server; `children`: the channels by the key of their box, and by that of their
+    recording server; `recorder_of` by camera key."""
 
-    devices: frozenset[Identity] = frozenset()
+    devices: Mapping[str, Mapping[str, str]] = {}
+    recorders: Mapping[str, str] = {}
     disabled: frozenset[Identity] = frozenset()
     children: Mapping[str, tuple[Identity, ...]] = {}
     recorder_of: Mapping[str, RecordingServer] = {}
@@ -86,15 +88,17 @@ def kinds_of(types: Collection[str]) -> frozenset[str]:
 
 def topology_of(reading: Reading) -> Topology:
     children: dict[str, list[Identity]] = {}
-    devices: set[Identity] = {("recorder", server.key) for server in reading.recorders}
-    devices |= {("hardware", box.key) for box in reading.hardware}
+    devices: dict[str, dict[str, str]] = {
+        "recorder": {server.key: "" for server in reading.recorders},
+        "hardware": {box.key: "" for box in reading.hardware},
+    }
     boxes = {box.key: box for box in reading.hardware}
     disabled: set[Identity] = {("hardware", box.key) for box in reading.hardware if not box.enabled}
     disabled |= {("recorder", server.key) for server in reading.recorders if not server.enabled}
     for resource, (kind, _) in CHANNELS.items():
         for channel in reading.channels.get(resource, ()):
             identity = (kind, channel.key)
-            devices.add(identity)
+            devices.setdefault(kind, {})[channel.key] = channel.parent
             box = boxes.get(channel.parent)
             for above in (channel.parent, box.parent if box is not None else ""):
                 children.setdefault(above, []).append(identity)
@@ -107,7 +111,11 @@ def topology_of(reading: Reading) -> Topology:
         if camera.parent in boxes and boxes[camera.parent].parent in recorders
     }
     return Topology(
-        frozenset(devices), frozenset(disabled), {key: tuple(value) for key, value in children.items()}, recorder_of
+        devices,
+        {box.key: box.parent for box in reading.hardware},
+        frozenset(disabled),
+        {key: tuple(value) for key, value in children.items()},
+        recorder_of,
     )
 
 
