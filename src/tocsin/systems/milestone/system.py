@@ -99,9 +99,7 @@ class MilestoneSystem:
 
     async def baseline(self) -> AsyncIterator[FoundState]:
         """While stored events are followed there is none, and the states they gave stand."""
-        if self._following_stored:
-            return
-        async for state in self._stream.baseline():
+        for state in () if self._following_stored else await self._stream.baseline():
             yield state
 
     async def states(self) -> AsyncIterator[FoundState | Marker]:
