@@ -65,6 +65,11 @@ class Program:
         if process is not None:
             await process.wait()
 
+    def signal(self, what: signal.Signals) -> None:
+        """For a process that runs."""
+        assert self._process is not None
+        self._process.send_signal(what)
+
     def log(self) -> str:
         return (self._folder / "log").read_text(errors="replace")
 
