@@ -5,8 +5,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.acceptance.conftest import Program, free_port, listening
+from tests.acceptance.conftest import Program, listening
 from tests.acceptance.test_failover import station
+from tests.ports import free_port
 
 from tocsin.engine.clock import LoopClock
 from tocsin.standins.dc09 import Station

@@ -18,21 +18,9 @@ class Metrics:
     """One registry of its own, so that several gateways can live in one process (tests, simulation)."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        r = self.registry
-        self.accepted = Tally("tocsin_events_accepted", "Events on disk", ["source", "kind"], r)
-        self.on_test = Tally("tocsin_events_on_test", "Events accepted while on test", ["source", "kind"], r)
-        self.tests = Gauge("tocsin_on_test", "What is on test now, per area", ["area"], registry=r)
-        self.links = Tally("tocsin_link_requests", "Requests for events' links", ["outcome"], r)
-        self.refused = Tally("tocsin_events_refused", "Events and input not taken", ["source", "reason"], r)
-        self.deliveries = Tally("tocsin_deliveries", "Deliveries ended", ["destination", "outcome"], r)
-        self.seconds = Spread("tocsin_delivery_seconds", "Accepted to acknowledged", ["destination"], _SECONDS, r)
-        self.attempts = Tally("tocsin_attempts", "Attempts by result", ["destination", "result"], r)
-        self.pending = Gauge("tocsin_pending", "Deliveries still owed", ["destination", "lane"], registry=r)
-        self.oldest = Gauge(
-            "tocsin_oldest_pending_seconds", "Age of the oldest delivery still owed", ["destination"], registry=r
-        )
-        self.up = Gauge("tocsin_destination_up", "1: reachable, or not tried yet", ["destination"], registry=r)
+        r = self.registry = CollectorRegistry()
+        self._of_events(r)
+        self._of_destinations(r)
         self.commit = Spread("tocsin_store_commit_seconds", "Time of one transaction", [], _COMMIT_SECONDS, r)
         self.source_up = Gauge("tocsin_source_up", "1: heard within its interval", ["source", "subject"], registry=r)
         self.store_up = Gauge("tocsin_store_up", "1: the store can write", registry=r)
@@ -41,17 +29,8 @@ class Metrics:
         self._of_evidence(r)
         self.restarts = Tally("tocsin_task_failures", "Supervised tasks that failed", ["task"], r)
         self._moves: dict[type[Occurrence], Callable[..., None]] = {
-            seen.EventAccepted: lambda o: self.accepted.add((o.source, o.kind), o.count),
-            seen.EventOnTest: lambda o: self.on_test.add((o.source, o.kind)),
-            seen.LinkOpened: lambda o: self.links.add((o.outcome,)),
-            seen.EventRefused: lambda o: self.refused.add((o.source, o.reason)),
-            seen.FrameDropped: lambda o: self.refused.add((o.source, o.reason)),
-            seen.AttemptMade: lambda o: self.attempts.add((o.destination, o.result)),
-            seen.DeliveryEnded: self._delivery_ended,
-            seen.DeliveriesFiltered: lambda o: self.deliveries.add((o.destination, "filtered"), o.count),
-            seen.OutboxCompacted: lambda o: self.deliveries.add((o.destination, "superseded"), o.lost),
-            seen.DestinationWentDown: lambda o: self.up.labels(o.destination).set(0),
-            seen.DestinationCameUp: lambda o: self.up.labels(o.destination).set(1),
+            **self._moves_of_events(),
+            **self._moves_of_destinations(),
             seen.SupervisionLost: lambda o: self.source_up.labels(o.source, o.subject).set(0),
             seen.SupervisionRestored: lambda o: self.source_up.labels(o.source, o.subject).set(1),
             seen.Committed: lambda o: self.commit.add((), o.seconds),
@@ -62,6 +41,42 @@ class Metrics:
             seen.HealthDropped: lambda o: self.states_dropped.add((o.system, o.reason), o.count),
             seen.TaskFailed: lambda o: self.restarts.add((o.task,)),
             **self._moves_of_evidence(),
+        }
+
+    def _of_events(self, r: CollectorRegistry) -> None:
+        self.accepted = Tally("tocsin_events_accepted", "Events on disk", ["source", "kind"], r)
+        self.on_test = Tally("tocsin_events_on_test", "Events accepted while on test", ["source", "kind"], r)
+        self.tests = Gauge("tocsin_on_test", "What is on test now, per area", ["area"], registry=r)
+        self.links = Tally("tocsin_link_requests", "Requests for events' links", ["outcome"], r)
+        self.refused = Tally("tocsin_events_refused", "Events and input not taken", ["source", "reason"], r)
+
+    def _moves_of_events(self) -> dict[type[Occurrence], Callable[..., None]]:
+        return {
+            seen.EventAccepted: lambda o: self.accepted.add((o.source, o.kind), o.count),
+            seen.EventOnTest: lambda o: self.on_test.add((o.source, o.kind)),
+            seen.LinkOpened: lambda o: self.links.add((o.outcome,)),
+            seen.EventRefused: lambda o: self.refused.add((o.source, o.reason)),
+            seen.FrameDropped: lambda o: self.refused.add((o.source, o.reason)),
+        }
+
+    def _of_destinations(self, r: CollectorRegistry) -> None:
+        self.deliveries = Tally("tocsin_deliveries", "Deliveries ended", ["destination", "outcome"], r)
+        self.seconds = Spread("tocsin_delivery_seconds", "Accepted to acknowledged", ["destination"], _SECONDS, r)
+        self.attempts = Tally("tocsin_attempts", "Attempts by result", ["destination", "result"], r)
+        self.pending = Gauge("tocsin_pending", "Deliveries still owed", ["destination", "lane"], registry=r)
+        self.oldest = Gauge(
+            "tocsin_oldest_pending_seconds", "Age of the oldest delivery still owed", ["destination"], registry=r
+        )
+        self.up = Gauge("tocsin_destination_up", "1: reachable, or not tried yet", ["destination"], registry=r)
+
+    def _moves_of_destinations(self) -> dict[type[Occurrence], Callable[..., None]]:
+        return {
+            seen.AttemptMade: lambda o: self.attempts.add((o.destination, o.result)),
+            seen.DeliveryEnded: self._delivery_ended,
+            seen.DeliveriesFiltered: lambda o: self.deliveries.add((o.destination, "filtered"), o.count),
+            seen.OutboxCompacted: lambda o: self.deliveries.add((o.destination, "superseded"), o.lost),
+            seen.DestinationWentDown: lambda o: self.up.labels(o.destination).set(0),
+            seen.DestinationCameUp: lambda o: self.up.labels(o.destination).set(1),
         }
 
     def _of_systems(self, r: CollectorRegistry) -> None:

@@ -223,7 +223,7 @@ class SystemCameBack(Occurrence, frozen=True):
 
 
 class SyncEnded(Occurrence, frozen=True):
-    """an inventory was read"""
+    """an inventory run has ended"""
 
     level: ClassVar[Level] = "info"
     system: str

@@ -13,12 +13,12 @@ from tocsin.destinations.photos import wanted_photos
 from tocsin.destinations.pictures import files_at_hand, files_of
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.templates import TemplateProblem
-from tocsin.destinations.trace import one_line
 from tocsin.destinations.uploading.sending import Uploads
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
 from tocsin.model.delivery import DeliveryKey, Due, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
+from tocsin.protocols.text import one_line
 from tocsin.telemetry.occurrences import Trouble
 from tocsin.transports.contract import Unreachable
 from tocsin.transports.ftp import NotStored, Progress

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agentkit.recordings import Recordings
+from agentkit.recordings import Recordings, at, span
 from tocsin.engine.clock import LoopClock
 from tocsin.engine.tasks import Supervised
 from tocsin.evidence.building import EvidenceSurroundings, build
-from tocsin.evidence.contracts import Archive
+from tocsin.evidence.contracts import Archive, Taken
 from tocsin.evidence.discovery_job import DeviceList
 from tocsin.evidence.registry.profile import assumed_text
 from tocsin.evidence.sealing import MachineKey
@@ -103,6 +103,11 @@ class Scene:
         times = [one.astimezone(UTC).isoformat() if one else "" for one in (start, end)]
         return self.registry.ledger.post(type_, device, *times)
 
+    def media_request(self, seconds: float) -> Job:
+        """For so much of what `cam` has recorded, all of which is there."""
+        self.recordings.held["cam"] = [span(0, seconds)]
+        return self.post("mediarequest", "cam", at(0), at(seconds))
+
     def ended(self) -> list[tuple[str, str]]:
         """Job and outcome, in the order they ended."""
         return [(one.job, one.outcome) for one in self.occurrences if isinstance(one, JobEnded)]
@@ -145,7 +150,7 @@ class Scene:
 
         async def look() -> None: ...
 
-        async def picture(archive: Archive, device: str) -> bytes:
+        async def picture(archive: Archive, device: str) -> Taken:
             return await archive.picture(device)
 
         def boot() -> float:
@@ -170,6 +175,15 @@ class Scene:
                 task.cancel()
             await asyncio.wait(running)
             await agent.aclose()
+
+    @asynccontextmanager
+    async def fetching(self, **settings: Any) -> AsyncIterator[Job]:
+        """An agent in the middle of a media request: the recorder takes until `recordings.gate` is set."""
+        self.recordings.gate.clear()
+        job = self.media_request(30)
+        async with self.working(**settings):
+            await self.until(lambda: self.recordings.asked)
+            yield job
 
 
 def _shared(device: str) -> bool:
