@@ -50,7 +50,7 @@ async def undisturbed(agency: Agency, node: Node, cameras: int, jobs: int) -> se
     for number in range(jobs):
         offer(agency, number, cameras, jobs)
     await node.program.start()
-    await agency.all_ended(20 + 10 * jobs)
+    await agency.all_ended(120 + 30 * jobs)
     return agency.delivered()
 
 
@@ -142,7 +142,7 @@ async def test_jobs_survive_kills(
         while len(agency.jobs) < jobs:
             offer(agency, len(agency.jobs), cameras, jobs)
         await node.program.start()
-        await agency.all_ended(60 + 10 * jobs)
+        await agency.all_ended(150 + 60 * jobs)
         print(f"\n{kills} kills, {jobs} jobs, {len(wanted)} files: {dict(killing.phases.most_common())}")
         await proved(agency, node, wanted, tmp_path)
 

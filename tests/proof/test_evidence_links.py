@@ -104,5 +104,5 @@ async def outage(agency: Agency, node: Node) -> None:
     assert await agency.until(lambda: any(stored(one) == "block" for one in agency.writes[writes:]), 120)
     await node.to_registry.refuse()
     held = [job for job in agency.jobs if job.state == "locked"]
-    assert await agency.until(lambda: all(job in agency.registry.ledger.available() for job in held), 20)
+    assert await agency.until(lambda: all(job in agency.registry.ledger.available() for job in held), 60)
     await node.to_registry.listen()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-START_LIMIT_S = 30.0
+START_LIMIT_S = 120.0
 
 
 def free_port() -> int:
