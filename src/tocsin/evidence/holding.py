@@ -8,7 +8,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from tocsin.engine.contracts import Clock
-from tocsin.evidence.contracts import Uploaded
 from tocsin.evidence.jobs.lifecycle import JobEvent, after
 from tocsin.evidence.journal import AgentJournal, Facts
 from tocsin.evidence.registry.client import Ours
@@ -101,10 +100,6 @@ def _of_file(file: JobFile) -> Facts:
         "cipher_size": file.cipher_size,
         "cipher_sha256": file.cipher_sha256,
     }
-
-
-def of_upload(uploaded: Uploaded) -> Facts:
-    return {"blob": uploaded.blob, "committed_at": uploaded.committed_at}
 
 
 def _range(start: datetime | None, end: datetime | None) -> object:

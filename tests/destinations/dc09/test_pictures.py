@@ -3,7 +3,6 @@
 import asyncio
 import io
 import re
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -136,13 +135,11 @@ async def test_a_silent_server_holds_the_alarm_only_so_long_and_the_next_not_at_
     host = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
     receiver, port = await station()
     destination = bench.destination(port, photos=photos_by(host, upload_wait="300ms", timeout="20s"))
-    began = time.monotonic()
-    await delivered(bench, destination, gate(), 1)
-    assert 0.25 < time.monotonic() - began < 2
-    began = time.monotonic()
-    await delivered(bench, destination, gate(id="2"), 2)
-    assert time.monotonic() - began < 0.25
-    assert len(receiver.messages) == 2
+    async with asyncio.timeout(10):  # half of what the server may take for one upload
+        await delivered(bench, destination, gate(), 1)
+        assert len(held) == 1
+        await delivered(bench, destination, gate(id="2"), 2)
+    assert (len(held), len(receiver.messages)) == (1, 2)
     await destination.aclose()
     silent.close()
     for writer in held:
