@@ -9,6 +9,7 @@ from tocsin.engine.backoff import Retry
 from tocsin.engine.contracts import Attempt, IntakeClosed, LinkDown, Rejected, TryLater
 from tocsin.engine.routing import Filter
 from tocsin.engine.submission import ActorIn, PhotoPart
+from tocsin.engine.window import PER_LANE
 from tocsin.model.delivery import DeliveryKey, Due, Receipt
 from tocsin.model.event import Actor
 from tocsin.telemetry.occurrences import DestinationCameUp, DestinationWentDown
@@ -137,6 +138,28 @@ async def test_what_fails_for_now_holds_only_its_queue(house: Open) -> None:
         await h.settles(second, "arc", "delivered")
         assert [due.event.text for due in station.seen] == ["3", "1", "2"]
         assert (await h.store.delivery(DeliveryKey(first.seq, "arc"))).attempts == 3
+
+
+async def test_a_thousand_that_wait_for_their_retry_hold_up_no_fresh_alarm(house: Open) -> None:
+    station = ScriptedStation(concurrency=8)
+    asked: set[str] = set()
+
+    async def busy_for_old_devices(due: Due, attempt: Attempt) -> Receipt:
+        asked.add(due.queue)
+        if due.queue.startswith("old"):
+            raise TryLater("busy", 3600)
+        return await takes_it(due, attempt)
+
+    station.script = busy_for_old_devices
+    old = [f"old-{n}" for n in range(PER_LANE + 200)]
+    async with house([station]) as h:
+        await h.gateway.pause("arc", "test")
+        for start in range(0, len(old), 200):
+            await asyncio.gather(*(h.post(device=device) for device in old[start : start + 200]))
+        await h.gateway.resume("arc", "test")
+        await station.until(lambda: asked >= set(old), 60)
+        fresh = await h.post(device="fresh")
+        await h.settles(fresh, "arc", "delivered")
 
 
 async def test_what_is_refused_is_set_aside_and_can_be_tried_again(house: Open) -> None:

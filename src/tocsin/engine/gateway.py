@@ -41,7 +41,7 @@ from tocsin.engine.pump import Pump
 from tocsin.engine.retention import keep_pruning
 from tocsin.engine.routing import Route, Verdict, destination_device
 from tocsin.engine.sheet import Sheet
-from tocsin.engine.standing import Standing
+from tocsin.engine.standing import Standing, StandingNote
 from tocsin.engine.status import DestinationStatus, link_state, status
 from tocsin.engine.supervision import SupervisionWatch
 from tocsin.engine.surroundings import PumpParts
@@ -111,6 +111,7 @@ class Gateway:
         self._in_doubt = False
         self.supervision = SupervisionWatch(parts.clock, parts.record, self._announcer.supervision_changed)
         self.contacts = Contacts(ContactParts(self.devices, self.intake, self._announcer.event, self.hub), parts)
+        self._note = StandingNote(parts.store, name, self.standing)
         self._sources: list[Source] = []
         self._tasks: list[SupervisedTask] = []
 
@@ -148,6 +149,7 @@ class Gateway:
         await self.intake.remember({source.name: since for source in self._sources})
         for source in self._sources:
             self.supervision.watch(source.name, source.supervised())
+        self.carry_on(await self._note.read())
 
     async def run(self, announce: bool = True) -> None:
         """Everything that goes on by itself, until cancelled. `announce`: this is a start, not a reload."""
@@ -162,6 +164,7 @@ class Gateway:
             ("announcements", "task", self._announcer.run),
             ("looking", "task", self._look),
             ("commands", "task", self.commands.run),
+            ("standing", "task", self._note.run),
             ("retention", "task", lambda: keep_pruning(self.store, self.clock, self._parts.retention)),
         ]
         self._tasks = [SupervisedTask(*work, self.clock, self._parts.record) for work in works]
@@ -188,6 +191,7 @@ class Gateway:
                 await self.intake.kept()
         pumps = (pump.stop() for pump in self._pumps.values())
         await asyncio.gather(self.contacts.aclose(), self.agents.stop(), *pumps)
+        await self._note.aclose()
 
     async def aclose(self) -> None:
         """Close all connections, after `run` has ended."""
@@ -195,7 +199,7 @@ class Gateway:
         await asyncio.gather(self.systems.aclose(), self.agents.aclose(), *members)
 
     def standing(self) -> Standing:
-        """For the gateway that follows after a reload."""
+        """For the gateway that follows after a reload or a restart."""
         return Standing(
             frozenset(name for name, pump in self._pumps.items() if pump.paused),
             frozenset(name for name, pump in self._pumps.items() if pump.link.announced),
@@ -204,7 +208,7 @@ class Gateway:
         )
 
     def carry_on(self, standing: Standing) -> None:
-        """Between `start` and `run`."""
+        """Before `run`."""
         for name, pump in self._pumps.items():
             pump.paused = name in standing.paused
             pump.link.announced = name in standing.down
@@ -256,10 +260,12 @@ class Gateway:
 
     async def pause(self, name: str, who: str) -> None:
         self._pumps[name].pause()
+        await self._note.write()
         await self._changed(name, who, "pause")
 
     async def resume(self, name: str, who: str) -> None:
         self._pumps[name].resume()
+        await self._note.write()
         await self._changed(name, who, "resume")
 
     async def retry(self, key: DeliveryKey, who: str) -> bool:

@@ -209,5 +209,5 @@ class RegistryAgent:
         if now - self._swept_at < SWEEP_EVERY_S:
             return
         self._swept_at = now
-        needed = {file.spool for one, _ in self._attempts.values() for file in one.holding.files.values()}
-        await self._parts.spool.sweep(needed - {""}, self._parts.lock.clock.now())
+        needed = {*self._attempts, *(job.id for job in self._left)}
+        await self._parts.spool.sweep(needed, self._parts.lock.clock.now())

@@ -110,8 +110,9 @@ class MediaRequest:
         found = replace(
             file, name=self._name(Span(fetched.start, fetched.end)), mime=fetched.mime, spool=fetched.path.name,
             size=spooled.size, sha256=spooled.sha256, start=fetched.start, end=fetched.end,
+            origin=fetched.origin,
         )  # fmt: skip
-        await self._holding.tell(found, "recording fetched", {"origin": fetched.origin})
+        await self._holding.tell(found, "recording fetched", {})
 
     async def _tried(self, file: JobFile, archive: Archive, part: Part) -> Spooled:
         """Three times: a recorder that has gone in the middle may come back. Then what there is counts, if anything."""

@@ -1,6 +1,8 @@
 """Discovery and thumbnail: one small file (clearance.md 8.2, 8.3)."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from hashlib import sha256
 
 from msgspec import Struct
 
@@ -14,12 +16,14 @@ from tocsin.model.evidence import JobFile
 
 
 class Made(Struct, frozen=True):
-    """A result. `devices`: how many a discovery lists."""
+    """A result. `origin`: where from, in words. `devices`: how many a discovery lists. `taken_at`: of a picture."""
 
     name: str
     mime: str
     data: bytes
+    origin: str
     devices: int = 0
+    taken_at: datetime | None = None
 
 
 class SmallResult:
@@ -60,7 +64,10 @@ class SmallResult:
         made, job = await self._make(), self._holding.job
         path = await self._delivery.spool.write(f"{job.id}-{job.attempt}-{made.name}", made.data)
         state = file_after(before.state, "again") if before else "init"
-        file = JobFile(job.id, job.attempt, 1, made.name, made.mime, state, path.name, len(made.data))
+        file = JobFile(
+            job.id, job.attempt, 1, made.name, made.mime, state, path.name, len(made.data),
+            sha256(made.data).hexdigest(), start=made.taken_at, end=made.taken_at, origin=made.origin,
+        )  # fmt: skip
         if made.devices:
             await self._holding.note(devices=made.devices)
-        await self._holding.put(file)
+        await self._holding.tell(file, "result made", {"devices": made.devices})

@@ -168,12 +168,9 @@ class PostgresEngine:
         """All that is waiting, up to one transaction's weight; empty when it is time to stop."""
         batch: list[Waiting] = []
         weight = 0
-        while weight < MOST_TOGETHER and (not batch or not self._waiting.empty()):
-            waiting = await self._waiting.get()
-            if waiting is None:
-                if batch:
-                    self._waiting.put_nowait(None)
-                break
+        while weight < MOST_TOGETHER and not (self._waiting.empty() and (batch or self._stopping.is_set())):
+            if (waiting := await self._waiting.get()) is None:  # it only wakes: `_stopping` says that it is time
+                continue
             batch.append(waiting)
             weight += waiting.operation.weight
         return batch

@@ -1,9 +1,15 @@
 """Locks: renewed beside the work, fenced in time, lost, taken by others, withdrawn by people (9.2, 13)."""
 
+import random
+from types import SimpleNamespace
+
 import pytest
 
+from tocsin.evidence.contracts import Fenced
+from tocsin.evidence.locking import JobLock, LockParts
+from tocsin.evidence.registry.client import Granted
 from tocsin.standins.blobs import Fault
-from tocsin.store.evidence import JobQuery
+from tocsin.store.evidence import JobQuery, Superseded
 from tocsin.telemetry.occurrences import LockFenced, LockRenewed
 
 
@@ -129,3 +135,34 @@ async def test_assumptions_the_other_way(scene, assumed):
     job = one.media_request(30)
     async with one.working():
         assert await one.job_ended(job) == "completed"
+
+
+class Holder:
+    """A lock of a minute's length, its node's clock and lease, and what is recorded."""
+
+    def __init__(self):
+        self.now, self.owned, self.told = 0.0, True, []
+        holding = SimpleNamespace(job=SimpleNamespace(registry_id="job-1"))
+        around = (lambda: self.now, random.Random(1), self.told.append, "city", lambda: self.owned)
+        self.lock = JobLock(holding, Granted(0.0, 60.0, ""), LockParts(None, None, *around))
+
+
+def test_a_node_that_was_frozen_writes_nothing_where_another_one_works_now():
+    holder = Holder()
+    holder.lock.fence()
+    holder.owned = False
+    with pytest.raises(Superseded, match="city"):
+        holder.lock.fence()
+    holder.owned = True
+    holder.lock.fence()
+
+
+def test_whoever_comes_to_the_fence_first_it_is_told_once():
+    holder = Holder()
+    holder.now = 53.9
+    holder.lock.fence()
+    holder.now = 54.0
+    for _ in range(2):
+        with pytest.raises(Fenced, match="not renewed in time"):
+            holder.lock.fence()
+    assert holder.told == [LockFenced("city", "job-1")]

@@ -65,6 +65,21 @@ async def test_a_job_that_is_gone_after_the_restart_is_lost_and_its_keys_with_it
     assert [file.upload for file in await one.store.job_files(kept.id)] == [None]
 
 
+async def test_an_attempt_that_was_lost_leaves_nothing_once_another_one_has_ended_the_job(scene):
+    one = await scene()
+    one.recordings.held["cam"] = [span(0, 50)]
+    one.blobs.switches.lasting["blob"] = Fault(kind="busy")
+    job = one.post("mediarequest", "cam", at(0), at(50))
+    async with one.working():
+        await one.until(lambda: one.stored)
+    one.registry.ledger.expire(job.id)
+    one.blobs.switches.lasting.clear()
+    async with one.working():
+        assert await one.job_ended(job, times=2) == "completed"
+    assert (job.locks, len(one.recordings.asked)) == (2, 1), "the second attempt took over what the first had fetched"
+    assert list((one.folder / "spool-city").iterdir()) == []
+
+
 async def test_let_go_at_the_stop_another_agent_may_have_it_at_once(scene):
     one = await scene()
     async with one.fetching(on_stop="release") as job:
