@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
-from tests.engine.virtual_house import SetClock
-from tests.inventory.conftest import RULES, ScriptedSystem, Site, camera, site, virtually
+from tests.engine.virtual_house import SetClock, on_virtual_time
+from tests.inventory.conftest import RULES, ScriptedSystem, Site, camera, site
 
 from tocsin.app.evidence_cameras import SharedCameras
 from tocsin.engine.systems import Span
@@ -44,25 +44,21 @@ def cameras(one: Site, **settings: Any) -> SharedCameras:
     return SharedCameras(EvidenceSettings.model_validate({**given, **settings}), one.gateway, {"xp": one.system})
 
 
-def test_the_list_says_from_when_to_when_there_are_recordings_where_that_is_known() -> None:
-    async def main(clock: SetClock) -> None:
-        async with depot(clock, Recorder(camera(1), camera(2))) as one:
-            listed = await cameras(one).list_devices()
-        first, second = json.loads(listed.data)["devices"]
-        assert (first["id"], second["id"], listed.count) == ("xp:camera:1", "xp:camera:2", 2)
-        assert (first["firstRecordingUtc"], first["lastRecordingUtc"]) == (
-            "2026-02-02T08:00:00.000000Z",
-            "2026-03-04T08:00:00.000000Z",
-        )
-        assert (second["firstRecordingUtc"], second["lastRecordingUtc"]) == (None, None)
-
-    virtually(main)
+@on_virtual_time
+async def test_the_list_says_from_when_to_when_there_are_recordings_where_that_is_known(clock: SetClock) -> None:
+    async with depot(clock, Recorder(camera(1), camera(2))) as one:
+        listed = await cameras(one).list_devices()
+    first, second = json.loads(listed.data)["devices"]
+    assert (first["id"], second["id"], listed.count) == ("xp:camera:1", "xp:camera:2", 2)
+    assert (first["firstRecordingUtc"], first["lastRecordingUtc"]) == (
+        "2026-02-02T08:00:00.000000Z",
+        "2026-03-04T08:00:00.000000Z",
+    )
+    assert (second["firstRecordingUtc"], second["lastRecordingUtc"]) == (None, None)
 
 
-def test_nothing_is_listed_of_areas_that_are_not_shared() -> None:
-    async def main(clock: SetClock) -> None:
-        async with depot(clock, Recorder(camera(1))) as one:
-            listed = await cameras(one, shared_areas=["Yard"]).list_devices()
-        assert (json.loads(listed.data), listed.count) == ({"devices": []}, 0)
-
-    virtually(main)
+@on_virtual_time
+async def test_nothing_is_listed_of_areas_that_are_not_shared(clock: SetClock) -> None:
+    async with depot(clock, Recorder(camera(1))) as one:
+        listed = await cameras(one, shared_areas=["Yard"]).list_devices()
+    assert (json.loads(listed.data), listed.count) == ({"devices": []}, 0)
