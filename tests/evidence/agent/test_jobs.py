@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from agentkit.recordings import at, content, span
+from agentkit.recordings import content, span
 
 from tocsin import __version__
 
