@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from agentkit.recordings import at, content, span
+from agentkit.recordings import content, span
 
 from tocsin import __version__
 
@@ -35,10 +35,7 @@ async def test_discovery_and_thumbnail(scene):
 async def test_the_custody_log_says_all_that_can_be_asked_for_later(scene):
     """clearance.md 14, field by field."""
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 50)]
-    job = one.registry.ledger.post(
-        "mediarequest", "cam", at(0).isoformat(), at(50).isoformat(), approved_by="Officer Tamm"
-    )
+    job = one.media_request(50, approved_by="Officer Tamm")
     async with one.working():
         assert await one.job_ended(job) == "completed"
     told = [json.loads(line.text) for line in await one.store.custody("city")]

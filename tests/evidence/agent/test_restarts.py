@@ -68,9 +68,8 @@ async def test_a_job_that_is_gone_after_the_restart_is_lost_and_its_keys_with_it
 
 async def test_an_attempt_that_was_lost_leaves_nothing_once_another_one_has_ended_the_job(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 50)]
     one.blobs.switches.lasting["blob"] = Fault(kind="busy")
-    job = one.post("mediarequest", "cam", at(0), at(50))
+    job = one.media_request(50)
     async with one.working():
         await one.until(lambda: one.stored)
     one.registry.ledger.expire(job.id)

@@ -16,7 +16,6 @@ from tocsin.model.evidence import EndState, Job
 
 MOST_FAILURES = 5
 NO_RECORDING = "no recording"
-UNKNOWN_DEVICE = "unknown device"
 LONGEST_MESSAGE = 500
 
 

@@ -102,14 +102,21 @@ class Scene:
     def fault(self, text: str) -> None:
         self.registry.faults.append(read_fault(text))
 
-    def post(self, type_: str, device: str = "cam", start: datetime | None = None, end: datetime | None = None) -> Job:
+    def post(
+        self,
+        type_: str,
+        device: str = "cam",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        approved_by: str = "",
+    ) -> Job:
         times = [one.astimezone(UTC).isoformat() if one else "" for one in (start, end)]
-        return self.registry.ledger.post(type_, device, *times)
+        return self.registry.ledger.post(type_, device, *times, approved_by=approved_by)
 
-    def media_request(self, seconds: float) -> Job:
+    def media_request(self, seconds: float, approved_by: str = "") -> Job:
         """For so much of what `cam` has recorded, all of which is there."""
         self.recordings.held["cam"] = [span(0, seconds)]
-        return self.post("mediarequest", "cam", at(0), at(seconds))
+        return self.post("mediarequest", "cam", at(0), at(seconds), approved_by)
 
     def ended(self) -> list[tuple[str, str]]:
         """Job and outcome, in the order they ended."""
