@@ -41,8 +41,11 @@ SETTINGS = {
     "synchronous_commit": "on",
     "statement_timeout": "14000",
     "lock_timeout": "10000",
-    "idle_in_transaction_session_timeout": "30000",
+    "idle_in_transaction_session_timeout": "5000",
 }
+"""The last is a node that has frozen in the middle of a transaction: the others wait for its locks, and must get them
+before they give up.
+"""
 _MARK = re.compile(r"\?")
 
 
