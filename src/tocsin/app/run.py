@@ -23,6 +23,7 @@ from tocsin.engine.gateway import Gateway
 from tocsin.engine.standing import Standing
 from tocsin.store.contract import Store, StoreError
 from tocsin.store.open import open_store
+from tocsin.store.sqlite import without_memory_counts
 from tocsin.telemetry.metrics import Metrics
 from tocsin.telemetry.occurrences import Notice, Trouble
 from tocsin.telemetry.record import Recorder
@@ -54,6 +55,7 @@ def run(file: Path, json_log: bool = False) -> int:
 
 
 def _in_loop(loaded: Loaded) -> int:
+    without_memory_counts()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_Process(loaded).run())
     return 0
