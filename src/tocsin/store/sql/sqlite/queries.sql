@@ -120,6 +120,9 @@ VALUES {rows};
 -- put_identities: ids given for the first time
 INSERT INTO identities (system, kind, native_key, id) VALUES {rows} ON CONFLICT DO NOTHING;
 
+-- inventory_bodies [1]: what is kept of these devices
+SELECT body FROM inventory WHERE id IN (SELECT value FROM json_each(?));
+
 -- put_inventory: devices of systems as they are now
 INSERT INTO inventory (id, system, body) VALUES {rows} ON CONFLICT (id) DO UPDATE SET body = excluded.body;
 
