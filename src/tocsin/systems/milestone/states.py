@@ -152,7 +152,7 @@ def states_of(
     own = _state(identity, meaning.state, meaning.reason, topology, basis, since)
     if kind not in _INHERITED:
         return (own,)
-    children = topology.children.get(key, ())
+    children = topology.children(identity)
     return (own, *(_state(child, *_INHERITED[kind], topology, "inherited", since) for child in children))
 
 
@@ -173,26 +173,28 @@ def snapshot_of(
     are all it tells of; afterwards one that the last inventory has not found is no device of ours.
     """
     found = settled(state for one in said for state in states_of(one, meanings, topology, zone, "state_snapshot"))
-    if not any(topology.devices.values()):
+    if next(topology.devices(), None) is None:
         return [one for kind in sorted(kinds) for one in found.get(kind, {}).values()]
-    back = _back(found, topology)
+    back = _back(found)
     return [one for kind in sorted(kinds) for one in confirmed(kind, found.get(kind, {}), back, topology)]
 
 
 def confirmed(
-    kind: str, found: Mapping[str, FoundState], back: Mapping[str, Sequence[Back]], topology: Topology
+    kind: str, found: Mapping[str, FoundState], back: Mapping[str, Back], topology: Topology
 ) -> Iterator[FoundState]:
     """What is known of each device of a kind of the last inventory.
 
     A box or recording server that came back speaks for its channels from then on: otherwise what they were before
     would never again count for more than what its outage said of them.
     """
-    for key, box in topology.devices.get(kind, {}).items():
-        own = found.get(key) or _silent((kind, key), topology)
-        for since, told in back.get(box, ()):
-            if own.since is not None and own.since < since and own.state != told:
-                own = msgspec.structs.replace(own, since=since)
-        yield own
+    for box, keys in topology.by_box(kind).items():
+        returned = [back[above] for above in (box, topology.boxes.get(box, "")) if above in back]
+        for key in keys:
+            own = found.get(key) or _silent((kind, key), topology)
+            for since, told in returned:
+                if own.since is not None and own.since < since and own.state != told:
+                    own = msgspec.structs.replace(own, since=since)
+            yield own
 
 
 def heals(state: FoundState) -> bool:
@@ -239,16 +241,14 @@ def _state(
     return FoundState(identity[0], identity[1], state, reason, basis, since)
 
 
-def _back(found: ByKind, topology: Topology) -> Mapping[str, Sequence[Back]]:
-    """By box, for its channels: what of it and its recording server is back."""
-    back = {
+def _back(found: ByKind) -> Mapping[str, Back]:
+    """The boxes and recording servers that are back, by key."""
+    return {
         key: (one.since, told)
         for kind, (told, _) in _INHERITED.items()
         for key, one in found.get(kind, {}).items()
         if one.state == "online" and one.since is not None
     }
-    parents = {box: (box, topology.recorders.get(box, "")) for box in topology.children}
-    return {box: [back[key] for key in above if key in back] for box, above in parents.items()}
 
 
 def _silent(identity: Identity, topology: Topology) -> FoundState:

@@ -14,7 +14,8 @@ from tocsin.systems.milestone.alarms import Alarms
 from tocsin.systems.milestone.checking import Checks
 from tocsin.systems.milestone.driver_settings import DriverSettingsCache
 from tocsin.systems.milestone.exports import Exports
-from tocsin.systems.milestone.joining import joined, kinds_of, topology_of
+from tocsin.systems.milestone.extents import Extents
+from tocsin.systems.milestone.joining import Reading, Topology, joined, kinds_of, topology_of
 from tocsin.systems.milestone.ntlm import WindowsLogin
 from tocsin.systems.milestone.orders import Orders
 from tocsin.systems.milestone.photos import Photos
@@ -61,6 +62,7 @@ class MilestoneSystem:
         recorders = Recorders(settings, surroundings, self._management, self._session, self._rest)
         self._photos = Photos(recorders, settings.photo_timeout)
         self._recordings = Recordings(recorders, settings.timeout)
+        self._extents = Extents(recorders, surroundings.clock, settings.timeout)
         self._orders = Orders(settings.orders, self._rest)
         self._alarms = Alarms(settings, surroundings, self._stream, self._stored, self._rest, self.photo)
         self._exports = Exports(recorders, surroundings.clock, settings.export_timeout)
@@ -75,7 +77,6 @@ class MilestoneSystem:
     async def devices(self) -> AsyncIterator[FoundDevice | Note]:
         types = frozenset(self._settings.inventory.include_types)
         read = await read_configuration(self._rest, types, self._settings.location == "groups")
-        self._stream.topology = topology_of(read.reading)
         for note in read.notes:
             yield note
         reading = read.reading
@@ -83,8 +84,18 @@ class MilestoneSystem:
             for note in await self._drivers.fill(reading.hardware, self._settings.mac_wait):
                 yield note
             reading = msgspec.structs.replace(reading, driver=self._drivers.known())
-        for device in joined(reading, types):
-            yield msgspec.structs.replace(device, orders=self._orders.of(device.native_key))
+        self._stream.topology, found = await asyncio.to_thread(self._join, reading, types)
+        for device in found:
+            yield device
+
+    def _join(self, reading: Reading, types: frozenset[str]) -> tuple[Topology, list[FoundDevice]]:
+        """Long where there are many devices."""
+        found = [self._with_orders(device) for device in joined(reading, types)]
+        return topology_of(reading), found
+
+    def _with_orders(self, device: FoundDevice) -> FoundDevice:
+        orders = self._orders.of(device.native_key)
+        return msgspec.structs.replace(device, orders=orders) if orders else device
 
     async def baseline(self) -> AsyncIterator[FoundState]:
         """While stored events are followed there is none, and the states they gave stand."""
@@ -117,12 +128,15 @@ class MilestoneSystem:
     async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
         return await self._recordings.of(native_key, span, self._recorder_of(native_key))
 
+    def extents(self, native_keys: Sequence[str]) -> AsyncIterator[tuple[str, Span]]:
+        return self._extents.of(native_keys, self._recorder_of)
+
     def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
         return self._exports.frames(native_key, span, self._recorder_of(native_key))
 
     def _recorder_of(self, camera: str) -> RecordingServer | None:
         """As the last inventory found it."""
-        return self._stream.topology.recorder_of.get(camera)
+        return self._stream.topology.recorder_of(camera)
 
     async def command(self, kind: str, native_key: str, order: str) -> str:
         return await self._orders.carry_out(kind, native_key, order)
