@@ -147,6 +147,9 @@ class RegistryAgent:
         for job in list(self._left):
             try:
                 attempt = await self._parts.taking.recover(job)
+            except NotUnderstood as error:  # of this job; the others do not wait for it
+                self._outlook.failed(error)
+                continue
             except RegistryFault as error:
                 self._outlook.failed(error)
                 return

@@ -19,7 +19,7 @@ from tocsin.evidence.jobs.lifecycle import JobEvent
 from tocsin.evidence.locking import JobLock, LockParts
 from tocsin.evidence.media_request import MediaRequest, WorkParts
 from tocsin.evidence.registry.client import Granted
-from tocsin.evidence.registry.faults import NotMine, NotUnderstood, RegistryFault
+from tocsin.evidence.registry.faults import Garbled, NotMine, NotUnderstood, RegistryFault
 from tocsin.evidence.reporting import Reporting
 from tocsin.evidence.small_result import Made, SmallResult
 from tocsin.model.evidence import Job, JobType
@@ -51,7 +51,7 @@ class Attempt:
         self._client = parts.lock.client
         self._lock = JobLock(holding, granted, parts.lock)
         self._contact = Contact(self._lock, parts.lock.randomness)
-        self._reporting = Reporting(holding, self._client, self._lock.fence, parts.lock.clock)
+        self._reporting = Reporting(holding, self._client, self._lock, parts.lock.clock)
         self._began = parts.lock.clock.monotonic()
         self._resumed = holding.job.state in ("ending", "releasing", "cancelling")
 
@@ -62,6 +62,9 @@ class Attempt:
                 await guarded_by([self._lock.keep(), self._reporting.run()], self._whole())
             except Withdrawn as error:
                 return await self._lose(f"withdrawn: {error}", "withdrawn")
+            except NotUnderstood as error:  # of how it ended: told again it would be refused again
+                self._parts.misfit(self.holding.job.type, str(error))
+                return await self._lose(f"profile error: {error}", "lost")
             except Fenced as error:
                 if not await self._lock.regain():
                     return await self._lose(str(error), "lost")
@@ -94,7 +97,7 @@ class Attempt:
             if reason := broken(job):
                 return nonsense(reason)
             return await self._work()
-        except NotNow as error:
+        except (NotNow, Garbled) as error:
             return put_off(str(error), job.failures + 1)
         except (Impossible, LinkTooSlow) as error:
             return failed(str(error))
@@ -130,9 +133,6 @@ class Attempt:
         except NotMine as error:
             if self.holding.job.state == "ending" and not (self._contact.doubt or self._resumed):
                 raise Withdrawn(str(error)) from None
-        except NotUnderstood as error:
-            self._parts.misfit(self.holding.job.type, str(error))
-            raise Fenced(f"profile error: {error}") from None
         done = self.holding.job.outcome in ("Completed", "PartiallyCompleted")
         progress = 1000 if done else self.holding.job.progress
         if self.holding.job.state != "releasing":

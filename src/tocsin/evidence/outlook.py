@@ -10,7 +10,7 @@ from tocsin.engine.tasks import ComponentState
 from tocsin.evidence.journal import AgentJournal
 from tocsin.evidence.polling import AWAY_S, PollState
 from tocsin.evidence.registry.client import RegistryClient
-from tocsin.evidence.registry.faults import Misconfigured, NotUnderstood, RegistryFault
+from tocsin.evidence.registry.faults import Garbled, Misconfigured, NotUnderstood, RegistryFault
 from tocsin.evidence.registry.wire import Offered
 from tocsin.model.evidence import Job, JobType
 from tocsin.telemetry.occurrences import AgentCameBack, AgentWentAway, ProfileMisfit
@@ -78,7 +78,7 @@ class Outlook:
         self._polls = self._polls.refused() if refused else self._polls.failed()
         self._reason = str(error)
         self._away_since = now if self._away_since is None else self._away_since
-        if isinstance(error, NotUnderstood):
+        if isinstance(error, NotUnderstood) and not isinstance(error, Garbled):
             self._tell_misfit("", str(error))
         if not self._told and (self._polls.refusals >= REFUSALS_TOLD or now - self._away_since >= AWAY_S):
             self._told = True

@@ -1,12 +1,11 @@
 """Tells the registry how far a job is, beside the work on it (clearance.md 9.4)."""
 
 import asyncio
-from collections.abc import Callable
 
 from tocsin.engine.contracts import Clock
-from tocsin.evidence.contracts import Withdrawn
 from tocsin.evidence.holding import Holding
 from tocsin.evidence.jobs.progress import Part, must_tell, reached
+from tocsin.evidence.locking import JobLock
 from tocsin.evidence.registry.client import RegistryClient
 from tocsin.evidence.registry.faults import NotMine, NotUnderstood, RegistryFault
 
@@ -15,18 +14,18 @@ LOOK_S = 1.0
 
 class Reporting:
     """`parts` grows while the work goes on. `run` until cancelled, or the registry says that the job is not ours.
-    `fence` is called right before each update.
+    The lock's fence is asked right before each update.
     """
 
-    def __init__(self, holding: Holding, client: RegistryClient, fence: Callable[[], None], clock: Clock) -> None:
+    def __init__(self, holding: Holding, client: RegistryClient, lock: JobLock, clock: Clock) -> None:
         self.parts: list[Part] = []
         self._holding = holding
         self._client = client
-        self._fence = fence
+        self._lock = lock
         self._clock = clock
 
     async def run(self) -> None:
-        """Raises Withdrawn, and what `fence` raises. An update is optional: other failures are left to the lock."""
+        """Raises Withdrawn, Fenced. An update is optional: other failures are left to the lock."""
         told_at, told = self._clock.monotonic(), self._holding.job.progress
         while True:
             await asyncio.sleep(LOOK_S)
@@ -38,16 +37,22 @@ class Reporting:
     async def _tell(self, value: int, told: int) -> int:
         if value > self._holding.job.progress:
             await self._holding.note(progress=value)
-        self._fence()
+        self._lock.fence()
         try:
-            await self._client.update(self._holding.ours, value)
-        except NotMine as error:
-            raise Withdrawn(str(error)) from None
+            await self._updated(value)
         except NotUnderstood:
             await asyncio.Event().wait()  # this registry wants no updates: nothing more to do
         except RegistryFault:
             return told
         return value
+
+    async def _updated(self, value: int) -> None:
+        """A registry without updates answers as if the job were gone; the lock tells. Raises Withdrawn."""
+        try:
+            await self._client.update(self._holding.ours, value)
+        except NotMine:
+            await self._lock.renew()
+            raise
 
     def value(self) -> int:
         """0 to 980, never less than before."""

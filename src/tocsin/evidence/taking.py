@@ -12,7 +12,7 @@ from tocsin.evidence.jobs.lifecycle import HOLDING
 from tocsin.evidence.jobs.lock import ASSUMED_S
 from tocsin.evidence.journal import AgentJournal
 from tocsin.evidence.registry.client import Granted
-from tocsin.evidence.registry.faults import Misconfigured, NotMine, NotUnderstood, TryAgain
+from tocsin.evidence.registry.faults import Garbled, Misconfigured, NotMine, NotUnderstood, TryAgain
 from tocsin.evidence.registry.wire import Offered
 from tocsin.model.evidence import Job, JobFile
 from tocsin.telemetry.occurrences import JobEnded, Trouble
@@ -76,7 +76,7 @@ class Taking:
         except (TryAgain, Misconfigured, NotUnderstood) as error:
             await holding.move("unanswered", reason=str(error)[:500])
             self.unsure[holding.job.registry_id] = holding.job
-            if isinstance(error, NotUnderstood):
+            if isinstance(error, NotUnderstood) and not isinstance(error, Garbled):
                 self._parts.attempt.misfit(holding.job.type, str(error))
             return None
         return await self._granted(holding, granted)
@@ -96,9 +96,19 @@ class Taking:
         return Attempt(holding, granted, self._parts.attempt)
 
     async def settle(self, listed: frozenset[str]) -> AsyncIterator[Attempt]:
-        """Of the unsure ones that the registry no longer lists: ours, if they can be renewed."""
+        """Of the unsure ones that the registry no longer lists: ours, if they can be renewed. One whose renewal is not
+        understood is let go: the lock, if there is one, ends by itself. Raises TryAgain, Misconfigured.
+        """
         for registry_id, job in list(self.unsure.items()):
-            if registry_id not in listed and (attempt := await self._renewed(self._holding(job))):
+            if registry_id in listed:
+                continue
+            holding = self._holding(job)
+            try:
+                attempt = await self._renewed(holding)
+            except NotUnderstood as error:
+                await self._over(holding, f"whether it is ours cannot be found out: {error}")
+                continue
+            if attempt is not None:
                 yield attempt
 
     async def recover(self, job: Job) -> Attempt | None:

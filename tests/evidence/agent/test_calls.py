@@ -6,7 +6,7 @@ import pytest
 
 from tocsin.evidence.registry.profile import assumed_text
 from tocsin.store.evidence import JobQuery
-from tocsin.telemetry.occurrences import AgentCameBack, AgentWentAway, ProfileMisfit
+from tocsin.telemetry.occurrences import AgentCameBack, AgentWentAway, ProfileMisfit, TaskFailed
 
 
 async def delivered(one):
@@ -114,13 +114,97 @@ async def test_another_profile_needs_no_other_program(scene):
         assert await delivered(one) == "completed"
 
 
-@pytest.mark.parametrize("fault", ["get_jobs=page*2", "get_jobs=500*2", "get_jobs=close*2", "get_jobs=400*2"])
+@pytest.mark.parametrize(
+    "fault", ["get_jobs=page*2", "get_jobs=500*2", "get_jobs=close*2", "get_jobs=400*2", "get_jobs=404*2"]
+)
 async def test_polling_goes_on_after_any_nonsense(scene, fault, monkeypatch):
     monkeypatch.setattr("tocsin.evidence.polling.FIRST_S", 0.1)
     one = await scene()
     one.fault(fault)
     async with one.working():
         assert await delivered(one) == "completed"
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+async def test_a_question_for_jobs_that_is_refused_does_not_end_those_under_way(scene, status, monkeypatch):
+    """What means "not yours" of a job means nothing of the sort of the list."""
+    monkeypatch.setattr("tocsin.evidence.polling.FIRST_S", 0.1)
+    one = await scene()
+    async with one.fetching() as job:
+        one.fault(f"get_jobs={status}*3")
+        await one.until(lambda: sum(line["status"] == status for line in one.requests("get_jobs")) == 3)
+        one.recordings.gate.set()
+        assert await one.job_ended(job) == "completed"
+    assert (job.locks, len(one.recordings.asked)) == (1, 1)
+    assert not [told for told in one.occurrences if isinstance(told, TaskFailed)]
+
+
+@pytest.mark.parametrize("call", ["complete", "release"])
+async def test_an_end_that_the_registry_does_not_understand_is_not_told_for_ever(scene, call):
+    one = await scene()
+    one.fault(f"{call}=400")
+    one.recordings.away = call == "release"
+    job = one.media_request(30)
+    async with one.working(poll_interval=60.0) as agent:
+        assert await one.job_ended(job) == "lost"
+        assert (await agent.status()).running == []
+    assert len(one.requests(call)) == 1
+    (kept,) = await one.store.jobs(JobQuery("city"))
+    assert (kept.state, kept.reason.startswith("profile error: ")) == ("lost", True)
+
+
+async def test_a_lock_that_nobody_understands_does_not_keep_others_from_being_taken(scene):
+    """It was asked for, the answer meant nothing, and then it was gone from the list."""
+    one = await scene()
+    one.fault("lock=400*1")
+    one.fault("renew=400")
+    job = one.media_request(30)
+    async with one.working():
+        await one.until(lambda: one.requests("lock"))
+        one.registry.ledger.withdraw(job.id)
+        other = one.post("thumbnail", "cam")
+        assert await one.job_ended(other) == "completed"
+    assert ("lost", job.id) in [(outcome, name) for name, outcome in one.ended()]
+
+
+async def test_a_job_left_over_that_nobody_understands_does_not_keep_others_from_going_on(scene):
+    one = await scene()
+    one.recordings.gate.clear()
+    jobs = [one.media_request(30), one.media_request(30)]
+    async with one.working():
+        await one.until(lambda: len(one.recordings.asked) == 2)
+    one.recordings.gate.set()
+    one.fault("renew=400*1")
+    async with one.working(poll_interval=60.0):
+        await one.until(one.ended)
+    assert sorted(job.state for job in jobs) == ["ended", "locked"]
+
+
+@pytest.mark.parametrize("call", ["lock", "initialize_upload"])
+async def test_a_page_in_place_of_an_answer_does_not_speak_against_the_profile(scene, call, monkeypatch):
+    """A proxy's, for a moment: jobs of the type go on being taken."""
+    monkeypatch.setattr("tocsin.evidence.jobs.choosing.HOLD_OFF_S", (0.0,))
+    one = await scene("lock_s=2")
+    one.fault(f"{call}=page*1")
+    job = one.media_request(30)
+    async with one.working() as agent:
+        await one.until(lambda: job.state == "ended")
+        assert (await agent.status()).blocked == []
+    assert job.outcome == "Completed"
+    assert not [told for told in one.occurrences if isinstance(told, ProfileMisfit)]
+
+
+async def test_a_registry_that_knows_no_updates_gets_its_files_all_the_same(scene, monkeypatch):
+    """Its answer is that for a job which is gone; the lock says that it is not."""
+    monkeypatch.setattr("tocsin.evidence.jobs.progress.SILENCE_S", 0.0)
+    monkeypatch.setattr("tocsin.evidence.reporting.LOOK_S", 0.05)
+    one = await scene()
+    one.fault("update=404")
+    async with one.fetching() as job:
+        await one.until(lambda: len(one.requests("update")) > 2)
+        one.recordings.gate.set()
+        assert await one.job_ended(job) == "completed"
+    assert (job.outcome, job.locks) == ("Completed", 1)
 
 
 async def test_dry_run_takes_nothing(scene):

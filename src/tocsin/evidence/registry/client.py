@@ -9,12 +9,13 @@ from msgspec import Struct
 from tocsin.engine.contracts import Clock
 from tocsin.evidence.contracts import Place
 from tocsin.evidence.registry.connection import Connection
-from tocsin.evidence.registry.faults import Misconfigured, NotMine, NotUnderstood, TryAgain
+from tocsin.evidence.registry.faults import Garbled, Misconfigured, NotMine, NotUnderstood, TryAgain
 from tocsin.evidence.registry.pace import Pace
 from tocsin.evidence.registry.places import Places
 from tocsin.evidence.registry.profile import Operation, Profile, filled
 from tocsin.evidence.registry.tokens import Tokens, date_of, read_date
 from tocsin.evidence.registry.wire import (
+    NotJson,
     Offered,
     Unreadable,
     read_jobs,
@@ -75,7 +76,11 @@ class RegistryClient:
         return self._parts.places.place
 
     async def jobs(self) -> Sequence[Offered]:
-        answer = await self._call("get_jobs", Ours(""))
+        """Of a list nothing can be another's: what says so of a job says here that the profile does not fit."""
+        try:
+            answer = await self._call("get_jobs", Ours(""))
+        except NotMine as error:
+            raise NotUnderstood(f"{error}; the wire profile may not fit, or the integration may have gone") from None
         return self._read(read_jobs, answer)
 
     async def lock(self, ours: Ours, sent_at: float) -> Granted:
@@ -197,5 +202,7 @@ class RegistryClient:
             raise NotUnderstood("the registry's answer is larger than 1 MiB")
         try:
             return read(self._parts.profile, answer.body)
+        except NotJson as error:
+            raise Garbled(str(error)) from None
         except Unreadable as error:
             raise NotUnderstood(str(error)) from None

@@ -19,3 +19,7 @@ class Misconfigured(RegistryFault):
 
 class NotUnderstood(RegistryFault):
     """The service does not understand the call, or we do not understand its answer: the wire profile is wrong (6)."""
+
+
+class Garbled(NotUnderstood):
+    """The answer is no document at all, as a page that a proxy puts in its place: it says nothing about the profile."""

@@ -23,28 +23,30 @@ class Pace:
         self._held_until = 0.0
         self._waiting: list[tuple[bool, int]] = []
         self._numbers = count()
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
     def hold(self, seconds: float) -> None:
         """Retry-After always wins."""
         self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
 
     async def turn(self, urgent: bool = False) -> None:
+        """It may be cancelled at any wait, also twice: nobody waits for a turn that was given up."""
         ticket = (not urgent, next(self._numbers))
         heapq.heappush(self._waiting, ticket)
-        async with self._changed:
-            try:
-                while self._waiting[0] != ticket or self._wait_s() > 0:
-                    await self._wait(self._wait_s() if self._waiting[0] == ticket else None)
-                self._due = max(self._due, self._clock.monotonic() - self._burst_s) + self._interval_s
-            finally:
-                self._waiting.remove(ticket)
-                heapq.heapify(self._waiting)
-                self._changed.notify_all()
+        try:
+            while self._waiting[0] != ticket or self._wait_s() > 0:
+                await self._wait(self._wait_s() if self._waiting[0] == ticket else None)
+            self._due = max(self._due, self._clock.monotonic() - self._burst_s) + self._interval_s
+        finally:
+            self._waiting.remove(ticket)
+            heapq.heapify(self._waiting)
+            self._changed.set()
+            self._changed = asyncio.Event()
 
     async def _wait(self, seconds: float | None) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     def _wait_s(self) -> float:
         now = self._clock.monotonic()

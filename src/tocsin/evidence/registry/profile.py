@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from tocsin.model.evidence import JobType
+from tocsin.transports.http import endpoint_of
 
 ASSUMED = "assumed-1"
 API_BASE = "{ApiBase}"
@@ -138,8 +140,8 @@ def _problems(profile: Profile) -> Iterator[str]:
     yield from (f"types.{name} is missing" for name in get_args(JobType) if not profile.types.get(name))
     yield from (f"fields.{name} names nothing" for name, spellings in profile.fields.items() if not all(spellings))
     yield from _foreign("base", profile.base, _OF_BASE)
-    if not profile.base.startswith((API_BASE, "https://")):
-        yield "base begins with {ApiBase}, or with https:// where the service is elsewhere"
+    if not profile.base.startswith(API_BASE) and not _is_https(profile.base):
+        yield "base begins with {ApiBase}, or with https://HOST where the service is elsewhere"
     yield from _foreign("agent_id", profile.agent_id, _OF_BASE)
     for name, call in profile.ops.items():
         yield from _of_call(name, call)
@@ -152,6 +154,16 @@ def _problems(profile: Profile) -> Iterator[str]:
     yield from _twice(profile.status)
     if not 1 <= profile.task_total <= 1_000_000 or not 0 < profile.assertion.life_s <= 86_400:
         yield "task_total is 1 to 1000000, assertion.life_s at most 86400"
+    if not 0 <= profile.assertion.back_s <= 86_400:
+        yield "assertion.back_s is 0 to 86400"
+
+
+def _is_https(base: str) -> bool:
+    try:
+        endpoint_of(base)
+    except ValueError:
+        return False
+    return base.startswith("https://") and "{" not in urlsplit(base).netloc
 
 
 def _unknown(where: str, given: Mapping[str, Any], known: tuple[str, ...]) -> Iterator[str]:

@@ -30,6 +30,10 @@ class Unreadable(Exception):
     """The answer is not what the profile says; the text names the missing field and those that were there."""
 
 
+class NotJson(Unreadable):
+    """It is no document at all."""
+
+
 class Offered(Struct, frozen=True):
     """A job as the registry offers it. `problem`: why it cannot be worked on, because the profile does not fit; then it
     is left alone.
@@ -162,7 +166,7 @@ def _json(body: bytes) -> Any:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Unreadable("the answer is not JSON") from None
+        raise NotJson("the answer is not JSON") from None
 
 
 def _find(profile: Profile, document: Any, name: str) -> Any:

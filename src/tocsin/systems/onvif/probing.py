@@ -57,10 +57,10 @@ def _proposed(one: "etree._Element") -> Proposed:
     scopes = facts.scopes_in(soap.text(one, "Scopes").split()[: facts.MOST])
     addresses = [written for written in soap.text(one, "XAddrs").split() if _is_service(written)]
     return Proposed(
-        xml.text_of(xml.first(one, "Address"))[:200],
+        _printable(xml.text_of(xml.first(one, "Address")))[:200],
         tuple(addresses[:MOST_ADDRESSES]),
-        _printable(scopes.name),
-        _printable(scopes.hardware),
+        _printable(scopes.name)[:100],
+        _printable(scopes.hardware)[:100],
     )
 
 
@@ -73,4 +73,4 @@ def _is_service(written: str) -> bool:
 
 
 def _printable(text: str) -> str:
-    return "".join(char for char in text if char.isprintable())[:100]
+    return "".join(char for char in text if char.isprintable())
