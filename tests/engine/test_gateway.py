@@ -205,21 +205,23 @@ async def test_a_filtered_event_says_why(house: Open) -> None:
         assert taken.destinations == ()
 
 
-async def test_a_defect_in_a_destination_does_not_stop_the_others(house: Open) -> None:
-    station = ScriptedStation()
-    seen = 0
+async def test_a_defect_in_a_destination_costs_an_attempt_and_stops_nobody(house: Open) -> None:
+    station, other = ScriptedStation(), ScriptedStation("backup")
+    tries = 0
 
     async def breaks_once(due: Due, attempt: Attempt) -> Receipt:
-        nonlocal seen
-        seen += 1
-        if seen == 1:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
             raise ZeroDivisionError
         return await takes_it(due, attempt)
 
     station.script = breaks_once
-    async with house([station]) as h:
+    async with house([station, other]) as h:
         taken = await h.post()
+        await h.settles(taken, "backup", "delivered")
         await h.settles(taken, "arc", "delivered")
+        assert tries == 2
 
 
 async def test_what_waits_for_photos_goes_when_they_come(house: Open) -> None:

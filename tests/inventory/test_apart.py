@@ -31,7 +31,7 @@ class Slow:
 async def test_alarms_are_taken_while_a_run_compares_and_tells(clock: SetClock) -> None:
     slow, station = Slow(), ScriptedStation("station")
     async with site(clock, ScriptedSystem(camera(1)), stations=[station], apart=slow) as s:
-        await s.until(lambda: slow.under_way > 0)
+        await s.until(lambda: s.system.readings > 0 and slow.under_way > 0, 300)
         (run,) = await s.store.runs("xp", 1)
         assert (s.system.readings, run.state) == (1, "running")
         alarm = Event("", "panic", clock.now(), clock.now(), "button")

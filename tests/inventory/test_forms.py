@@ -17,7 +17,14 @@ from tocsin.engine.inventory.cron import Cron, jittered
 from tocsin.engine.inventory.health import event_id
 from tocsin.engine.inventory.normal import clean, host_of, hostname, instant_text, ip, mac, moment, place_on_network
 from tocsin.engine.inventory.reading import content_hash, device_id, snapshot
-from tocsin.engine.inventory.telling import Inventory, customers_of, health_body, inventory_body, inventory_of
+from tocsin.engine.inventory.telling import (
+    Customers,
+    Inventory,
+    customers_of,
+    health_body,
+    inventory_body,
+    inventory_of,
+)
 from tocsin.model.canonical import DeviceRecord, Health, KeptDevice, Removal, Run
 from tocsin.model.event import Event, HealthNotice
 from tocsin.model.inventory import FoundDevice
@@ -247,7 +254,7 @@ def test_extended_has_the_same_keys_and_more() -> None:
 def test_who_has_nothing_is_told_so_and_losers_come_first() -> None:
     assert inventory_body(Inventory("xp", "milestone", "acct-1", ()), "brief") == b'{"devices":[]}'
     moved = KeptDevice(CAMERA, "h", AT, AT, left=(Removal(CAMERA.id, "zz-old", AT, "customer_changed"),))
-    assert customers_of([moved]) == ["zz-old", "acct-4410"]
+    assert customers_of([moved]) == Customers({"acct-4410": 1}, ("zz-old", "acct-4410"))
 
 
 def test_the_health_event_of_the_brief() -> None:

@@ -14,7 +14,7 @@ from tests.proof.harness.virtual import EPOCH
 
 from tocsin.engine.commands import Unfit, Wish, concerned, is_siren
 from tocsin.engine.inventory.carrying import left_s, overtaken, standing
-from tocsin.engine.inventory.reading import identity_of
+from tocsin.engine.inventory.identities import Identities
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.systems import LoginRefused, NotSupported, Unreachable
 from tocsin.model.command import Command, Order, Parameters
@@ -162,18 +162,18 @@ async def test_a_device_the_operator_writes_down_is_the_systems_by_its_id(clock:
 
 
 @pytest.mark.parametrize(
-    ("device_id", "kept", "identity"),
+    ("device_id", "issued", "identity"),
     [
         ("xp:output:a:b", {}, ("output", "a:b")),
         ("xp2:output:a", {}, None),
         ("xp:output", {}, None),
-        ("xp:output:digest", {"xp:output:digest": ("output", "ö")}, ("output", "ö")),
+        ("xp:output:digest", {("output", "ö"): "xp:output:digest"}, ("output", "ö")),
     ],
 )
 def test_whose_device_it_is_shows_in_its_id(
-    device_id: str, kept: dict[str, tuple[str, str]], identity: tuple[str, str] | None
+    device_id: str, issued: dict[tuple[str, str], str], identity: tuple[str, str] | None
 ) -> None:
-    assert identity_of("xp", device_id, kept) == identity
+    assert Identities("xp", issued).identity_of(device_id) == identity
 
 
 @on_virtual_time

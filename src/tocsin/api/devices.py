@@ -1,7 +1,7 @@
 """Devices: what is known, and what the API adds to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -133,7 +133,7 @@ async def list_devices(
 ) -> Response:
     wanted = {"type": type, "origin": system}
     asked = [(name, value) for name, value in wanted.items() if value]
-    healths = room.gateway.systems.book.healths()
+    health = room.gateway.systems.book.health
     areas = room.gateway.devices.areas.within(frozenset({area})) if area else frozenset()
     found = [
         device
@@ -143,22 +143,21 @@ async def list_devices(
         and (not area or device.area in areas)
         and (not customer_id or room.gateway.devices.place(device.id).customer_id == customer_id)
         and _reach(room, rights, device)
-        and (not status or status_of(room.gateway.contacts.state(device), healths.get(device.id)) == status)
+        and (not status or status_of(room.gateway.contacts.state(device), health(device.id)) == status)
     ]
-    page = [view async for view in _views(room, found[:limit], healths)]
+    page = [view async for view in _views(room, found[:limit])]
     return answer(DevicePage(page, page[-1].id if len(found) > limit else None))
 
 
-def _view(room: Room, device: Device, healths: Mapping[str, Health] | None = None) -> DeviceView:
+def _view(room: Room, device: Device) -> DeviceView:
     arming = room.gateway.devices.armings.get(device.id)
-    known = room.gateway.systems.book.healths() if healths is None else healths
-    contact = room.gateway.contacts.state(device)
-    return device_view(device, room.gateway.sheet, arming, contact, known.get(device.id))
+    contact, health = room.gateway.contacts.state(device), room.gateway.systems.book.health(device.id)
+    return device_view(device, room.gateway.sheet, arming, contact, health)
 
 
-async def _views(room: Room, devices: Sequence[Device], healths: Mapping[str, Health]) -> AsyncIterator[DeviceView]:
+async def _views(room: Room, devices: Sequence[Device]) -> AsyncIterator[DeviceView]:
     for n, device in enumerate(devices, start=1):
-        yield _view(room, device, healths)
+        yield _view(room, device)
         if n % AT_A_STRETCH == 0:
             await asyncio.sleep(0)
 

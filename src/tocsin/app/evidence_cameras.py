@@ -1,6 +1,7 @@
 """What an evidence agent may show of the gateway's cameras, and where their recordings are."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from tocsin.engine.clock import LoopClock
 from tocsin.engine.gateway import Gateway
 from tocsin.engine.systems import Span, System
 from tocsin.evidence.archives.systems import Located, SystemArchive
-from tocsin.evidence.contracts import Archive, Impossible, NotNow, Taken
+from tocsin.evidence.contracts import EVENT_PHOTO, Archive, Impossible, NotNow, Taken
 from tocsin.evidence.discovery import Listed, document, listed
 from tocsin.evidence.discovery_job import DeviceList
 from tocsin.evidence.extents import extents
@@ -18,13 +19,18 @@ from tocsin.media.child import NotMade
 from tocsin.media.still import thumbnail
 from tocsin.model.canonical import DeviceRecord
 from tocsin.model.device import Device
+from tocsin.model.event import Event, Photo
 from tocsin.model.inventory import DeviceType
-from tocsin.store.contract import EventFilter, StoreUnavailable
+from tocsin.store.contract import EventFilter, StoredEvent, StoreUnavailable
 
 CAMERA: DeviceType = "camera"
 LOOKED_AT = 50
 """So many of a camera's newest events are looked at for a photo."""
 AGAIN_S = 30.0
+NEAR = timedelta(minutes=1)
+SLACK = timedelta(hours=1)
+PAGE, MOST_PAGES = 500, 20
+MOST_PHOTOS = 30
 
 
 class _Shared(NamedTuple):
@@ -117,5 +123,39 @@ class SharedCameras:
         store = self._gateway.store
         for stored in await store.events(EventFilter(limit=LOOKED_AT, device_id=device_id)):
             for photo in await store.photos(stored.seq):
-                return Taken(photo.data, f"photo {photo.n} of event {stored.event.id}", stored.event.occurred_at)
+                return _taken(photo, stored.event)
         raise Impossible("no picture")
+
+    async def photos(self, device_id: str, span: Span) -> Sequence[Taken]:
+        """Of its events from a minute before to a minute after, the oldest first, at most 30. Raises NotNow."""
+        if not self._photos_count:
+            return []
+        try:
+            return await self._photos_near(device_id, Span(span.start - NEAR, span.end + NEAR))
+        except StoreUnavailable as error:
+            raise NotNow(f"the store cannot be read: {error}") from None
+
+    async def _photos_near(self, device_id: str, span: Span) -> list[Taken]:
+        found: list[Taken] = []
+        for one in await self._events(device_id, span):
+            found += [_taken(photo, one.event) for photo in await self._gateway.store.photos(one.seq)]
+            if len(found) >= MOST_PHOTOS:
+                break
+        return found[:MOST_PHOTOS]
+
+    async def _events(self, device_id: str, span: Span) -> Sequence[StoredEvent]:
+        """That occurred then, the oldest first; sources may be late, and their clocks wrong."""
+        found: list[StoredEvent] = []
+        before: int | None = None
+        for _ in range(MOST_PAGES):
+            wanted = EventFilter(limit=PAGE, before=before, device_id=device_id, since=span.start - SLACK)
+            page = await self._gateway.store.events(wanted)
+            found += [one for one in page if span.start <= one.event.occurred_at <= span.end]
+            if len(page) < PAGE:
+                break
+            before = page[-1].seq
+        return sorted(found, key=lambda one: (one.event.occurred_at, one.seq))
+
+
+def _taken(photo: Photo, event: Event) -> Taken:
+    return Taken(photo.data, f"{EVENT_PHOTO} {photo.n} of {event.id}, {event.kind}", event.occurred_at)

@@ -40,10 +40,8 @@ class Line(Struct, frozen=True):
 async def devices(request: Request, room: TheRoom, visitor: AVisitor) -> Response:
     book = room.gateway.devices
     seen = [one for one in book.all() if visitor.rights.reach(book.areas, one.area, one.id)]
-    healths, systems = room.gateway.systems.book.healths(), set(room.gateway.systems.names())
-    lines = sorted(
-        (line(one, room.gateway.contacts.state(one), systems, healths.get(one.id)) for one in seen), key=_first
-    )
+    health, systems = room.gateway.systems.book.health, set(room.gateway.systems.names())
+    lines = sorted((line(one, room.gateway.contacts.state(one), systems, health(one.id)) for one in seen), key=_first)
     overall = await summary_of(room, visitor.rights, await room.gateway.destinations())
     return page(request, visitor, "devices.html", lines=lines[:SHOWN], left_out=len(lines[SHOWN:]), summary=overall)
 

@@ -190,7 +190,7 @@ class Gateway:
             async with asyncio.timeout(STOP_LIMIT_S):
                 await self.intake.kept()
         pumps = (pump.stop() for pump in self._pumps.values())
-        await asyncio.gather(self.contacts.aclose(), self.agents.stop(), *pumps)
+        await asyncio.gather(self.contacts.aclose(), self.agents.stop(for_good=announce), *pumps)
         await self._note.aclose()
 
     async def aclose(self) -> None:
@@ -205,6 +205,7 @@ class Gateway:
             frozenset(name for name, pump in self._pumps.items() if pump.link.announced),
             self.supervision.lost(),
             self._paths.lost(),
+            self.agents.paused(),
         )
 
     def carry_on(self, standing: Standing) -> None:
@@ -214,6 +215,7 @@ class Gateway:
             pump.link.announced = name in standing.down
         self.supervision.carry_on(standing.lost)
         self._paths.carry_on(standing.paths)
+        self.agents.carry_on(standing.agents)
 
     # What people and programs ask
 

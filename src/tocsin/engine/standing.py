@@ -15,13 +15,14 @@ CLOSE_LIMIT_S = 1.0
 
 class Standing(Struct, frozen=True):
     """Destinations paused by hand, destinations announced as down, supervised subjects of sources and paths of
-    destinations announced as lost.
+    destinations announced as lost, evidence agents paused by hand.
     """
 
     paused: frozenset[str] = frozenset()
     down: frozenset[str] = frozenset()
     lost: frozenset[tuple[str, str]] = frozenset()
     paths: frozenset[tuple[str, str]] = frozenset()
+    agents: frozenset[str] = frozenset()
 
 
 class StandingNote:

@@ -76,7 +76,8 @@ class Attempt:
         if self.holding.job.state in ("locked", "fetching"):
             await self.holding.move("put_off", reason=reason)
         if self.holding.job.state == "releasing":
-            with contextlib.suppress(RegistryFault):
+            with contextlib.suppress(RegistryFault, Fenced):
+                self._lock.fence()  # a lock that has ended may be another's by now
                 await self._last_call()
                 await self.holding.move("told")
                 self._ended("released")

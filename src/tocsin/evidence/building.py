@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tocsin import __version__
 from tocsin.engine.contracts import Clock, Randomness
 from tocsin.engine.lease import LeaseKeeper
+from tocsin.engine.systems import Span
 from tocsin.evidence.agent import AgentParts, RegistryAgent
 from tocsin.evidence.attempt import AttemptParts
 from tocsin.evidence.cameras import Cameras
@@ -40,8 +41,8 @@ STALL_S = 20.0
 
 class EvidenceSurroundings(NamedTuple):
     """Everything an agent gets besides its settings. `boot`: monotonic seconds, also while the machine is suspended;
-    `folder`: for its spool; `list_devices` and `picture` make what discovery and thumbnail jobs want; `changed` is told
-    of each job that was written.
+    `folder`: for its spool; `list_devices` and `picture` make what discovery and thumbnail jobs want; `photos`: see
+    Cameras.photos_of; `changed` is told of each job that was written.
     """
 
     store: Store
@@ -60,6 +61,7 @@ class EvidenceSurroundings(NamedTuple):
     uploading: Uploading
     list_devices: Callable[[], Awaitable[DeviceList]]
     picture: Callable[[Archive, str], Awaitable[Taken]]
+    photos: Callable[[str, Span], Awaitable[Sequence[Taken]]]
     close_uploading: Callable[[], Awaitable[None]]
     changed: Callable[[Job], None] = lambda _: None
 
@@ -106,7 +108,7 @@ def build(settings: EvidenceSettings, around: EvidenceSurroundings) -> RegistryA
     owned = (settings.name, lambda: keeper.lease is not None)
     lock = LockParts(to.client, around.clock, around.boot, around.randomness, around.record, *owned)
     delivery = DeliveryParts(to.client, around.uploading, spool, around.clock, around.randomness, around.record)
-    cameras = Cameras(around.archives, around.shared, around.called, around.look, {})
+    cameras = Cameras(around.archives, around.shared, around.called, around.look, around.photos, {})
     discovering = Discovering(settings.name, around.list_devices, journal, around.record)
 
     async def picture(device: str) -> Made:

@@ -6,6 +6,7 @@ cancellable at every wait; who must wait or give up is said by the exception.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,10 @@ class Impossible(Exception):
 
 class UnknownCamera(Impossible):
     """The site has no such device, or does not share it."""
+
+
+EVENT_PHOTO = "event photo"
+"""So begins the origin of what is a photo of an event and neither a recording nor a picture of now."""
 
 
 class Fenced(Exception):
@@ -73,6 +78,10 @@ class Taken(Struct, frozen=True):
     data: bytes
     origin: str
     at: datetime | None = None
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.data).hexdigest()
 
 
 class Archive(Protocol):

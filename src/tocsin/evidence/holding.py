@@ -50,10 +50,11 @@ class Holding:
             await self._journal.keep(job)
             self.job = job
 
-    async def plan(self, files: list[JobFile]) -> None:
-        """More files, with the job as it is."""
+    async def plan(self, files: list[JobFile], what: str = "") -> None:
+        """More files, with the job as it is; with `what` each has a line in the custody log."""
         async with self._order:
-            await self._journal.keep(self.job, files)
+            lines = [self._line(what, self.job, _of_file(file)) for file in files if what]
+            await self._journal.keep(self.job, files, lines)
             self.files |= {file.number: file for file in files}
 
     async def put(self, file: JobFile) -> None:

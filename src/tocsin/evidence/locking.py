@@ -12,7 +12,7 @@ from tocsin.evidence.jobs.lock import LockTimes, lock_times
 from tocsin.evidence.registry.client import Granted, RegistryClient
 from tocsin.evidence.registry.faults import NotMine, RegistryFault, TryAgain
 from tocsin.store.evidence import Superseded
-from tocsin.telemetry.occurrences import LockFenced, LockRenewed, Trouble
+from tocsin.telemetry.occurrences import LockFenced, LockNotRenewed, LockRenewed, Trouble
 from tocsin.telemetry.record import Recorder
 
 CALL_S = 10.0
@@ -92,6 +92,7 @@ class JobLock:
                 async with asyncio.timeout(max(self.times.stop_at - self._parts.boot(), 0.0)):
                     return await self.renew()
             except (RegistryFault, TimeoutError):
+                self._parts.record(LockNotRenewed(self._parts.agent))
                 await self._until(self._parts.boot() + self.times.again_s)
 
     async def _until(self, instant: float) -> None:

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
+from tocsin.evidence.contracts import EVENT_PHOTO
 from tocsin.evidence.delivering import Delivery, DeliveryParts
 from tocsin.evidence.holding import Holding
 from tocsin.evidence.jobs.ending import Ending
@@ -53,7 +54,16 @@ class SmallResult:
         part.fetched = 1.0
         if self._holding.files[1].state != "done":
             await Delivery(1, self._holding, self._lock, part, self._delivery).carry_out()
-        return Ending("complete", "", "Completed")
+        return Ending("complete", self._said(), "Completed")
+
+    def _said(self) -> str:
+        """What is no picture of now is not to pass for one."""
+        file = self._holding.files[1]
+        if file.start is None or not file.origin.startswith(EVENT_PHOTO):
+            return ""
+        return (
+            f"no picture of now but a photo of the camera's newest event, taken at {file.start:%Y-%m-%d %H:%M:%S} UTC"
+        )
 
     def _is_gone(self, file: JobFile) -> bool:
         return (

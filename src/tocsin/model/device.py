@@ -31,7 +31,7 @@ class Thresholds(Struct, frozen=True):
     battery_critical: int = 0
 
 
-class Device(Struct, frozen=True, omit_defaults=True):
+class Device(Struct, frozen=True, omit_defaults=True, gc=False):
     """A device that sends events. `origin` is config, api or the name of a system; config wins over the others."""
 
     id: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from tocsin.model.canonical import Health, KeptDevice, Run, SystemStanding
+from tocsin.model.canonical import DeviceRecord, Health, KeptDevice, Run, SystemStanding
 from tocsin.store.engines import Engine
 from tocsin.store.inventory import InventoryChange
 from tocsin.store.plans import inventorying
@@ -16,6 +16,9 @@ class DurableInventory:
 
     async def inventory(self, system: str) -> Sequence[KeptDevice]:
         return await self._engine.read(inventorying.devices(system))
+
+    async def records(self, ids: Sequence[str]) -> Mapping[str, DeviceRecord]:
+        return await self._engine.read(inventorying.records(ids))
 
     async def inventory_systems(self) -> Sequence[str]:
         return await self._engine.read(inventorying.systems())

@@ -43,7 +43,8 @@ class CheckpointedDatabase(SqliteDatabase):
 
     def _grown(self, pages: int) -> None:
         self._pages = pages
-        self._checkpointer.grown(pages)
+        if pages < MOST_PAGES:  # from there on it is the writer's turn, once the checkpointer has ended
+            self._checkpointer.grown(pages)
 
 
 class ThreadedSqlite:

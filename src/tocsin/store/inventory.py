@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from tocsin.model.canonical import Health, KeptDevice, Run, SystemStanding
+from tocsin.model.canonical import DeviceRecord, Health, KeptDevice, Run, SystemStanding
 
 
 class InventoryChange(Struct, frozen=True):
@@ -24,6 +24,9 @@ class InventoryStore(Protocol):
 
     async def inventory(self, system: str) -> Sequence[KeptDevice]:
         """Every device of a system, tombstones too, by id."""
+
+    async def records(self, ids: Sequence[str]) -> Mapping[str, DeviceRecord]:
+        """The facts of these devices, by id; those that are not kept are left out."""
 
     async def inventory_systems(self) -> Sequence[str]:
         """The systems that were ever read, also those no longer configured."""

@@ -10,6 +10,7 @@ from tocsin.telemetry.tallies import Spread, Tally
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 _COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_LEFT_SECONDS = (0.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -99,6 +100,22 @@ class Metrics:
         self.renewals = Histogram(
             "tocsin_lock_renew_seconds", "Time of renewing a job's lock", ["agent"], buckets=_SECONDS, registry=r
         )
+        self.renewals_failed = Tally("tocsin_lock_renew_failures", "Renewals of locks that failed", ["agent"], r)
+        self.lock_left = Gauge(
+            "tocsin_lock_left_seconds",
+            "Time left of the lock that ends first, while there is one",
+            ["agent"],
+            registry=r,
+        )
+        self.blocks = Tally("tocsin_upload_blocks", "Blocks of evidence stored", ["agent"], r)
+        self.repeated = Tally("tocsin_upload_blocks_repeated", "Blocks that had to be sent once more", ["agent"], r)
+        self.permission_left = Histogram(
+            "tocsin_permission_left_seconds",
+            "How long a file's permission would have lasted when it was stored",
+            ["agent"],
+            buckets=_LEFT_SECONDS,
+            registry=r,
+        )
         self.fenced = Tally("tocsin_jobs_fenced", "Jobs stopped because of their lock", ["agent"], r)
         self.agent_up = Gauge("tocsin_agent_up", "1: the registry can be asked for jobs", ["agent"], registry=r)
         self.misfits = Tally("tocsin_profile_errors", "Answers the wire profile does not fit", ["agent"], r)
@@ -117,6 +134,9 @@ class Metrics:
             seen.BytesUploaded: lambda o: self.uploaded.inc(o.count),
             seen.VideoFetched: lambda o: self.video.labels(o.agent).inc(o.seconds),
             seen.LockRenewed: lambda o: self.renewals.labels(o.agent).observe(max(o.seconds, 0.0)),
+            seen.LockNotRenewed: lambda o: self.renewals_failed.add((o.agent,)),
+            seen.BlockStored: self._block_stored,
+            seen.FileStored: lambda o: self.permission_left.labels(o.agent).observe(max(o.left_s, 0.0)),
             seen.LockFenced: lambda o: self.fenced.add((o.agent,)),
             seen.AgentWentAway: lambda o: self.agent_up.labels(o.agent).set(0),
             seen.AgentCameBack: lambda o: self.agent_up.labels(o.agent).set(1),
@@ -136,6 +156,11 @@ class Metrics:
     def _sync_ended(self, ended: seen.SyncEnded) -> None:
         self.syncs.add((ended.system, ended.state))
         self.sync_seconds.labels(ended.system).observe(max(ended.seconds, 0.0))
+
+    def _block_stored(self, stored: seen.BlockStored) -> None:
+        self.blocks.add((stored.agent,))
+        if stored.tries > 1:
+            self.repeated.add((stored.agent,), stored.tries - 1)
 
     def _delivery_ended(self, ended: seen.DeliveryEnded) -> None:
         self.deliveries.add((ended.destination, ended.outcome))

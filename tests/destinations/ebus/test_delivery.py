@@ -225,6 +225,17 @@ async def test_the_routine_call_comes_when_due_and_between_only_a_sign_of_life(
     assert bench.standins[0].logins == 1
 
 
+async def test_a_clock_that_is_set_back_does_not_put_the_routine_call_off(
+    bench: Bench, make_attempt: Callable[..., Attempt], clock: Any
+) -> None:
+    destination = bench.destination(await bench.server(), folder="gateway", routine="24h")
+    clock.wrong = timedelta(days=365)  # as after an empty battery, until the time server is heard
+    await destination.supervise(make_attempt())
+    clock.wrong, clock.at = timedelta(), clock.at + timedelta(hours=24)
+    await destination.supervise(make_attempt())
+    assert len(await bench.sets(2)) == 2
+
+
 async def test_a_refused_routine_call_is_told_and_is_no_dead_link(
     bench: Mirrors, make_attempt: Callable[..., Attempt], recorded: list[Any]
 ) -> None:

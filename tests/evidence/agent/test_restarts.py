@@ -2,6 +2,7 @@
 (clearance.md 13.2 to 13.4).
 """
 
+import asyncio
 import hashlib
 import json
 
@@ -67,9 +68,8 @@ async def test_a_job_that_is_gone_after_the_restart_is_lost_and_its_keys_with_it
 
 async def test_an_attempt_that_was_lost_leaves_nothing_once_another_one_has_ended_the_job(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 50)]
     one.blobs.switches.lasting["blob"] = Fault(kind="busy")
-    job = one.post("mediarequest", "cam", at(0), at(50))
+    job = one.media_request(50)
     async with one.working():
         await one.until(lambda: one.stored)
     one.registry.ledger.expire(job.id)
@@ -175,3 +175,56 @@ async def test_progress_never_falls_and_reaches_the_end_only_with_it(scene):
     assert told
     assert max(told) <= 980
     assert one.problems() == []
+
+
+async def test_a_reload_lets_go_of_nothing(scene):
+    """Whatever `on_stop` says: the same agent goes on a moment later."""
+    one = await scene()
+    one.recordings.gate.clear()
+    job = one.media_request(50)
+    async with one.working(on_stop="release") as agent:
+        await one.until(lambda: one.recordings.asked)
+        await agent.stop(for_good=False)
+        assert (job.state, one.requests("release")) == ("locked", [])
+        one.recordings.gate.set()
+        assert await one.job_ended(job) == "completed"
+
+
+async def test_a_lock_that_has_ended_is_not_given_back_at_the_stop(scene):
+    """It may be another's by now."""
+    one = await scene("lock_s=60")
+    async with one.fetching(on_stop="release"):
+        one.fault("renew=503")
+        one.boot_ahead_s = 3600.0
+    assert one.requests("release") == []
+
+
+async def test_paused_it_ends_what_it_holds_and_takes_no_more(scene):
+    one = await scene()
+    one.recordings.gate.clear()
+    first, second = one.media_request(30), one.media_request(30)
+    async with one.working(workers=1) as agent:
+        await one.until(lambda: one.recordings.asked)
+        agent.pause()
+        held = (await agent.status()).running
+        one.recordings.gate.set()
+        assert await one.job_ended(first) == "completed"
+        polls = len(one.requests("get_jobs"))
+        await one.until(lambda: len(one.requests("get_jobs")) > polls + 2)
+        status = await agent.status()
+        assert (len(held), status.running, status.unsettled, status.state) == (1, [], [], "paused")
+        assert (second.state, second.locks) == ("available", 0)
+        agent.resume()
+        assert await one.job_ended(second) == "completed"
+
+
+async def test_paused_between_two_locks_it_asks_for_no_second_one(scene):
+    one = await scene()
+    one.fault("lock=late:1*1")
+    jobs = [one.media_request(30), one.media_request(30)]
+    async with one.working(workers=2) as agent:
+        while not (await agent.status()).unsettled:  # nobody may believe that nothing is under way
+            await asyncio.sleep(0.01)
+        agent.pause()
+        await one.until(one.ended)
+    assert sorted(job.locks for job in jobs) == [0, 1]

@@ -15,7 +15,7 @@ from tocsin.engine.systems import NotSupported, ProtocolFault, Unreachable
 from tocsin.systems.milestone.event_socket import accepted, frame_of
 from tocsin.systems.milestone.joining import Membership, Reading, Topology, joined, topology_of
 from tocsin.systems.milestone.moments import instant, written
-from tocsin.systems.milestone.paging import MOST_PAGES, all_pages
+from tocsin.systems.milestone.paging import MOST_PAGES, all_pages, id_written
 from tocsin.systems.milestone.resources import (
     CameraGroup,
     Channel,
@@ -25,12 +25,15 @@ from tocsin.systems.milestone.resources import (
     RecordingServer,
     Reference,
     Relations,
+    Unread,
     listed,
+    page_of,
     read_driver_settings,
     read_item,
 )
 from tocsin.systems.milestone.settings import MilestoneSettings
 from tocsin.systems.milestone.states import Occurred, meanings_with, read_frame, settled, states_of
+from tocsin.transports.http import HttpAnswer
 
 GOLDEN = Path(__file__).parent / "golden"
 CAMERA = "98ec38b9-66b3-48a5-b477-79aeb9e3331c"
@@ -118,7 +121,7 @@ def test_an_odd_event_does_not_cost_the_others() -> None:
 
 def test_the_newer_of_box_and_camera_decides_and_at_once_the_cameras_own() -> None:
     error, started = "6baad64b-c395-4f52-b6a3-dd1b64aa2f0f", "dd3e6464-7dc0-405a-a92f-6150587563e8"
-    topology = Topology(children={"b": (("camera", "c"),)})
+    topology = Topology({"camera": {"b": ("c",)}})
 
     def state(box_at: int, camera_at: int) -> str:
         frame = read_frame(
@@ -134,7 +137,7 @@ def test_the_newer_of_box_and_camera_decides_and_at_once_the_cameras_own() -> No
         found = settled(
             one for each in frame.states or [] for one in states_of(each, meanings_with(()), topology, "UTC", "event")
         )
-        return found["camera", "c"].state
+        return found["camera"]["c"].state
 
     assert [state(2, 1), state(1, 2), state(1, 1)] == ["offline", "online", "online"]
 
@@ -183,14 +186,14 @@ def test_a_camera_without_its_box_is_still_there() -> None:
     assert [(one.kind, one.native_key, one.parent) for one in joined(reading, frozenset({"camera"}))] == [
         ("camera", "c", None)
     ]
-    assert topology_of(reading).devices == {("recorder", "r"), ("camera", "c")}
+    assert set(topology_of(reading).devices()) == {("recorder", "r"), ("camera", "c")}
 
 
 async def test_a_listing_without_an_end_is_not_complete() -> None:
     async def page(number: int, size: int) -> list[Any]:
         return [{"id": f"{number}-{n}"} for n in range(size)]
 
-    listing = await all_pages(page)
+    listing = await all_pages(page, id_written)
     assert (len(listing.items), listing.fault is not None) == (MOST_PAGES * 200, True)
 
 
@@ -200,7 +203,7 @@ async def test_the_same_item_on_two_pages_is_one() -> None:
     async def page(number: int, size: int) -> list[Any]:
         return pages[number]
 
-    assert len((await all_pages(page)).items) == 250
+    assert len((await all_pages(page, id_written)).items) == 250
 
 
 async def test_a_page_that_fails_keeps_those_before() -> None:
@@ -209,7 +212,7 @@ async def test_a_page_that_fails_keeps_those_before() -> None:
             raise Unreachable("gone")
         return [{"id": str(n)} for n in range(size)]
 
-    listing = await all_pages(page)
+    listing = await all_pages(page, id_written)
     assert (len(listing.items), str(listing.fault)) == (200, "gone")
 
 
@@ -223,6 +226,40 @@ def test_any_json_is_read_or_refused(body: Any) -> None:
             read()
         except ProtocolFault:
             continue
+
+
+ITEMS = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "id": st.sampled_from(["A", "{b}", "{}", ""]) | JSON,
+            "displayName": st.text() | JSON,
+            "enabled": st.booleans() | JSON,
+            "channel": st.integers() | JSON,
+            "userName": JSON,
+            "relations": st.fixed_dictionaries({"parent": st.fixed_dictionaries({"id": st.text() | JSON})}) | JSON,
+        },
+    )
+    | JSON,
+    max_size=4,
+)
+
+
+@given(ITEMS)
+def test_a_page_read_at_once_is_what_its_items_are_one_by_one(items: list[Any]) -> None:
+    body = msgspec.json.encode({"array": items})
+    for item, read in zip(
+        msgspec.json.decode(body)["array"], page_of(HttpAnswer(200, "", (), body), "x", Channel), strict=True
+    ):
+        if isinstance(item, dict):
+            assert read == (read_item(item, Channel) or Unread(str(item.get("id", ""))))
+        else:
+            assert read is None
+
+
+def test_a_page_cut_off_at_the_limit_is_none() -> None:
+    with pytest.raises(ProtocolFault, match="64 MiB"):
+        page_of(HttpAnswer(200, "", (), b'{"array":[]}', complete=False), "x", Channel)
 
 
 @pytest.mark.parametrize("source", ["cameras/", "cameras/{}", "cameras/ ", "/{b}/", "", "users/b"])

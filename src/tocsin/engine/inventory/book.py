@@ -17,6 +17,8 @@ from tocsin.store.contract import Store
 class Healths(Protocol):
     """A watch, as far as the book asks it."""
 
+    def health(self, device_id: str) -> Health | None: ...
+
     def healths(self) -> Mapping[str, Health]: ...
 
     def confirmed_at(self) -> datetime | None: ...
@@ -51,15 +53,13 @@ class InventoryBook:
                 known, confirmed = healths.healths(), healths.confirmed_at()
         return await self.apart(lambda: [_newest(one, known, now, stale_s, confirmed) for one in kept])
 
-    def healths(self) -> dict[str, Health]:
-        """How every device that is watched is now, from memory, by id."""
-        found: dict[str, Health] = {}
-        for rules, watched in self._watched.values():
-            confirmed, stale_s = watched.confirmed_at(), rules.health.stale_s
-            found |= {
-                id_: aged_health(one, self._clock.now(), stale_s, confirmed) for id_, one in watched.healths().items()
-            }
-        return found
+    def health(self, device_id: str) -> Health | None:
+        """How a device that is watched is now, from memory. An id begins with its system's name (connectors.md 1.4)."""
+        watched = self._watched.get(device_id.partition(":")[0])
+        known = watched[1].health(device_id) if watched else None
+        if watched is None or known is None:
+            return None
+        return aged_health(known, self._clock.now(), watched[0].health.stale_s, watched[1].confirmed_at())
 
     async def of_customer(self, customer_id: str = "") -> list[KeptDevice]:
         """What is there and somebody's, of all systems, by id; of one customer if given."""

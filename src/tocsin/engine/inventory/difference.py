@@ -83,6 +83,16 @@ def compare(
     )
 
 
+def settled_until(kept: Sequence[KeptDevice], now: datetime) -> datetime | None:
+    """Until when the same snapshot changes nothing more of what is kept: then a tombstone is forgotten. None: it does
+    so at once, because devices are missing.
+    """
+    if any(one.missing_count for one in _alive(kept)):
+        return None
+    gone = [each.removed_at for one in kept for each in (*one.left, *([one.removal] if one.removal else []))]
+    return min(gone, default=now) + TOMBSTONE_LIFE
+
+
 def _unmoved(known: Mapping[str, KeptDevice], found: Mapping[str, DeviceRecord]) -> list[KeptDevice]:
     """Devices that would go to another customer. What the rules look at, such as the location, may be just what was
     not read: one customer's devices must not be told to another because of that.

@@ -3,27 +3,26 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tocsin.engine.inventory.identities import Identity, device_id
 from tocsin.engine.inventory.normal import NAME_LIMIT, clean, mac, place_on_network
 from tocsin.engine.inventory.rules import SystemRules, customer_of
 from tocsin.model.canonical import Attribute, DeviceRecord
 from tocsin.model.inventory import FoundDevice, Note
 
-Identity = tuple[str, str]
-"""A device within its system: its kind and native key."""
 MOST_ATTRIBUTES = 32
 LONGEST_ATTRIBUTE = 256
 LONGEST_SUBTYPE = 64
 MOST_NOTES = 20
-_ID = re.compile(r"[A-Za-z0-9._:@-]{1,200}")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _encode = msgspec.json.Encoder(order="sorted").encode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 class Snapshot(Struct, frozen=True):
@@ -46,16 +45,6 @@ class Snapshot(Struct, frozen=True):
     @property
     def unmapped(self) -> int:
         return sum(not record.customer_id for record in self.records.values())
-
-
-def device_id(system: str, identity: Identity) -> str:
-    """connectors.md 1.4. What an id cannot hold is told by a digest, so that two keys never share one."""
-    kind, key = identity
-    text = f"{system}:{kind}:{key}"
-    if _ID.fullmatch(text):
-        return text
-    digest = hashlib.sha256(f"{kind}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return f"{system}:{re.sub(r'[^A-Za-z0-9._@-]', '-', kind)[:40]}:{digest}"
 
 
 def snapshot(rules: SystemRules, found: Sequence[FoundDevice | Note], issued: Mapping[Identity, str]) -> Snapshot:
@@ -86,15 +75,22 @@ def snapshot(rules: SystemRules, found: Sequence[FoundDevice | Note], issued: Ma
     return Snapshot(records, identities, frozenset(excluded), *bounded, len(devices), len(devices) - len(valid))
 
 
-def identity_of(system: str, id_: str, known: Mapping[str, Identity]) -> Identity | None:
-    """What the system itself calls a device; of one it never listed, by an id written as in `device_id`, such as
-    `og-main:intrusion_area:3`. None: not a device of this system.
+def imprint(found: Iterable[FoundDevice | Note]) -> bytes:
+    """A digest of all that a system told, in whatever order. A reading is read into the same snapshot under the same
+    rules whenever its imprint is the same.
     """
-    if id_ in known:
-        return known[id_]
-    name, _, rest = id_.partition(":")
-    kind, _, key = rest.partition(":")
-    return (kind, key) if name == system and kind and key else None
+    digest = hashlib.sha256()
+    for one in sorted(map(_packed, found)):
+        digest.update(one)
+    return digest.digest()
+
+
+def _packed(one: FoundDevice | Note) -> bytes:
+    """MessagePack says where each value ends. What it cannot hold, such as half a character, is told as Python does."""
+    try:
+        return _pack(one)
+    except (UnicodeEncodeError, OverflowError):
+        return _pack(repr(one).encode())
 
 
 def content_hash(record: DeviceRecord) -> str:

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from tocsin.engine.apart import Apart, at_once
 from tocsin.engine.contracts import Clock, IntakeClosed, Randomness
 from tocsin.engine.inventory.cron import Cron, jittered
-from tocsin.engine.inventory.difference import compare
+from tocsin.engine.inventory.difference import compare, settled_until
 from tocsin.engine.inventory.ending import ending
-from tocsin.engine.inventory.reading import Identity, snapshot
+from tocsin.engine.inventory.identities import Identity
+from tocsin.engine.inventory.reading import imprint, snapshot
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.source import SourceWatch
 from tocsin.engine.systems import ProtocolFault, System, SystemFault, Unreachable
@@ -58,9 +59,18 @@ class Wish(Struct, frozen=True):
     why: str = ""
 
 
+class Settled(Struct, frozen=True):
+    """The last reading, if the same once more changes nothing: until when that is so, and what a run then says."""
+
+    imprint: bytes
+    until: datetime
+    counts: Counts
+    notes: tuple[str, ...]
+
+
 class RunParts(NamedTuple):
-    """`kept` is told of each run that was taken over, with all that is kept now. `mine`: this node owns the system;
-    `elsewhere`: another one does.
+    """`kept` is told of each run that was taken over, with all that is kept now; None: as after the run before. `mine`:
+    this node owns the system; `elsewhere`: another one does. `turn` is held while all its devices are in memory.
     """
 
     store: Store
@@ -68,11 +78,12 @@ class RunParts(NamedTuple):
     randomness: Randomness
     record: Recorder
     new_id: Callable[[], str]
-    kept: Callable[[Run, Sequence[KeptDevice]], Awaitable[None]]
+    kept: Callable[[Run, Sequence[KeptDevice] | None], Awaitable[None]]
     changed: Callable[[Run], None]
     mine: Callable[[], bool]
     elsewhere: Callable[[], bool] = lambda: False
     apart: Apart = at_once
+    turn: Callable[[], contextlib.AbstractAsyncContextManager[None]] = contextlib.nullcontext
 
 
 class SystemRuns:
@@ -90,6 +101,8 @@ class SystemRuns:
         self._woken = asyncio.Event()
         self._due = 0.0
         self._last_rpc = -RPC_EVERY_S
+        self._settled: Settled | None = None
+        self._begins = 0
         self.known = asyncio.Event()
         """Set as soon as something is known of the system's devices."""
 
@@ -101,6 +114,8 @@ class SystemRuns:
     async def begin(self) -> None:
         """A run that an earlier process or another node left unfinished has failed. Raises StoreUnavailable."""
         await self.load()
+        self._settled = None
+        self._begins += 1
         own = {run.id for run in (*self._queue, *([self._under_way] if self._under_way else []))}
         for run in await self._parts.store.runs(self._rules.name, 10):
             if not run.ended and run.id not in own:
@@ -181,7 +196,8 @@ class SystemRuns:
         self._under_way = run = replace(run, state="running", started_at=self._parts.clock.now())
         try:
             await self._put(run)
-            ended = await self._ended(run)
+            async with self._parts.turn():
+                ended = await self._ended(run)
         except StoreUnavailable as error:
             self._due = self._parts.clock.monotonic() + AGAIN_S
             ended = self._failed(run, str(error))
@@ -228,27 +244,39 @@ class SystemRuns:
             return found, fault
         return found, None
 
-    async def _take_over(self, run: Run, found: Sequence[FoundDevice | Note]) -> Run:
-        name, store, now = self._rules.name, self._parts.store, self._parts.clock.now()
-        kept, issued = await store.inventory(name), await store.identities(name)
-        standing = await store.standing(name) or SystemStanding(name)
-        change = await self._parts.apart(lambda: _change(self._rules, run, found, kept, issued, standing, now))
+    async def _take_over(self, run: Run, found: list[FoundDevice | Note]) -> Run:
+        told = await self._parts.apart(lambda: imprint(found))
+        now, settled, begins = self._parts.clock.now(), self._settled, self._begins
+        if settled is not None and settled.imprint == told and now < settled.until:
+            before, change = None, _unchanged(run, settled, now)
+        else:
+            before, change = await self._compared(run, found, now)
+        found.clear()  # of a large system they take much memory, and the store may hesitate
         if run.dry_run:
             await self._put(change.run)
             return change.run
-        await store.keep_inventory(change)
+        self._settled = None
+        await self._parts.store.keep_inventory(change)
         self._under_way = None  # it has ended for whoever asks from now on: what they changed it has not seen
-        await self._tell(change, kept)
+        try:
+            after = None if before is None else _after(before, change)
+            await self._parts.kept(change.run, after)
+        except (IntakeClosed, StoreUnavailable):  # whoever cannot be told now is told by the next run, which comes soon
+            self._due = self._parts.clock.monotonic() + AGAIN_S
+        else:
+            settled = settled if after is None else await self._parts.apart(lambda: _settled(change.run, told, after))
+            self._settled = settled if begins == self._begins else None
         self.known.set()
         return change.run
 
-    async def _tell(self, change: InventoryChange, before: Sequence[KeptDevice]) -> None:
-        """Whoever cannot be told now is told by the next run, which comes soon."""
-        try:
-            changed = change.devices or change.forgotten
-            await self._parts.kept(change.run, await self._parts.store.inventory(change.system) if changed else before)
-        except (IntakeClosed, StoreUnavailable):
-            self._due = self._parts.clock.monotonic() + AGAIN_S
+    async def _compared(
+        self, run: Run, found: Sequence[FoundDevice | Note], now: datetime
+    ) -> tuple[Sequence[KeptDevice], InventoryChange]:
+        """What was kept, and what the run changes of it."""
+        name, store = self._rules.name, self._parts.store
+        kept, issued = await store.inventory(name), await store.identities(name)
+        standing = await store.standing(name) or SystemStanding(name)
+        return kept, await self._parts.apart(lambda: _change(self._rules, run, found, kept, issued, standing, now))
 
     async def _end(self, run: Run, why: str, error_class: str = "") -> Run:
         ended = self._failed(run, why, error_class)
@@ -300,3 +328,24 @@ def _change(
         result.forgotten,
         {identity: id_ for identity, id_ in read.identities.items() if identity not in issued},
     )
+
+
+def _after(before: Sequence[KeptDevice], change: InventoryChange) -> list[KeptDevice]:
+    """What is kept now, by id."""
+    after = {one.record.id: one for one in (*before, *change.devices)}
+    gone = frozenset(change.forgotten)
+    return [after[id_] for id_ in sorted(after) if id_ not in gone]
+
+
+def _unchanged(run: Run, settled: Settled, now: datetime) -> InventoryChange:
+    """What is left behind by a run that was told what the one before was told."""
+    ended = replace(run, state="succeeded", finished_at=now, counts=settled.counts, notes=settled.notes)
+    return InventoryChange(run.system, SystemStanding(run.system, now, run.id), ended)
+
+
+def _settled(run: Run, told: bytes, kept: Sequence[KeptDevice]) -> Settled | None:
+    """None where the same once more would change something."""
+    until = settled_until(kept, run.finished_at or run.started_at)
+    if run.state != "succeeded" or until is None:
+        return None
+    return Settled(told, until, replace(run.counts, added=0, changed=0, removed=0), run.notes)

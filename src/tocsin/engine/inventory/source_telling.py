@@ -2,8 +2,7 @@
 
 import asyncio
 import uuid
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from tocsin.engine.contracts import Clock, IntakeClosed, Submission, Taken
@@ -19,11 +18,12 @@ LONGEST_ERROR = 400
 
 
 class TellingParts(NamedTuple):
-    """`accept` is the intake."""
+    """`accept` is the intake; `owned` says how many devices of the system each customer has."""
 
     store: Store
     clock: Clock
     accept: Callable[[Sequence[Submission]], Awaitable[Sequence[Taken]]]
+    owned: Callable[[], Mapping[str, int]]
 
 
 class SourceTelling:
@@ -53,9 +53,8 @@ class SourceTelling:
 
     async def _tell(self) -> None:
         name = self._rules.name
-        kept = await self._parts.store.inventory(name)
         standing = await self._parts.store.standing(name)
-        owned = Counter(one.record.customer_id for one in kept if one.removal is None)
+        owned = self._parts.owned()
         customers = sorted({*owned, self._rules.customer_id} - {""})
         state = self._source.state
         told = [
@@ -65,7 +64,7 @@ class SourceTelling:
                 status=state.status,
                 since=state.since,
                 error=clean(state.error, LONGEST_ERROR),
-                devices=0 if state.status == "ok" else owned[one],
+                devices=0 if state.status == "ok" else owned.get(one, 0),
                 last_complete_sync=standing.last_complete_sync if standing else None,
                 last_event=self._source.last_event,
             )

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from tocsin.engine.apart import Apart, at_once
 from tocsin.engine.commands import Commands
@@ -16,17 +15,18 @@ from tocsin.engine.devices import DeviceBook
 from tocsin.engine.hub import Change, Hub
 from tocsin.engine.inventory.book import InventoryBook
 from tocsin.engine.inventory.carrying import Carrying, CarryParts
-from tocsin.engine.inventory.reading import identity_of
+from tocsin.engine.inventory.entering import Entering
+from tocsin.engine.inventory.identities import Identities, Identity
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.runs import Elsewhere, RunParts, SystemRuns, TooSoon, Wish
 from tocsin.engine.inventory.source import SourceState, SourceWatch
 from tocsin.engine.inventory.source_telling import SourceTelling, TellingParts
-from tocsin.engine.inventory.telling import aged_health, customers_of
+from tocsin.engine.inventory.telling import Customers, aged_health, customers_of
+from tocsin.engine.inventory.turns import Turns
 from tocsin.engine.inventory.watch import HealthWatch, WatchParts
 from tocsin.engine.lease import LeaseKeeper
 from tocsin.engine.systems import System
-from tocsin.model.canonical import DeviceRecord, KeptDevice, Run
-from tocsin.model.device import Device
+from tocsin.model.canonical import KeptDevice, Run
 from tocsin.model.event import Event, InventoryNotice
 from tocsin.store.contract import Store, StoreUnavailable
 from tocsin.telemetry.record import Recorder
@@ -34,11 +34,15 @@ from tocsin.telemetry.record import Recorder
 EVENT_RUNS_EVERY_S = 300.0
 LOOK_EVERY_S = 1.0
 END_LIMIT_S = 10.0
-AT_A_STRETCH = 500
-"""Devices that are entered in one transaction, so that an alarm's turn comes in between."""
+READ_AT_ONCE = 4
+PATIENCE_S = 10.0
+"""How long a system may read before it no longer counts among those that read at once."""
+LEARNED_AT_ONCE = 2
+"""Systems of which everything kept is looked through at once."""
 LOOKED_BACK = 10
 """So many runs, for the last that was no dry run."""
 Work = tuple[str, str, Callable[[], Awaitable[None]]]
+Learn = Callable[[Sequence[KeptDevice], Mapping[Identity, str], Identities], None]
 __all__ = ["Elsewhere", "SystemStatus", "Systems", "SystemsParts", "TooSoon", "Wish"]
 
 
@@ -87,10 +91,12 @@ class Systems:
     def __init__(self, parts: SystemsParts) -> None:
         self._parts = parts
         self._members: dict[str, _Member] = {}
+        self._turns = Turns(READ_AT_ONCE, PATIENCE_S)
+        self._learning = asyncio.Semaphore(LEARNED_AT_ONCE)
         self.book = parts.book
 
     def add(self, system: System, rules: SystemRules) -> None:
-        self._members[rules.name] = _Member(system, rules, self._parts)
+        self._members[rules.name] = _Member(system, rules, self._parts, self._turns, self._learning)
 
     def names(self) -> list[str]:
         return list(self._members)
@@ -138,10 +144,13 @@ class Systems:
 class _Member:
     """One system with everything that goes on around it."""
 
-    def __init__(self, system: System, rules: SystemRules, parts: SystemsParts) -> None:
+    def __init__(
+        self, system: System, rules: SystemRules, parts: SystemsParts, turns: Turns, learning: asyncio.Semaphore
+    ) -> None:
         self.rules = rules
         self._system = system
         self._parts = parts
+        self._learning = learning
         name = rules.name
         self._keeper = LeaseKeeper(
             parts.store, parts.clock, f"system/{name}", parts.node, parts.lease_ttl_s, self._taken
@@ -164,11 +173,12 @@ class _Member:
                 self.owned,
                 self._elsewhere,
                 parts.apart,
+                turns.turn,
             ),
             self.source,
         )
         accept = parts.intake.accept_many
-        self._telling = SourceTelling(rules, self.source, TellingParts(*shared, accept))
+        self._telling = SourceTelling(rules, self.source, TellingParts(*shared, accept, lambda: self._customers.owned))
         self.watch = HealthWatch(
             system,
             rules,
@@ -177,13 +187,15 @@ class _Member:
         )
         told = (parts.commands, *shared, parts.record, self._identity_of, self.owned)
         self._carrying = Carrying(system, CarryParts(*told))
-        self._identities: Mapping[str, tuple[str, str]] = {}
+        self._entering = Entering(rules, self._takes_orders(), parts.devices, parts.clock, parts.apart)
+        self._identities = Identities(name)
+        self._customers = Customers()
         self._last_event_run = -EVENT_RUNS_EVERY_S
         parts.book.watch(rules, self.watch)
 
     async def load(self) -> None:
         await self.runs.load()
-        await self._take_over(await self._parts.store.inventory(self.rules.name))
+        await self._learn(await self._parts.store.inventory(self.rules.name), self.watch.take_over)
 
     def works(self) -> list[Work]:
         name = self.rules.name
@@ -228,18 +240,17 @@ class _Member:
         book, watch = self._parts.book, self.watch
         if not self.owned():
             kept = [one for one in await book.of_system(self.rules.name) if one.removal is None]
-            return Counter(one.health.state if one.health else "unknown" for one in kept), _unmapped(
-                one.record for one in kept
-            )
-        records, healths, now = dict(watch.records), watch.healths(), self._parts.clock.now()
+            states = Counter[str](one.health.state if one.health else "unknown" for one in kept)
+            return states, sum(not one.record.customer_id for one in kept)
+        owned, known, now = self._customers.owned, watch.healths(), self._parts.clock.now()
         confirmed, stale_s = watch.confirmed_at(), self.rules.health.stale_s
 
-        def count() -> tuple[Counter[str], int]:
-            aged = {id_: aged_health(one, now, stale_s, confirmed) for id_, one in healths.items()}
-            states: Counter[str] = Counter(aged[id_].state if id_ in aged else "unknown" for id_ in records)
-            return states, _unmapped(records.values())
+        def count() -> Counter[str]:
+            states = Counter[str](aged_health(one, now, stale_s, confirmed).state for one in known.values())
+            states["unknown"] += sum(owned.values()) - len(known)
+            return +states
 
-        return await book.apart(count)
+        return await book.apart(count), owned.get("", 0)
 
     def owned(self) -> bool:
         """Whether this node has the system, and knows what was left of it."""
@@ -268,13 +279,12 @@ class _Member:
             await self._new_here.wait()
             try:
                 await self.runs.begin()
-                kept, ids = await store.inventory(name), await store.identities(name)
+                async with self._learning:
+                    await self._learn(await store.inventory(name), self.watch.begin)
             except StoreUnavailable:
                 await asyncio.sleep(LOOK_EVERY_S)
                 continue
             self._new_here.clear()
-            self._identities = {id_: identity for identity, id_ in ids.items()}
-            self.watch.begin(kept, ids)
             self._begun.set()
 
     def _heeds_alarms(self) -> bool:
@@ -284,7 +294,7 @@ class _Member:
         return "commands" in self._system.capabilities
 
     def _identity_of(self, device_id: str) -> tuple[str, str] | None:
-        return identity_of(self.rules.name, device_id, self._identities)
+        return self._identities.identity_of(device_id)
 
     async def _watch(self) -> None:
         await self.runs.known.wait()
@@ -320,23 +330,29 @@ class _Member:
         self._last_event_run = now
         return True
 
-    async def _kept(self, run: Run, kept: Sequence[KeptDevice]) -> None:
-        await self._take_over(kept)
-        await self._enter_devices(kept)
-        await self._tell(run.id, kept)
+    async def _kept(self, run: Run, kept: Sequence[KeptDevice] | None) -> None:
+        if kept is not None:
+            await self._learn(kept, self.watch.take_over)
+        elif not self._entering.stand():
+            kept = await self._parts.store.inventory(self.rules.name)
+        if kept is not None:
+            await self._entering.enter(kept)
+        await self._tell(run.id)
 
-    async def _take_over(self, kept: Sequence[KeptDevice]) -> None:
-        ids = await self._parts.store.identities(self.rules.name)
-        self._identities = {id_: identity for identity, id_ in ids.items()}
-        self.watch.take_over(kept, ids)
+    async def _learn(self, kept: Sequence[KeptDevice], learn: Learn) -> None:
+        """What of all that is kept stays in memory. Raises StoreUnavailable."""
+        issued = await self._parts.store.identities(self.rules.name)
+        known = await self._parts.apart(lambda: (customers_of(kept), Identities(self.rules.name, issued)))
+        self._customers, self._identities = known
+        learn(kept, issued, self._identities)
 
     async def _tell_again(self) -> None:
         """Raises IntakeClosed, StoreUnavailable."""
         standing = await self._parts.store.standing(self.rules.name)
         if standing is not None:
-            await self._tell(standing.last_run, await self._parts.store.inventory(self.rules.name))
+            await self._tell(standing.last_run)
 
-    async def _tell(self, run_id: str, kept: Sequence[KeptDevice]) -> None:
+    async def _tell(self, run_id: str) -> None:
         """Every customer's inventory is owed to the clouds, whole; those who lost devices come first."""
         now, name = self._parts.clock.now(), self.rules.name
         told = [
@@ -345,34 +361,10 @@ class _Member:
                     "", "info", now, now, name, text=f"inventory of {name}", notice=InventoryNotice(name, one, run_id)
                 )
             )
-            for one in await self._parts.apart(lambda: customers_of(kept))
-            if one
+            for one in self._customers.told
         ]
         if told:
             await self._parts.intake.accept_many(told)
-
-    async def _enter_devices(self, kept: Sequence[KeptDevice]) -> None:
-        """So that alarms and health events find name and place; what people wrote about a device stays."""
-        book, now = self._parts.devices, self._parts.clock.now()
-        news = await self._parts.apart(lambda: [one for one in kept if self._entry(one)])
-        for place in range(0, len(news), AT_A_STRETCH):
-            stretch = news[place : place + AT_A_STRETCH]  # looked at again: somebody may have written meanwhile
-            await book.keep([], [found for one in stretch if (found := self._entry(one))], now)
-        for one in kept:
-            known = book.get(one.record.id) if one.removal is not None else None
-            if known is not None and known.origin == self.rules.name:
-                await book.delete(known.id)
-
-    def _entry(self, one: KeptDevice) -> Device | None:
-        """What is to be entered; None where it stands there already, or is somebody else's."""
-        known = self._parts.devices.get(one.record.id)
-        if one.removal is not None or (known is not None and known.origin != self.rules.name):
-            return None
-        before = known or Device(one.record.id, origin=self.rules.name)
-        orders = one.record.orders if self._takes_orders() else ()
-        facts = {"name": one.record.name, "type": one.record.type, "customer_id": one.record.customer_id}
-        entered = replace(before, area=before.area or self.rules.area, orders=orders, **facts)
-        return entered if entered != known else None
 
     def _changed(self, run: Run) -> None:
         self._parts.hub.publish(Change("run", run.id, {"system": run.system, "state": run.state}))
@@ -380,7 +372,3 @@ class _Member:
     def _source_changed(self, state: SourceState) -> None:
         self._parts.hub.publish(Change("system", self.rules.name, {"status": state.status, "error": state.error}))
         self._telling.changed()
-
-
-def _unmapped(records: Iterable[DeviceRecord]) -> int:
-    return sum(not one.customer_id for one in records)

@@ -3,6 +3,7 @@
 Same devices, same bytes: devices by id, keys in one order, nothing that depends on when it is rendered.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -44,12 +45,20 @@ def inventory_of(
     return Inventory(system, system_type, customer_id, tuple(by_id), tuple(removed), run)
 
 
-def customers_of(kept: Sequence[KeptDevice]) -> list[str]:
-    """Every customer to be told, those who lost devices to others first (connectors.md 1.4, rule 4)."""
+class Customers(Struct, frozen=True):
+    """`owned`: how many devices each has; the empty name is nobody's. `told`: everyone to be told of an inventory,
+    those who lost devices to others first (connectors.md 1.4, rule 4).
+    """
+
+    owned: Mapping[str, int] = {}
+    told: tuple[str, ...] = ()
+
+
+def customers_of(kept: Sequence[KeptDevice]) -> Customers:
     losers = {each.customer_id for one in kept for each in one.left}
     gone = {one.removal.customer_id for one in kept if one.removal}
-    owners = {one.record.customer_id for one in kept if one.removal is None}
-    return [*sorted(losers - {""}), *sorted((owners | gone) - losers - {""})]
+    owned = Counter([one.record.customer_id for one in kept if one.removal is None])
+    return Customers(owned, (*sorted(losers - {""}), *sorted((owned.keys() | gone) - losers - {""})))
 
 
 def inventory_body(inventory: Inventory, profile: Profile) -> bytes:

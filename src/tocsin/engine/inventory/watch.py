@@ -14,11 +14,12 @@ from tocsin.engine.contracts import Clock, IntakeClosed, Submission, Taken
 from tocsin.engine.inventory.ending import ending
 from tocsin.engine.inventory.health import DeviceHealth, Reported, Transition, reported
 from tocsin.engine.inventory.health_event import submission
-from tocsin.engine.inventory.reading import Identity
+from tocsin.engine.inventory.identities import Identities, Identity
+from tocsin.engine.inventory.keeping import Keeping
 from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.inventory.source import SourceWatch
 from tocsin.engine.systems import System, SystemFault, Unreachable
-from tocsin.model.canonical import DeviceRecord, Health, KeptDevice
+from tocsin.model.canonical import Health, KeptDevice
 from tocsin.model.inventory import FoundState, Marker
 from tocsin.store.contract import Store, StoreUnavailable
 from tocsin.telemetry.occurrences import HealthDropped, StatesCorrected
@@ -34,10 +35,6 @@ PER_DEVICE_S = 0.25
 """Besides: some systems are asked device by device, and one round of polling may be under way before."""
 END_LIMIT_S = 10.0
 FIRST_EVERY_S = 60.0
-CONFIRMED_EVERY_S = 10.0
-"""Between two looks at which confirmations are to be written."""
-KEEP_EVERY = timedelta(minutes=5)
-"""How old a confirmation may be on disk."""
 LEAST_FLEET = 3
 """So many boxes that all fall silent at once say more about the way there than about themselves."""
 Came = tuple[datetime, FoundState | Marker]
@@ -68,17 +65,14 @@ class HealthWatch:
         self._parts = parts
         self._source = source
         self._devices: dict[str, DeviceHealth] = {}
-        self.records: dict[str, DeviceRecord] = {}
-        self._ids: Mapping[Identity, str] = {}
+        self._identities = Identities(rules.name)
+        self._unwatched: frozenset[str] = frozenset()
+        """Ids of devices that are left out or gone."""
         self._parked: dict[Identity, Reported] = {}
         self._strange = False
         """There is a state of a device nobody has listed, for which no run was asked yet."""
         self._waiting: set[str] = set()
-        self._unkept: set[str] = set()
-        """A state that is not on disk yet; among `_touched` are those that were only confirmed."""
-        self._touched: set[str] = set()
-        self._kept_at: dict[str, datetime] = {}
-        self._kept_looked = -math.inf
+        self._keeping = Keeping(parts.store, parts.clock)
         self._first = False
         """There are first states that no inventory was told with."""
         self._first_told = -math.inf
@@ -90,39 +84,38 @@ class HealthWatch:
         """When the system was last known to tell every change; None while it is not."""
         self.corrections = 0
 
-    def take_over(self, kept: Sequence[KeptDevice], ids: Mapping[Identity, str]) -> None:
+    def take_over(self, kept: Sequence[KeptDevice], issued: Mapping[Identity, str], identities: Identities) -> None:
         """What a run has left; states of devices that were not listed before find them now, and go with its
         inventory.
         """
-        self._ids = ids
-        self.records = {one.record.id: one.record for one in kept if one.removal is None}
-        known = self._devices
-        self._devices = {
-            one.record.id: known.get(one.record.id) or DeviceHealth(one.record.id, one.health)
-            for one in kept
-            if one.removal is None
-        }
-        self._unkept &= self._devices.keys()
-        self._touched &= self._devices.keys()
-        self._kept_at = {id_: at for id_, at in self._kept_at.items() if id_ in self._devices}
+        alive = [one for one in kept if one.removal is None]
+        known = [self._devices.get(one.record.id) or DeviceHealth(one.record.id, one.health) for one in alive]
+        self._devices = {one.device_id: one for one in known}
+        self._identities, self._unwatched = identities, frozenset(issued.values()) - self._devices.keys()
+        self._keeping.only(self._devices.keys())
         first = self._first
         for identity, state in list(self._parked.items()):
-            if identity in ids:
+            if identity in issued:
                 del self._parked[identity]
-                self._take(ids[identity], state)
+                self._take(issued[identity], state)
         self._first = first
 
-    def begin(self, kept: Sequence[KeptDevice], ids: Mapping[Identity, str]) -> None:
+    def begin(self, kept: Sequence[KeptDevice], issued: Mapping[Identity, str], identities: Identities) -> None:
         """The system becomes this node's: what is kept was told, whatever this node knew before."""
         self._devices = {}
-        for left in (self._parked, self._waiting, self._unkept, self._touched):
-            left.clear()
+        self._parked.clear()
+        self._waiting.clear()
+        self._keeping.only(())
         self._strange = self._first = False
-        self.take_over(kept, ids)
+        self.take_over(kept, issued, identities)
 
     def owned(self) -> bool:
         """Whether it is this node that knows the states."""
         return not self._parts.elsewhere()
+
+    def health(self, device_id: str) -> Health | None:
+        one = self._devices.get(device_id)
+        return one.health if one else None
 
     def healths(self) -> Mapping[str, Health]:
         """As of now, by device."""
@@ -159,7 +152,7 @@ class HealthWatch:
         """Meanwhile, what was held back becomes due."""
         ends = self._parts.clock.monotonic() + seconds
         while (left := ends - self._parts.clock.monotonic()) > 0:
-            pending = self._waiting or self._unkept or self._first or self._strange
+            pending = self._waiting or self._keeping.pending or self._first or self._strange
             await asyncio.sleep(min(left, LOOK_EVERY_S) if pending else left)
             self._drop_parked()
             await self._flush()
@@ -255,9 +248,7 @@ class HealthWatch:
         """How many states changed that were known before. Raises SystemFault."""
         began = self._parts.clock.now()
         found = await self._states_now()
-        if self._all_silent(found) and any(
-            one.health and one.health.state == "online" for one in self._devices.values()
-        ):
+        if await self._all_silent(found):
             raise Unreachable(f"none of its {len(found)} devices answers: the way there is looked at first")
         changed = 0
         for n, one in enumerate(found, 1):
@@ -275,23 +266,30 @@ class HealthWatch:
         except TimeoutError:
             raise Unreachable(f"its states were not told within {limit_s / 60:.0f} minutes") from None
 
-    def _all_silent(self, found: Sequence[FoundState]) -> bool:
-        """Whether a whole fleet does not answer all at once. Many lenses of one box are one that does not."""
+    async def _all_silent(self, found: Sequence[FoundState]) -> bool:
+        """Whether a whole fleet does not answer all at once, and did before."""
         if "blindness" in self._system.capabilities:
             return False
-        silent = all(one.basis == "poll" and one.state == "offline" for one in found)
-        return silent and len({self._box((one.kind, one.native_key)) for one in found}) >= LEAST_FLEET
+        if not all(one.basis == "poll" and one.state == "offline" for one in found):
+            return False
+        if not any(one.health and one.health.state == "online" for one in self._devices.values()):
+            return False
+        return await self._boxes([self._identities.id_of((one.kind, one.native_key)) for one in found]) >= LEAST_FLEET
 
-    def _box(self, identity: Identity) -> str | Identity:
-        id_ = self._ids.get(identity)
-        record = self.records.get(id_) if id_ else None
-        return (record.parent_id or record.id) if record else (id_ or identity)
+    async def _boxes(self, ids: Sequence[str]) -> int:
+        """Many lenses of one box are one that does not answer. Without the store each counts for itself."""
+        try:
+            records = await self._parts.store.records(ids)
+        except StoreUnavailable:
+            records = {}
+        return len({records[id_].parent_id or id_ if id_ in records else id_ for id_ in ids})
 
     def _found(self, found: FoundState, state: Reported) -> bool:
         """Whether a state changed that was known before."""
         identity = (found.kind, found.native_key)
-        if identity in self._ids:
-            return self._take(self._ids[identity], state)
+        id_ = self._identities.id_of(identity)
+        if id_ in self._devices or id_ in self._unwatched:
+            return self._take(id_, state)
         before = self._parked.get(identity)
         if before is None and len(self._parked) >= MOST_PARKED:
             self._parts.record(HealthDropped(self._rules.name, "too many of unknown devices"))
@@ -307,10 +305,10 @@ class HealthWatch:
             return False
         rules, first = self._rules.health, one.health is None
         changed = one.take(state, timedelta(seconds=rules.hold_s), rules.fail_threshold)
-        (self._unkept if changed else self._touched).add(device_id)
+        (self._keeping.changed if changed else self._keeping.confirmed)(one.device_id)
         self._first |= first and changed
         if one.waiting:
-            self._waiting.add(device_id)
+            self._waiting.add(one.device_id)
         return changed and not first
 
     def _drop_parked(self) -> None:
@@ -328,7 +326,7 @@ class HealthWatch:
         now = self._parts.clock.now()
         try:
             await self._tell(now)
-            await self._keep(now)
+            await self._keeping.keep(self._devices, self._waiting, now)
             await self._tell_first()
             if self._strange and await self._parts.unknown():
                 self._strange = False
@@ -337,9 +335,10 @@ class HealthWatch:
 
     async def _tell(self, now: datetime) -> None:
         due = [found for id_ in sorted(self._waiting) if (found := self._due(id_, now))][:AT_A_STRETCH]
-        told = [one for one in due if self.records[one.device_id].customer_id]
+        records = await self._parts.store.records([one.device_id for one in due]) if due else {}
+        told = [(record, one) for one in due if (record := records.get(one.device_id)) and record.customer_id]
         if told:
-            await self._parts.accept([submission(self._rules, self.records[one.device_id], one, now) for one in told])
+            await self._parts.accept([submission(self._rules, record, one, now) for record, one in told])
         for one in due:
             if one.device_id in self._devices:  # a run may have removed it meanwhile
                 self._devices[one.device_id].done(one, now)
@@ -348,28 +347,6 @@ class HealthWatch:
     def _due(self, device_id: str, now: datetime) -> Transition | None:
         one = self._devices.get(device_id)
         return one.due(now) if one else None
-
-    async def _keep(self, now: datetime) -> None:
-        """Changes at once, mere confirmations now and then; never a change that was not told yet."""
-        if self._parts.clock.monotonic() - self._kept_looked >= CONFIRMED_EVERY_S:
-            self._kept_looked = self._parts.clock.monotonic()
-            old = {id_ for id_ in self._touched if now - self._kept_at.get(id_, now - KEEP_EVERY) >= KEEP_EVERY}
-            self._unkept |= old
-        ids = sorted(self._unkept - self._waiting)
-        for place in range(0, len(ids), AT_A_STRETCH):  # an alarm's turn comes in between
-            await self._keep_some(ids[place : place + AT_A_STRETCH], now)
-
-    async def _keep_some(self, ids: Sequence[str], now: datetime) -> None:
-        known = {id_: one.health for id_ in ids if (one := self._devices.get(id_))}
-        healths = {id_: health for id_, health in known.items() if health}
-        self._unkept.difference_update(ids)
-        self._touched.difference_update(ids)
-        try:
-            await self._parts.store.put_healths(healths)
-        except StoreUnavailable:
-            self._unkept |= healths.keys()
-            raise
-        self._kept_at |= dict.fromkeys(healths, now)
 
     async def _tell_first(self) -> None:
         """First states may come one by one: they are told once a minute."""

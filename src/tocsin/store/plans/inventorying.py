@@ -1,11 +1,11 @@
 """Devices of on-prem systems, the ids they were given, their health, and the runs that read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
-from tocsin.model.canonical import Health, KeptDevice, Run, SystemStanding
+from tocsin.model.canonical import DeviceRecord, Health, KeptDevice, Run, SystemStanding
 from tocsin.store.inventory import InventoryChange
 from tocsin.store.rows import plain
 from tocsin.store.steps import Bulk, Query, Row, Steps, each
@@ -50,6 +50,13 @@ def _put_run(run: Run) -> Steps[None]:
 
 def devices(system: str) -> Steps[list[KeptDevice]]:
     return [_device_of(row) for row in (yield Query("inventory", (system,)))]
+
+
+def records(ids: Sequence[str]) -> Steps[dict[str, DeviceRecord]]:
+    found = [
+        _decode_device(body).record for (body,) in (yield Query("inventory_bodies", ([plain(id_) for id_ in ids],)))
+    ]
+    return {one.id: one for one in found}
 
 
 def _device_of(row: Row) -> KeptDevice:

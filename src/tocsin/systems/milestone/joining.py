@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -26,6 +26,7 @@ KINDS: Mapping[str, str] = {
     "recordingservers": "recorder",
 }
 """By resource type in lower case, as sources of events name it."""
+SILENT = DriverSettings()
 _POINT = re.compile(r"POINT\s*\(\s*(-?\d{1,3}(?:\.\d+)?)\s+(-?\d{1,3}(?:\.\d+)?)\s*\)", re.IGNORECASE)
 
 
@@ -48,13 +49,35 @@ class Reading(Struct, frozen=True):
 
 
 class Topology(Struct, frozen=True):
-    """What belongs to what, for states. `children`: the channels by the key of their box, and by that of
-    their recording server; `recorder_of` by camera key."""
+    """What belongs to what, for states. `channels`: by kind and the key of their box, the keys of what hangs on it;
+    `boxes`: by key, that of their recording server. Kept for good, so it holds each key once.
+    """
 
-    devices: frozenset[Identity] = frozenset()
+    channels: Mapping[str, Mapping[str, tuple[str, ...]]] = {}
+    boxes: Mapping[str, str] = {}
+    recorders: Mapping[str, RecordingServer] = {}
     disabled: frozenset[Identity] = frozenset()
-    children: Mapping[str, tuple[Identity, ...]] = {}
-    recorder_of: Mapping[str, RecordingServer] = {}
+
+    def by_box(self, kind: str) -> Mapping[str, Iterable[str]]:
+        """The keys of all devices of a kind, by that of their box; "" for what hangs on none."""
+        standing: Mapping[str, Iterable[str]] = {"recorder": self.recorders, "hardware": self.boxes}
+        return {"": standing[kind]} if kind in standing else self.channels.get(kind, {})
+
+    def devices(self) -> Iterator[Identity]:
+        for kind in ("recorder", "hardware", *self.channels):
+            yield from ((kind, key) for keys in self.by_box(kind).values() for key in keys)
+
+    def children(self, parent: Identity) -> Iterator[Identity]:
+        """The channels of a box, or of all boxes of a recording server."""
+        kind, key = parent
+        boxes = [box for box, server in self.boxes.items() if server == key] if kind == "recorder" else [key]
+        for each, by_box in self.channels.items():
+            yield from ((each, channel) for box in boxes for channel in by_box.get(box, ()))
+
+    def recorder_of(self, camera: str) -> RecordingServer | None:
+        """Looked for: it is asked when somebody wants a picture or a recording."""
+        box = next((box for box, keys in self.channels.get("camera", {}).items() if camera in keys), "")
+        return self.recorders.get(self.boxes.get(box, ""))
 
 
 def joined(reading: Reading, types: frozenset[str]) -> Iterator[FoundDevice]:
@@ -66,16 +89,17 @@ def joined(reading: Reading, types: frozenset[str]) -> Iterator[FoundDevice]:
     boxes = {box.key: box for box in reading.hardware}
     recorders = {server.key: server for server in reading.recorders}
     places = _places(reading.groups)
-    siblings = Counter(camera.parent for camera in reading.channels.get("cameras", ()))
+    siblings = Counter([camera.parent for camera in reading.channels.get("cameras", ())])
     for resource, (kind, device_type) in CHANNELS.items():
         if device_type not in types:
             continue
         for channel in reading.channels.get(resource, ()):
-            box = boxes.get(channel.parent)
+            key, parent = channel.key, channel.parent
+            box = boxes.get(parent)
             server = recorders.get(box.parent) if box is not None else None
-            place = places.get(channel.key, []) if kind == "camera" else []
-            subtype = _subtype(channel, siblings[channel.parent]) if kind == "camera" else kind
-            yield _channel(channel, (kind, device_type, subtype), box, server, place, reading)
+            place = places.get(key, []) if kind == "camera" else []
+            subtype = _subtype(channel, siblings[parent] if parent else 0) if kind == "camera" else kind
+            yield _channel(channel, (kind, key, parent), (device_type, subtype), box, server, place, reading)
 
 
 def kinds_of(types: Collection[str]) -> frozenset[str]:
@@ -85,30 +109,22 @@ def kinds_of(types: Collection[str]) -> frozenset[str]:
 
 
 def topology_of(reading: Reading) -> Topology:
-    children: dict[str, list[Identity]] = {}
-    devices: set[Identity] = {("recorder", server.key) for server in reading.recorders}
-    devices |= {("hardware", box.key) for box in reading.hardware}
-    boxes = {box.key: box for box in reading.hardware}
-    disabled: set[Identity] = {("hardware", box.key) for box in reading.hardware if not box.enabled}
-    disabled |= {("recorder", server.key) for server in reading.recorders if not server.enabled}
-    for resource, (kind, _) in CHANNELS.items():
-        for channel in reading.channels.get(resource, ()):
-            identity = (kind, channel.key)
-            devices.add(identity)
-            box = boxes.get(channel.parent)
-            for above in (channel.parent, box.parent if box is not None else ""):
-                children.setdefault(above, []).append(identity)
-            if not channel.enabled or ("hardware", channel.parent) in disabled:
-                disabled.add(identity)
     recorders = {server.key: server for server in reading.recorders}
-    recorder_of = {
-        camera.key: recorders[boxes[camera.parent].parent]
-        for camera in reading.channels.get("cameras", ())
-        if camera.parent in boxes and boxes[camera.parent].parent in recorders
-    }
-    return Topology(
-        frozenset(devices), frozenset(disabled), {key: tuple(value) for key, value in children.items()}, recorder_of
-    )
+    servers = {key: key for key in recorders}
+    boxes = {box.key: servers.get(parent := box.parent, parent) for box in reading.hardware}
+    off = {box.key for box in reading.hardware if not box.enabled}
+    disabled = {("hardware", key) for key in off}
+    disabled |= {("recorder", server.key) for server in reading.recorders if not server.enabled}
+    channels: dict[str, Mapping[str, tuple[str, ...]]] = {}
+    for resource, (kind, _) in CHANNELS.items():
+        by_box: dict[str, list[str]] = {box: [] for box in boxes}
+        for channel in reading.channels.get(resource, ()):
+            key, parent = channel.key, channel.parent
+            by_box.setdefault(parent, []).append(key)
+            if not channel.enabled or parent in off:
+                disabled.add((kind, key))
+        channels[kind] = {box: tuple(keys) for box, keys in by_box.items() if keys}
+    return Topology(channels, boxes, recorders, frozenset(disabled))
 
 
 def _recorder(server: RecordingServer, site: str) -> FoundDevice:
@@ -125,7 +141,7 @@ def _recorder(server: RecordingServer, site: str) -> FoundDevice:
 
 
 def _box(box: Hardware, reading: Reading) -> FoundDevice:
-    driver = reading.driver.get(box.key, DriverSettings())
+    driver = reading.driver.get(box.key, SILENT)
     return FoundDevice(
         "hardware",
         box.key,
@@ -142,52 +158,59 @@ def _box(box: Hardware, reading: Reading) -> FoundDevice:
 
 def _channel(
     channel: Channel,
-    what: tuple[str, DeviceType, str],
+    identity: tuple[str, str, str],
+    what: tuple[DeviceType, str],
     box: Hardware | None,
     server: RecordingServer | None,
     places: Sequence[str],
     reading: Reading,
 ) -> FoundDevice:
-    kind, device_type, subtype = what
-    driver = reading.driver.get(channel.parent, DriverSettings())
-    attributes = _told(box, driver) | {
-        "recorder": server.label if server is not None else "",
-        "gps": _gps(channel.gis_point),
-        "groups": ", ".join(places[1:] and places),
-    }
+    (kind, key, parent), (device_type, subtype) = identity, what
+    driver = reading.driver.get(parent, SILENT)
+    attributes = _told(box, driver, server.label if server is not None else "", _gps(channel.gis_point))
+    if places[1:]:
+        attributes["groups"] = ", ".join(places)
     if channel.recording_enabled is not None:
         attributes["recording_enabled"] = channel.recording_enabled
     return FoundDevice(
         kind,
-        channel.key,
+        key,
         channel.label,
         device_type,
         subtype,
         macs=(driver.mac,) if driver.mac else (),
         address=box.address if box is not None else "",
         location=places[0] if places else reading.site,
-        parent=("hardware", channel.parent) if channel.parent else None,
+        parent=("hardware", parent) if parent else None,
         channel=channel.channel,
         enabled=channel.enabled and (box is None or box.enabled),
-        attributes={name: value for name, value in attributes.items() if value != ""},
+        attributes=attributes,
     )
 
 
-def _told(box: Hardware | None, driver: DriverSettings) -> dict[str, str | int | float | bool]:
+def _told(
+    box: Hardware | None, driver: DriverSettings, recorder: str = "", gps: str = ""
+) -> dict[str, str | int | float | bool]:
     model = driver.model or (box.model if box is not None else "")
-    told = {"model": model, "firmware": driver.firmware, "serial": driver.serial}
-    return {name: value for name, value in told.items() if value}
+    told = (
+        ("model", model),
+        ("firmware", driver.firmware),
+        ("serial", driver.serial),
+        ("recorder", recorder),
+        ("gps", gps),
+    )
+    return {name: value for name, value in told if value}
 
 
 def _subtype(camera: Channel, siblings: int) -> str:
     if camera.ptz_enabled:
         return "ptz"
-    return "multisensor" if siblings > 1 and camera.parent else "fixed"
+    return "multisensor" if siblings > 1 else "fixed"
 
 
 def _gps(point: str) -> str:
     """`latitude,longitude` of "POINT (lon lat)"."""
-    found = _POINT.search(point)
+    found = _POINT.search(point) if point else None
     return f"{found[2]},{found[1]}" if found else ""
 
 

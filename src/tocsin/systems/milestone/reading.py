@@ -10,6 +10,7 @@ from msgspec import Struct
 from tocsin.engine.systems import SystemFault
 from tocsin.model.inventory import Note
 from tocsin.systems.milestone.joining import CHANNELS, Membership, Reading
+from tocsin.systems.milestone.paging import id_written
 from tocsin.systems.milestone.resources import (
     CameraGroup,
     Channel,
@@ -17,6 +18,7 @@ from tocsin.systems.milestone.resources import (
     Item,
     RecordingServer,
     Site,
+    Unread,
     guid,
     listed,
     read_item,
@@ -79,9 +81,8 @@ async def _together(listings: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 async def _items(rest: Rest, name: str) -> _Items:
-    """Read once and at once: what XProtect wrote takes ten times the memory."""
-    listing, form = await rest.listing(name), _FORMS.get(name, Channel)
-    items = tuple(read for item in listing.items if (read := read_item(item, form)) is not None)
+    listing = await rest.items(name, _FORMS.get(name, Channel))
+    items = tuple(one for one in listing.items if not isinstance(one, Unread))
     return _Items(items, len(listing.items) - len(items), listing.fault)
 
 
@@ -100,7 +101,7 @@ async def _memberships(rest: Rest, groups: Sequence[CameraGroup]) -> tuple[tuple
 
 async def _keys(rest: Rest, path: str) -> _Items:
     listing = await rest.listing(path)
-    return _Items(tuple(guid(str(item.get("id", ""))) for item in listing.items), fault=listing.fault)
+    return _Items(tuple(guid(id_written(item)) for item in listing.items), fault=listing.fault)
 
 
 async def _still_there(rest: Rest) -> list[Note]:

@@ -1,7 +1,7 @@
 """The resources of the Configuration API we read, and only the fields we use (connectors.md 4.5). Pure."""
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cache
 from string import whitespace
 from typing import Any, TypeVar
 
@@ -9,22 +9,21 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.engine.systems import ProtocolFault
+from tocsin.systems.milestone.answers import json_of
+from tocsin.transports.http import HttpAnswer
 
 
-class Reference(Struct, frozen=True):
+class Reference(Struct, frozen=True, gc=False):
     type: str = ""
     id: str = ""
 
 
-class Relations(Struct, frozen=True):
+class Relations(Struct, frozen=True, gc=False):
     parent: Reference = Reference()
 
 
-class Item(Struct, frozen=True, rename="camel", kw_only=True, dict=True):
-    """What all have in common. Fields not listed, `userName` of hardware among them, are never looked at.
-
-    `key` and `parent` are asked for many times, and of a large site there are tens of thousands: they are kept.
-    """
+class Item(Struct, frozen=True, rename="camel", kw_only=True, gc=False):
+    """What all have in common. Fields not listed, `userName` of hardware among them, are never looked at."""
 
     id: str
     name: str = ""
@@ -33,11 +32,11 @@ class Item(Struct, frozen=True, rename="camel", kw_only=True, dict=True):
     last_modified: str = ""
     relations: Relations = Relations()
 
-    @cached_property
+    @property
     def key(self) -> str:
         return guid(self.id)
 
-    @cached_property
+    @property
     def parent(self) -> str:
         """The GUID of what it belongs to; empty if the server does not say."""
         return guid(self.relations.parent.id)
@@ -47,26 +46,26 @@ class Item(Struct, frozen=True, rename="camel", kw_only=True, dict=True):
         return self.display_name or self.name
 
 
-class Site(Item, frozen=True, rename="camel", kw_only=True):
+class Site(Item, frozen=True, rename="camel", kw_only=True, gc=False):
     computer_name: str = ""
     version: str = ""
 
 
-class RecordingServer(Item, frozen=True, rename="camel", kw_only=True):
+class RecordingServer(Item, frozen=True, rename="camel", kw_only=True, gc=False):
     host_name: str = ""
     port_number: int = 7563
     web_server_uri: str = ""
     active_web_server_uri: str = ""
 
 
-class Hardware(Item, frozen=True, rename="camel", kw_only=True):
+class Hardware(Item, frozen=True, rename="camel", kw_only=True, gc=False):
     """A box with one or more channels. `address` is a URL."""
 
     address: str = ""
     model: str = ""
 
 
-class Channel(Item, frozen=True, rename="camel", kw_only=True):
+class Channel(Item, frozen=True, rename="camel", kw_only=True, gc=False):
     """What hangs on a box: camera, microphone, speaker, metadata, input, output."""
 
     channel: int | None = None
@@ -75,11 +74,11 @@ class Channel(Item, frozen=True, rename="camel", kw_only=True):
     recording_enabled: bool | None = None
 
 
-class CameraGroup(Item, frozen=True, rename="camel", kw_only=True):
+class CameraGroup(Item, frozen=True, rename="camel", kw_only=True, gc=False):
     pass
 
 
-class EventType(Item, frozen=True, rename="camel", kw_only=True):
+class EventType(Item, frozen=True, rename="camel", kw_only=True, gc=False):
     """`counter` is the GUID of the type that ends what this one begins, or the other way round."""
 
     counter: str = msgspec.field(default="", name="counterEventID")
@@ -94,15 +93,20 @@ class DriverSettings(Struct, frozen=True):
     model: str = ""
 
 
+class Unread(Struct, frozen=True, gc=False):
+    """An item that is not what it should be."""
+
+    id: str
+
+
 ItemT = TypeVar("ItemT", bound=Item)
-
-
 _AROUND = "{}" + whitespace
 
 
 def guid(text: str) -> str:
-    """As identities are written: lower case, no braces (connectors.md 1.4)."""
-    return text.strip(_AROUND).lower()
+    """As identities are written: lower case, no braces (connectors.md 1.4). The same text where it is so already."""
+    bare = text.strip(_AROUND)
+    return bare if bare.islower() else bare.lower()
 
 
 def listed(body: object, what: str) -> list[Any]:
@@ -111,6 +115,33 @@ def listed(body: object, what: str) -> list[Any]:
     if not isinstance(items, list):
         raise ProtocolFault(f"the list of {what} is not what XProtect answers: there is no “array” in it")
     return items
+
+
+def page_of(answer: HttpAnswer, what: str, form: type[ItemT]) -> Sequence[ItemT | Unread | None]:
+    """One page of a listing, as what it is: what XProtect writes takes ten times the memory. None: no item at all.
+    Raises ProtocolFault.
+    """
+    if answer.complete:
+        try:
+            page: Sequence[ItemT] = _pages(form).decode(answer.body).array
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        else:
+            if all(one.key for one in page):
+                return page
+    return [_read_or_not(item, form) for item in listed(json_of(answer, what), what)]
+
+
+@cache
+def _pages(form: type[ItemT]) -> "msgspec.json.Decoder[Any]":
+    page = msgspec.defstruct("Page", [("array", list[form])], gc=False)  # type: ignore[valid-type]
+    return msgspec.json.Decoder(page, strict=False)
+
+
+def _read_or_not(item: object, form: type[ItemT]) -> ItemT | Unread | None:
+    if not isinstance(item, dict):
+        return None
+    return read_item(item, form) or Unread(str(item.get("id", "")))
 
 
 def single(body: object, what: str) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """The Configuration API: one question after the other at the allowed concurrency (connectors.md 4.4)."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from tocsin.engine.systems import LoginRefused, ProtocolFault, SystemFault, Unreachable
 from tocsin.systems.milestone.answers import TooMany, fault_of, json_of, said
-from tocsin.systems.milestone.paging import Listing, all_pages
-from tocsin.systems.milestone.resources import listed
+from tocsin.systems.milestone.paging import Listing, all_pages, id_written
+from tocsin.systems.milestone.resources import ItemT, Unread, listed, page_of
 from tocsin.systems.milestone.session import Session
 from tocsin.transports.contract import LinkBroken, NoAnswer, TransportError
 from tocsin.transports.http import HttpAnswer
@@ -37,16 +38,27 @@ class Rest:
         """The JSON at this path, over no turn of others: whoever asks for many limits them. Raises SystemFault."""
         return json_of(await self._tried(path, self._timeout_s), path)
 
-    async def listing(self, path: str, query: str = "disabled") -> Listing:
+    async def listing(self, path: str, query: str = "disabled") -> Listing[dict[str, Any]]:
         """Every item of a collection, disabled ones too. Raises LoginRefused only."""
 
-        async def page(number: int, size: int) -> list[Any]:
-            given = f"{query}&" if query else ""
-            async with self._turns:
-                answer = await self._tried(f"{path}?{given}page={number}&size={size}", self._list_timeout_s)
-            return listed(json_of(answer, path), path)
+        async def page(number: int, size: int) -> list[dict[str, Any] | None]:
+            items = listed(json_of(await self._page(path, query, number, size), path), path)
+            return [item if isinstance(item, dict) else None for item in items]
 
-        return await all_pages(page)
+        return await all_pages(page, id_written)
+
+    async def items(self, path: str, form: type[ItemT]) -> Listing[ItemT | Unread]:
+        """The same, each as what it is. Raises LoginRefused only."""
+
+        async def page(number: int, size: int) -> Sequence[ItemT | Unread | None]:
+            return page_of(await self._page(path, "disabled", number, size), path, form)
+
+        return await all_pages(page, lambda item: item.id)
+
+    async def _page(self, path: str, query: str, number: int, size: int) -> HttpAnswer:
+        given = f"{query}&" if query else ""
+        async with self._turns:
+            return await self._tried(f"{path}?{given}page={number}&size={size}", self._list_timeout_s)
 
     async def answer(self, path: str) -> HttpAnswer:
         """One try, whatever the status. Raises SystemFault."""

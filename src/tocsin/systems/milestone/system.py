@@ -15,7 +15,7 @@ from tocsin.systems.milestone.checking import Checks
 from tocsin.systems.milestone.driver_settings import DriverSettingsCache
 from tocsin.systems.milestone.exports import Exports
 from tocsin.systems.milestone.extents import Extents
-from tocsin.systems.milestone.joining import joined, kinds_of, topology_of
+from tocsin.systems.milestone.joining import Reading, Topology, joined, kinds_of, topology_of
 from tocsin.systems.milestone.ntlm import WindowsLogin
 from tocsin.systems.milestone.orders import Orders
 from tocsin.systems.milestone.photos import Photos
@@ -77,7 +77,6 @@ class MilestoneSystem:
     async def devices(self) -> AsyncIterator[FoundDevice | Note]:
         types = frozenset(self._settings.inventory.include_types)
         read = await read_configuration(self._rest, types, self._settings.location == "groups")
-        self._stream.topology = topology_of(read.reading)
         for note in read.notes:
             yield note
         reading = read.reading
@@ -85,14 +84,22 @@ class MilestoneSystem:
             for note in await self._drivers.fill(reading.hardware, self._settings.mac_wait):
                 yield note
             reading = msgspec.structs.replace(reading, driver=self._drivers.known())
-        for device in joined(reading, types):
-            yield msgspec.structs.replace(device, orders=self._orders.of(device.native_key))
+        self._stream.topology, found = await asyncio.to_thread(self._join, reading, types)
+        for device in found:
+            yield device
+
+    def _join(self, reading: Reading, types: frozenset[str]) -> tuple[Topology, list[FoundDevice]]:
+        """Long where there are many devices."""
+        found = [self._with_orders(device) for device in joined(reading, types)]
+        return topology_of(reading), found
+
+    def _with_orders(self, device: FoundDevice) -> FoundDevice:
+        orders = self._orders.of(device.native_key)
+        return msgspec.structs.replace(device, orders=orders) if orders else device
 
     async def baseline(self) -> AsyncIterator[FoundState]:
         """While stored events are followed there is none, and the states they gave stand."""
-        if self._following_stored:
-            return
-        async for state in self._stream.baseline():
+        for state in () if self._following_stored else await self._stream.baseline():
             yield state
 
     async def states(self) -> AsyncIterator[FoundState | Marker]:
@@ -129,7 +136,7 @@ class MilestoneSystem:
 
     def _recorder_of(self, camera: str) -> RecordingServer | None:
         """As the last inventory found it."""
-        return self._stream.topology.recorder_of.get(camera)
+        return self._stream.topology.recorder_of(camera)
 
     async def command(self, kind: str, native_key: str, order: str) -> str:
         return await self._orders.carry_out(kind, native_key, order)

@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,9 @@ from typing import Any
 
 from agentkit.recordings import Recordings, at, span
 from tocsin.engine.clock import LoopClock
+from tocsin.engine.systems import Span
 from tocsin.engine.tasks import Supervised
+from tocsin.evidence.asking import Telling
 from tocsin.evidence.building import EvidenceSurroundings, build
 from tocsin.evidence.contracts import Archive, Taken
 from tocsin.evidence.discovery_job import DeviceList
@@ -51,6 +53,7 @@ class Scene:
         self.recordings = Recordings()
         self.clock = LoopClock()
         self.boot_ahead_s = 0.0
+        self.photos: list[Taken] = []
         self.listed = DeviceList(b'{"devices":[]}', 3)
         self._happened = asyncio.Event()
         self._agents = 0
@@ -146,7 +149,8 @@ class Scene:
         randomness = random.Random(f"{node} {self._agents}")
         ids = UlidSource(lambda: int(self.clock.now().timestamp() * 1000), randomness.getrandbits)
         options = UploadOptions(read.upload.per_file, read.upload.requests, read.upload.pace(), stall_s=5.0)
-        uploader = Uploader(options, MachineKey(b"m" * 32), os.urandom, self.clock, randomness)
+        watch = Telling(read.name, self.record)
+        uploader = Uploader(options, MachineKey(b"m" * 32), os.urandom, self.clock, randomness, watch=watch)
         return build(read, self._around(node, randomness, ids, uploader, self.folder / f"spool-{read.name}"))
 
     def _around(
@@ -160,12 +164,15 @@ class Scene:
         async def picture(archive: Archive, device: str) -> Taken:
             return await archive.picture(device)
 
+        async def photos(device: str, wanted: Span) -> Sequence[Taken]:
+            return self.photos
+
         def boot() -> float:
             return self.clock.monotonic() + self.boot_ahead_s
 
         return EvidenceSurroundings(
             self.store, self.clock, boot, randomness, self.record, ids, node, 2.0, spool,
-            [self.recordings], _shared, "Camera {}".format, look, uploader, listed, picture, uploader.aclose,
+            [self.recordings], _shared, "Camera {}".format, look, uploader, listed, picture, photos, uploader.aclose,
         )  # fmt: skip
 
     @asynccontextmanager
@@ -177,7 +184,7 @@ class Scene:
         try:
             yield agent
         finally:
-            await agent.stop()
+            await agent.stop(for_good=True)
             for task in running:
                 task.cancel()
             await asyncio.wait(running)

@@ -8,7 +8,7 @@ from tocsin.systems.milestone.answers import json_of
 from tocsin.systems.milestone.generic_bytes import frames_of
 from tocsin.systems.milestone.image_server import Answers, Picture, jpeg_of
 from tocsin.systems.milestone.joining import Topology
-from tocsin.systems.milestone.resources import Hardware, listed, read_driver_settings, read_item
+from tocsin.systems.milestone.resources import Hardware, listed, page_of, read_driver_settings, read_item
 from tocsin.systems.milestone.sequences import merged, read_sequences
 from tocsin.systems.milestone.states import MEANINGS, read_frame, states_of
 from tocsin.transports.http import HttpAnswer
@@ -39,14 +39,16 @@ def one(data: bytes) -> None:
 def _frame(data: bytes) -> None:
     frame = read_frame(data)
     for event in (*(frame.states or ()), *(frame.events or ())):
-        for state in states_of(event, MEANINGS, Topology(children={"b": (("camera", "c"),)}), "UTC", "event"):
+        for state in states_of(event, MEANINGS, Topology({"camera": {"b": ("c",)}}), "UTC", "event"):
             assert state.native_key
 
 
 def _listing(data: bytes) -> None:
-    for item in listed(json_of(HttpAnswer(200, "", (), data), "x"), "x"):
-        read = read_item(item, Hardware)
-        assert read is None or read.key
+    answer = HttpAnswer(200, "", (), data)
+    page = page_of(answer, "x", Hardware)
+    for item, read in zip(listed(json_of(answer, "x"), "x"), page, strict=True):
+        assert read == read_item(item, Hardware) or not isinstance(read, Hardware)
+        assert not isinstance(read, Hardware) or read.key
 
 
 def _settings(data: bytes) -> None:

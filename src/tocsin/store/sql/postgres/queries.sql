@@ -135,6 +135,9 @@ SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::t
 INSERT INTO identities (system, kind, native_key, id) SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[])
 ON CONFLICT DO NOTHING;
 
+-- inventory_bodies [1]: what is kept of these devices
+SELECT body FROM inventory WHERE id = ANY(?::text[]);
+
 -- put_inventory: devices of systems as they are now
 INSERT INTO inventory (id, system, body) SELECT * FROM unnest(?::text[], ?::text[], ?::text[])
 ON CONFLICT (id) DO UPDATE SET body = excluded.body;

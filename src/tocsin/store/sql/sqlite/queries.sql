@@ -1,5 +1,4 @@
 -- lock_sequence: nothing to do: there is one writer, and its transaction holds the database
-SELECT 1;
 
 -- lease: the lease of a subject
 SELECT owner, epoch, until FROM leases WHERE subject = ?;
@@ -121,6 +120,9 @@ VALUES {rows};
 -- put_identities: ids given for the first time
 INSERT INTO identities (system, kind, native_key, id) VALUES {rows} ON CONFLICT DO NOTHING;
 
+-- inventory_bodies [1]: what is kept of these devices
+SELECT body FROM inventory WHERE id IN (SELECT value FROM json_each(?));
+
 -- put_inventory: devices of systems as they are now
 INSERT INTO inventory (id, system, body) VALUES {rows} ON CONFLICT (id) DO UPDATE SET body = excluded.body;
 
@@ -142,4 +144,3 @@ ON CONFLICT (device_id, matter) DO UPDATE SET state = excluded.state, n = exclud
 DELETE FROM job_files WHERE job_id IN (SELECT value FROM json_each(?));
 
 -- lock_custody: nothing to do: there is one writer, and its transaction holds the database
-SELECT ?;
