@@ -67,3 +67,10 @@ async def test_runs_are_kept_newest_first_and_not_for_ever(store):
     assert (len(found), found[0], found[-1]) == (200, "R0204", "R0005")
     await store.put_run(replace(RUN, id="R0204", state="failed", error="gone"))
     assert (await store.run("R0204")).error == "gone"
+
+
+async def test_the_facts_of_single_devices_are_read_by_id(store):
+    await store.keep_inventory(change(CAMERA, READER))
+    assert await store.records(["xp:camera:1", "xp:camera:none", "a\0b"]) == {"xp:camera:1": CAMERA.record}
+    assert len(await store.records(["xp:camera:1", "xp:reader:2"])) == 2
+    assert await store.records([]) == {}
