@@ -17,6 +17,7 @@ from typing import Literal
 
 import pytest
 from msgspec import Struct
+from tests.ports import free_port
 from tests.servers import CACHE, program_of
 
 USER = "ftp"
@@ -136,13 +137,6 @@ def proftpd(
     arguments = ["-n", "-q", "-c", str(folder / "proftpd.conf")]
     with _running("proftpd", arguments, folder, ("127.0.0.1", port), tls) as process:
         yield Ftpd(f"127.0.0.1:{port}", root, "in", process, folder / "system.log")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _folders(folder: Path) -> Path:

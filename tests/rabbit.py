@@ -13,7 +13,7 @@ from pathlib import Path
 
 import aio_pika
 import pytest
-from tests.ftpd import free_port
+from tests.ports import free_port
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 EPMD = Path("/usr/bin/epmd")

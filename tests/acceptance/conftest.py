@@ -1,9 +1,10 @@
 """The real program beside real peers: what a site engineer would have on the desk."""
 
 import asyncio
+import contextlib
 import json
 import os
-import socket
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -13,13 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.ports import free_port
 
 
 async def listening(port: int) -> None:
@@ -34,6 +29,33 @@ async def listening(port: int) -> None:
                 writer.close()
                 await writer.wait_closed()
                 return
+
+
+Told = list[dict[str, Any]]
+
+
+@asynccontextmanager
+async def simulated(told: Told, port: int, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`tocsin simulate` on a port, and each line of JSON it prints."""
+    command = [sys.executable, "-W", "error", "-m", "tocsin", "simulate", *words, "--listen", f"127.0.0.1:{port}"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, env=environment)
+    assert process.stdout is not None
+    reading = asyncio.create_task(_read(process.stdout, told))
+    try:
+        await listening(port)
+        yield process
+    finally:
+        process.send_signal(signal.SIGCONT)  # one that a test has stopped would not end
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 30)
+        await reading
+
+
+async def _read(output: asyncio.StreamReader, told: Told) -> None:
+    async for line in output:
+        with contextlib.suppress(ValueError):
+            told.append(json.loads(line))
 
 
 class Program:

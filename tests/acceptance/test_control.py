@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import trustme
-from tests.acceptance.conftest import Program, free_port, listening
+from tests.acceptance.conftest import Program, listening
+from tests.ports import free_port
 
 from tocsin.api.control.lockouts import FREE_FAILURES
 

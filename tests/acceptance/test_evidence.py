@@ -2,19 +2,15 @@
 and what was stored held against the custody log by `tocsin evidence verify`.
 """
 
-import asyncio
 import contextlib
-import json
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from tests.acceptance.conftest import Program, free_port, listening
+from tests.acceptance.conftest import Program, Told, simulated
+from tests.ports import free_port
 
 from tocsin.engine.clock import LoopClock
 from tocsin.standins.blob_access import permission
@@ -22,7 +18,6 @@ from tocsin.standins.milestone.site import Plan, identity
 from tocsin.standins.milestone.standin import MilestoneStandin
 from tocsin.standins.milestone.switches import Login
 
-Told = list[dict[str, Any]]
 KEY = "stand-in"
 CAMERA = f"xp:camera:{identity('camera', 3)}"
 CONFIGURATION = """
@@ -44,28 +39,6 @@ connection_file = "clearance.json"
 shared_areas = ["Depot"]
 poll_interval = "5s"
 """
-
-
-@asynccontextmanager
-async def simulated(told: Told, port: int, *words: str) -> AsyncIterator[None]:
-    """`tocsin simulate`, and each line it prints."""
-    command = [sys.executable, "-W", "error", "-m", "tocsin", "simulate", *words, "--listen", f"127.0.0.1:{port}"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    reading = asyncio.create_task(_read(process.stdout, told))
-    try:
-        await listening(port)
-        yield
-    finally:
-        process.terminate()
-        await asyncio.wait_for(process.wait(), 30)
-        await reading
-
-
-async def _read(output: asyncio.StreamReader, told: Told) -> None:
-    async for line in output:
-        with contextlib.suppress(ValueError):
-            told.append(json.loads(line))
 
 
 async def offered(registry: int, **job: str) -> None:

@@ -1,11 +1,16 @@
 """Fail-over, resync, refusal and silence, as the real program goes through them and shows them."""
 
+import asyncio
+import contextlib
+import json
 import random
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.acceptance.conftest import Program, free_port
+from tests.acceptance.conftest import Program
+from tests.ports import free_port
 
 from tocsin.engine.clock import LoopClock
 from tocsin.standins.dc09 import Station
@@ -122,3 +127,42 @@ async def test_a_silent_station_is_asked_again_until_it_answers(program: Callabl
             results = await _results(tocsin, event)
             assert results[0] == "silent"
             assert results[-1] == "delivered"
+
+
+async def test_a_kill_forgets_neither_what_was_told_nor_who_was_paused(program: Callable[[str], Program]) -> None:
+    port = free_port()
+    tocsin = program(_hosts(port))
+    async with tocsin.running() as process:
+        await _event(tocsin)
+        await _told(tocsin, ["destination_down"])
+        await _standing_written(tocsin)
+        process.kill()
+    async with station(port) as (one, _):
+        async with tocsin.running() as process:
+            await _told(tocsin, ["destination_down", "destination_up"])
+            assert (await tocsin.post("/api/v1/destinations/arc/pause"))[0] == 200
+            process.kill()
+        async with tocsin.running():
+            assert (await tocsin.get("/api/v1/destinations"))["items"][0]["state"] == "paused"
+            kept = await _event(tocsin)
+            assert (await tocsin.post("/api/v1/destinations/arc/resume"))[0] == 200
+            await _delivery(tocsin, kept, "delivered")
+        assert len(one.messages) == 2
+
+
+async def _standing_written(tocsin: Program) -> None:
+    """Until the note of it is on disk."""
+    with contextlib.closing(sqlite3.connect(tocsin.folder / "data" / "tocsin.db")) as database:
+        async with asyncio.timeout(10):
+            while not (rows := database.execute("SELECT value FROM meta WHERE name LIKE 'note standing%'").fetchall()):
+                await asyncio.sleep(0.05)
+    assert json.loads(rows[0][0])["down"] == ["arc"]
+
+
+async def _told(tocsin: Program, kinds: list[str]) -> None:
+    """The gateway's own events of destinations, oldest first."""
+
+    def told(page: Any) -> bool:
+        return [one["kind"] for one in page["items"] if one["kind"].startswith("destination_")][::-1] == kinds
+
+    await tocsin.until("/api/v1/events?limit=50", told)

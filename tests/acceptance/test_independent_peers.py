@@ -17,7 +17,8 @@ from my_dc09_spt.dc09_spt import dc09_spt
 from PIL import Image
 from pysiaalarm import CommunicationsProtocol, SIAAccount, SIAEvent
 from pysiaalarm.aio import SIAClient
-from tests.acceptance.conftest import Program, free_port, listening
+from tests.acceptance.conftest import Program, listening
+from tests.ports import free_port
 
 from tocsin.engine.clock import LoopClock
 from tocsin.standins import smtp, webhook

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import trustme
-from tests.acceptance.conftest import Program, free_port, listening
+from tests.acceptance.conftest import Program, listening
+from tests.ports import free_port
 
 from tocsin.engine.clock import LoopClock
 from tocsin.standins.surgard import Host

@@ -2,16 +2,13 @@
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
-from tests.acceptance.conftest import Program, free_port, listening
+from tests.acceptance.conftest import Program, Told, simulated
+from tests.ports import free_port
 
 CAMERA = "cams:camera:gate"
 CONFIGURATION = """
@@ -40,45 +37,15 @@ supervision = "off"
 """
 
 
-class Camera:
-    """`tocsin simulate onvif`, and what it prints."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.asked: list[str] = []
-
-    async def read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            if line.startswith(b"{"):
-                said = json.loads(line)
-                self.asked += [said["request"]] if said["status"] == 200 else []
-
-    def switched(self) -> int:
-        return self.asked.count("SetRelayOutputState")
-
-    async def switches(self, times: int) -> None:
-        async with asyncio.timeout(60):
-            while self.switched() < times:
-                await asyncio.sleep(0.05)
+def switched(told: Told) -> int:
+    """How often the camera has switched a relay output."""
+    return sum((line.get("request"), line.get("status")) == ("SetRelayOutputState", 200) for line in told)
 
 
-@asynccontextmanager
-async def camera(port: int) -> AsyncIterator[Camera]:
-    command = [sys.executable, "-W", "error", "-m", "tocsin", "simulate", "onvif"]
-    options = ["--listen", f"127.0.0.1:{port}", "--user", "viewer", "--password", "sesame"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = await asyncio.create_subprocess_exec(*command, *options, stdout=subprocess.PIPE, env=environment)
-    it = Camera(process)
-    reading = asyncio.create_task(it.read())
-    try:
-        await listening(port)
-        yield it
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        await asyncio.wait_for(process.wait(), 30)
-        await reading
+async def switches(told: Told, times: int) -> None:
+    async with asyncio.timeout(60):
+        while switched(told) < times:
+            await asyncio.sleep(0.05)
 
 
 async def control(port: int, method: str, path: str, **how: Any) -> tuple[int, Any]:
@@ -97,10 +64,10 @@ async def becomes(port: int, path: str, holds: Callable[[Any], bool]) -> Any:
 
 
 async def test_a_station_sounds_and_stops_the_siren_of_a_camera(program: Callable[[str], Program]) -> None:
-    port, camera_port = free_port(), free_port()
+    told, port, camera_port = Told(), free_port(), free_port()
     configuration = CONFIGURATION.replace("CONTROL_PORT", str(port)).replace("CAMERA_PORT", str(camera_port))
     tocsin = program(configuration)
-    async with camera(camera_port) as gate:
+    async with simulated(told, camera_port, "onvif", "--user", "viewer", "--password", "sesame") as camera:
         async with tocsin.running() as gateway:
             [siren] = await becomes(port, "get_siren_list", bool)
             assert siren["guid"] == CAMERA
@@ -110,30 +77,28 @@ async def test_a_station_sounds_and_stops_the_siren_of_a_camera(program: Callabl
             done = await becomes(port, f"get_request/{given['request_id']}", lambda it: it["state"] != "requested")
             assert done["state"] == "confirmed"
             assert done["devices"][0]["result"] == f"127.0.0.1:{camera_port} has switched its relay output Relay0 on"
-            await gate.switches(2)  # its time is over
+            await switches(told, 2)  # its time is over
             [stopped] = (await tocsin.get("/api/v1/commands?limit=1"))["items"]
             assert (stopped["order"], stopped["requested_by"]) == ("stop_siren", "the end of the siren")
 
             status, refused = await control(port, "POST", f"arm_device/{CAMERA}")
-            assert (status, refused) == (
-                400,
-                f"Bad Request: the device {CAMERA} is of the system cams, which cannot arm it",
-            )
+            why = f"Bad Request: the device {CAMERA} is of the system cams, which cannot arm it"
+            assert (status, refused) == (400, why)
             status, asked = await tocsin.post(f"/api/v1/devices/{CAMERA}/commands", json={"order": "stop_siren"})
             assert status == 202
             await tocsin.until(f"/api/v1/commands/{asked['id']}", lambda it: it["state"] == "confirmed")
-            assert gate.switched() == 3
+            assert switched(told) == 3
 
             # killed while the camera, which hangs, is being told
-            gate.process.send_signal(signal.SIGSTOP)
+            camera.send_signal(signal.SIGSTOP)
             _, hanging = await control(port, "POST", f"trigger_siren/{CAMERA}")
             await tocsin.until(f"/api/v1/commands/{hanging['request_id']}", lambda it: it["state"] == "sent")
             gateway.kill()
             await gateway.wait()
-        gate.process.send_signal(signal.SIGCONT)
+        camera.send_signal(signal.SIGCONT)
         async with tocsin.running():
             done = await becomes(port, f"get_request/{hanging['request_id']}", lambda it: it["state"] != "requested")
             assert done["state"] == "confirmed"
-            assert gate.switched() >= 4
+            assert switched(told) >= 4
     assert "station-password" not in tocsin.log()
     assert "sesame" not in tocsin.log()

@@ -25,6 +25,7 @@ class Scripted:
     """engine.evidence.Agent."""
 
     name = "city"
+    paused = False
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -47,7 +48,7 @@ class Scripted:
     def accept_shrink(self) -> None:
         self.done.append("accept")
 
-    async def stop(self) -> None: ...
+    async def stop(self, for_good: bool) -> None: ...
 
     async def aclose(self) -> None: ...
 

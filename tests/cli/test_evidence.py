@@ -94,6 +94,8 @@ def test_check_run_jobs_pause_and_verify(registry: Path) -> None:
         }
         assert "asking" in tocsin(registry, "evidence", "agents", "--url", url).stdout
         assert "city: paused" in tocsin(registry, "evidence", "pause", "city", "--url", url).stdout
+        drained = tocsin(registry, "evidence", "drain", "city", "--url", url)
+        assert (drained.returncode, drained.stdout) == (0, "city: nothing is under way, none is taken\n")
         assert "city: asking" in tocsin(registry, "evidence", "resume", "city", "--url", url).stdout
         assert tocsin(registry, "evidence", "pause", "town", "--url", url).returncode == 1
         verified = tocsin(registry, "evidence", "verify", "--agent", "city", "--url", url)

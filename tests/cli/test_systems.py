@@ -1,60 +1,38 @@
 """`systems` and `sync`, as typed, against a running gateway."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.api.serving import served
+from tests.api.serving import Served, served_apart
 from tests.inventory.conftest import RULES, ScriptedSystem, camera, state
 
 from tocsin.engine.systems import LoginRefused
 
 
-class Serving:
-    """A gateway with one system on a loop of its own, for a client that blocks."""
-
-    def __init__(self, folder: Path, system: ScriptedSystem) -> None:
-        self._folder = folder
-        self.system = system
-        self._up = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self.url = ""
-
-    async def _serve(self) -> None:
-        self._stop = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        async with served(self._folder, console=False, systems=[(self.system, RULES)]) as gw:
-
-            async def ended() -> bool:
-                found = await gw.gateway.store.runs("xp", 1)
-                return bool(found and found[0].ended)
-
-            await gw.until(ended)
-            self.url = gw.url
-            self._up.set()
-            await self._stop.wait()
-
-    def __enter__(self) -> "Serving":
-        self._thread.start()
-        assert self._up.wait(20)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20)
+@pytest.fixture
+def system() -> ScriptedSystem:
+    return ScriptedSystem(*[camera(n) for n in range(20)])
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Serving]:
-    with Serving(tmp_path, ScriptedSystem(*[camera(n) for n in range(20)])) as running:
+def gateway(tmp_path: Path, system: ScriptedSystem) -> Iterator[Served]:
+    """Its first run is over."""
+
+    async def has_run(gw: Served) -> None:
+        async def ended() -> bool:
+            found = await gw.gateway.store.runs("xp", 1)
+            return bool(found and found[0].ended)
+
+        await gw.until(ended)
+
+    with served_apart(tmp_path, has_run, console=False, systems=[(system, RULES)]) as running:
         yield running
 
 
-def test_a_dry_run_shows_the_difference_and_a_run_makes_it(tocsin, gateway):
-    gateway.system.listed = [camera(0, name="Dock"), *[camera(n) for n in range(1, 21)]]
+def test_a_dry_run_shows_the_difference_and_a_run_makes_it(tocsin, gateway, system):
+    system.listed = [camera(0, name="Dock"), *[camera(n) for n in range(1, 21)]]
     dry = tocsin("--url", gateway.url, "sync", "xp", "--dry-run")
     assert (dry.code, dry.out.splitlines()) == (
         0,
@@ -70,8 +48,8 @@ def test_a_dry_run_shows_the_difference_and_a_run_makes_it(tocsin, gateway):
     assert again.out == "xp: succeeded, 21 seen, 0 added, 0 changed, 0 removed\n"
 
 
-def test_removals_that_are_held_end_with_1_and_say_what_to_do(tocsin, gateway):
-    gateway.system.listed = []
+def test_removals_that_are_held_end_with_1_and_say_what_to_do(tocsin, gateway, system):
+    system.listed = []
     held = tocsin("--url", gateway.url, "sync", "xp")
     assert held.code == 1
     assert "`tocsin sync xp --accept-removals`" in held.out
@@ -82,8 +60,8 @@ def test_removals_that_are_held_end_with_1_and_say_what_to_do(tocsin, gateway):
     assert (accepted.code, "20 removed" in accepted.out) == (0, True)
 
 
-def test_a_run_that_fails_says_why(tocsin, gateway):
-    gateway.system.down = LoginRefused("the server refuses the user svc: wrong password")
+def test_a_run_that_fails_says_why(tocsin, gateway, system):
+    system.down = LoginRefused("the server refuses the user svc: wrong password")
     failed = tocsin("--url", gateway.url, "sync", "xp")
     assert (failed.code, failed.err) == (1, "error: the server refuses the user svc: wrong password\n")
     listed = tocsin("--url", gateway.url, "systems")
@@ -113,9 +91,9 @@ def test_one_system_is_told_with_its_runs(tocsin, gateway):
     assert tocsin("--url", gateway.url, "systems", "none").code == 1
 
 
-def test_devices_of_a_system_are_told_with_what_it_says_of_them(tocsin, gateway):
-    gateway.system.now = [state(n, "offline" if n == 7 else "online", reason="communication_lost") for n in range(20)]
-    gateway.system.stream.put_nowait("new_session")
+def test_devices_of_a_system_are_told_with_what_it_says_of_them(tocsin, gateway, system):
+    system.now = [state(n, "offline" if n == 7 else "online", reason="communication_lost") for n in range(20)]
+    system.stream.put_nowait("new_session")
     while "1 offline" not in tocsin("--url", gateway.url, "systems").out:
         pass
     told = tocsin("--url", gateway.url, "devices", "--system", "xp", "--status", "offline")

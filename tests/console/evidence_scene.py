@@ -30,6 +30,7 @@ class ScriptedAgent:
         self.now = AgentStatus(name, "clearance", "asking", last_answer=AT, place="registry.example.net")
         self.now = replace(self.now, **facts)
         self.until: dict[str, datetime] = {}
+        self.paused = False
 
     def works(self) -> Sequence[tuple[str, str, Callable[[], Awaitable[None]]]]:
         return [(f"evidence {self.name}", "evidence", _nothing)]
@@ -44,14 +45,16 @@ class ScriptedAgent:
         return self.until
 
     def pause(self) -> None:
+        self.paused = True
         self.now = replace(self.now, state="paused")
 
     def resume(self) -> None:
+        self.paused = False
         self.now = replace(self.now, state="asking")
 
     def accept_shrink(self) -> None: ...
 
-    async def stop(self) -> None: ...
+    async def stop(self, for_good: bool) -> None: ...
 
     async def aclose(self) -> None: ...
 

@@ -16,9 +16,12 @@ from tests.console.evidence_scene import AT, ScriptedAgent, clip, job, kept, man
 from tests.console.test_live import piece, watching
 
 from tocsin.api.access import Rights
+from tocsin.app.gauges import metrics_text
 from tocsin.console.job_custody import custody_of
 from tocsin.console.job_views import received_text
 from tocsin.console.people import Person
+from tocsin.engine.standing import Standing
+from tocsin.telemetry.metrics import Metrics
 
 HTML = {"accept": "text/html"}
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("secret")
@@ -275,3 +278,23 @@ json_values = st.recursive(
 def test_what_is_named_like_a_secret_is_never_shown(value: object) -> None:
     wrapped = {"token": "Zq9secret", "list": [{"clientSecret": ["Zq9secret"]}, value]}
     assert "Zq9secret" not in received_text(msgspec.json.encode(wrapped))
+
+
+async def test_metrics_tell_the_lock_that_ends_first_while_there_is_one(gw: Served, agent: ScriptedAgent) -> None:
+    metrics, now = Metrics(), gw.gateway.clock.now()
+    agent.until = {"one": now + timedelta(seconds=500), "two": now + timedelta(seconds=100)}
+    text = (await metrics_text(gw.gateway, metrics)).decode()
+    [left] = [line for line in text.splitlines() if line.startswith('tocsin_lock_left_seconds{agent="city"}')]
+    assert 0 < float(left.split()[1]) <= 100
+    agent.until = {}
+    assert b"tocsin_lock_left_seconds{" not in await metrics_text(gw.gateway, metrics)
+
+
+async def test_a_pause_by_hand_outlives_a_reload_and_a_restart(gw: Served, agent: ScriptedAgent) -> None:
+    agent.pause()
+    standing = gw.gateway.standing()
+    assert standing.agents == {"city"}
+    agent.resume()
+    gw.gateway.carry_on(standing)
+    assert agent.paused
+    gw.gateway.carry_on(Standing(agents=frozenset({"an agent that is gone"})))

@@ -3,7 +3,7 @@
 import io
 import random
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,13 @@ GATE = Event(
 
 
 class FixedClock:
-    """Stands still until `at` is set."""
+    """Stands still until `at` is set. `wrong` is how far the wall clock is ahead of the truth."""
 
     at = AT
+    wrong = timedelta()
 
     def now(self) -> datetime:
-        return self.at
+        return self.at + self.wrong
 
     def monotonic(self) -> float:
         return self.at.timestamp()

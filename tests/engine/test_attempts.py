@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.engine.conftest import House, Open, ScriptedStation
-from tests.engine.virtual_house import SetClock, virtual_house, virtually
+from tests.engine.virtual_house import SetClock, on_virtual_time, virtual_house
 
 from tocsin.destinations.dc09.destination import Dc09Destination
 from tocsin.destinations.dc09.settings import Dc09Settings
@@ -123,44 +123,39 @@ async def test_what_cannot_be_begun_waits_for_no_other_delivery(house: Open) -> 
         await h.settles(silent, "arc", "delivered")
 
 
-def test_what_waits_for_its_time_goes_although_the_link_stands_no_more() -> None:
+@on_virtual_time
+async def test_what_waits_for_its_time_goes_although_the_link_stands_no_more(clock: SetClock) -> None:
     """The line that brought the last answer is to fail back: what was found waiting meanwhile is not forgotten."""
-
-    async def main(clock: SetClock) -> None:
-        station = PromptStation(concurrency=1)
-        station.rule = station.keeps
-        async with virtual_house(clock, station, hold_s=5.0) as h:
-            await asyncio.sleep(1)  # the pump has its lease
-            await h.post(device="first")
-            await h.until(lambda: bool(station.begun))
-            waits = await h.post(device="waits", photos_expected=1)
-            await h.post(device="last")
-            station.answer(Receipt("station:1", "ACK"))
-            await h.until(lambda: bool(station.begun))
-            station.up = False
-            station.answer(Receipt("station:1", "ACK"))
-            await h.until(lambda: len(station.seen) == 3, seconds=6.0)
-            assert station.seen[-1].key.event_seq == waits.seq
-
-    virtually(main)
+    station = PromptStation(concurrency=1)
+    station.rule = station.keeps
+    async with virtual_house(clock, station, hold_s=5.0) as h:
+        await asyncio.sleep(1)  # the pump has its lease
+        await h.post(device="first")
+        await h.until(lambda: bool(station.begun))
+        waits = await h.post(device="waits", photos_expected=1)
+        await h.post(device="last")
+        station.answer(Receipt("station:1", "ACK"))
+        await h.until(lambda: bool(station.begun))
+        station.up = False
+        station.answer(Receipt("station:1", "ACK"))
+        await h.until(lambda: len(station.seen) == 3, seconds=6.0)
+        assert station.seen[-1].key.event_seq == waits.seq
 
 
-def test_nobody_runs_in_circles_while_all_places_are_taken() -> None:
-    async def main(clock: SetClock) -> None:
-        station = PromptStation(concurrency=1)
-        station.rule = station.keeps
-        async with virtual_house(clock, station, hold_s=5.0) as h:
-            await asyncio.sleep(1)  # the pump has its lease
-            await h.post(device="waits", photos_expected=1)
-            await h.post(device="slow")
-            await h.until(lambda: bool(station.begun))
-            await asyncio.sleep(10)
-            station.answer(Receipt("station:1", "ACK"))
-            await h.until(lambda: bool(station.begun))
-            station.answer(Receipt("station:1", "ACK"))
-            assert [due.event.device_id for due in station.seen] == ["slow", "waits"]
-
-    virtually(main)
+@on_virtual_time
+async def test_nobody_runs_in_circles_while_all_places_are_taken(clock: SetClock) -> None:
+    station = PromptStation(concurrency=1)
+    station.rule = station.keeps
+    async with virtual_house(clock, station, hold_s=5.0) as h:
+        await asyncio.sleep(1)  # the pump has its lease
+        await h.post(device="waits", photos_expected=1)
+        await h.post(device="slow")
+        await h.until(lambda: bool(station.begun))
+        await asyncio.sleep(10)
+        station.answer(Receipt("station:1", "ACK"))
+        await h.until(lambda: bool(station.begun))
+        station.answer(Receipt("station:1", "ACK"))
+        assert [due.event.device_id for due in station.seen] == ["slow", "waits"]
 
 
 async def test_never_more_than_its_concurrency_at_once(house: Open) -> None:

@@ -9,6 +9,7 @@ from tocsin.engine.backoff import Retry
 from tocsin.engine.contracts import Attempt, IntakeClosed, LinkDown, Rejected, TryLater
 from tocsin.engine.routing import Filter
 from tocsin.engine.submission import ActorIn, PhotoPart
+from tocsin.engine.window import PER_LANE
 from tocsin.model.delivery import DeliveryKey, Due, Receipt
 from tocsin.model.event import Actor
 from tocsin.telemetry.occurrences import DestinationCameUp, DestinationWentDown
@@ -139,6 +140,28 @@ async def test_what_fails_for_now_holds_only_its_queue(house: Open) -> None:
         assert (await h.store.delivery(DeliveryKey(first.seq, "arc"))).attempts == 3
 
 
+async def test_a_thousand_that_wait_for_their_retry_hold_up_no_fresh_alarm(house: Open) -> None:
+    station = ScriptedStation(concurrency=8)
+    asked: set[str] = set()
+
+    async def busy_for_old_devices(due: Due, attempt: Attempt) -> Receipt:
+        asked.add(due.queue)
+        if due.queue.startswith("old"):
+            raise TryLater("busy", 3600)
+        return await takes_it(due, attempt)
+
+    station.script = busy_for_old_devices
+    old = [f"old-{n}" for n in range(PER_LANE + 200)]
+    async with house([station]) as h:
+        await h.gateway.pause("arc", "test")
+        for start in range(0, len(old), 200):
+            await asyncio.gather(*(h.post(device=device) for device in old[start : start + 200]))
+        await h.gateway.resume("arc", "test")
+        await station.until(lambda: asked >= set(old), 60)
+        fresh = await h.post(device="fresh")
+        await h.settles(fresh, "arc", "delivered")
+
+
 async def test_what_is_refused_is_set_aside_and_can_be_tried_again(house: Open) -> None:
     station = ScriptedStation()
 
@@ -182,21 +205,23 @@ async def test_a_filtered_event_says_why(house: Open) -> None:
         assert taken.destinations == ()
 
 
-async def test_a_defect_in_a_destination_does_not_stop_the_others(house: Open) -> None:
-    station = ScriptedStation()
-    seen = 0
+async def test_a_defect_in_a_destination_costs_an_attempt_and_stops_nobody(house: Open) -> None:
+    station, other = ScriptedStation(), ScriptedStation("backup")
+    tries = 0
 
     async def breaks_once(due: Due, attempt: Attempt) -> Receipt:
-        nonlocal seen
-        seen += 1
-        if seen == 1:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
             raise ZeroDivisionError
         return await takes_it(due, attempt)
 
     station.script = breaks_once
-    async with house([station]) as h:
+    async with house([station, other]) as h:
         taken = await h.post()
+        await h.settles(taken, "backup", "delivered")
         await h.settles(taken, "arc", "delivered")
+        assert tries == 2
 
 
 async def test_what_waits_for_photos_goes_when_they_come(house: Open) -> None:

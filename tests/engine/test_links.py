@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 from tests.engine.conftest import Open, ScriptedStation
-from tests.engine.virtual_house import SetClock, virtually
+from tests.engine.virtual_house import SetClock, on_virtual_time
 
 from tocsin.engine.contracts import Attempt, Submission, TryLater
 from tocsin.engine.links import Links
@@ -75,32 +75,30 @@ async def test_revoked_for_good_and_on_record(house: Open) -> None:
         assert (await h.gateway.links.of(stored)).standing == "revoked"
 
 
-def test_it_ends_twelve_hours_after_the_last_delivery_that_carries_it() -> None:
-    async def main(clock: SetClock) -> None:
-        store = open_inline_store()
-        await store.open()
-        links = Links(store, clock, random.Random(1), PUBLIC, 12 * 3600.0, ["silent"])
-        now = clock.now()
-        event = Event("E", "motion", now, now, "detectors", link=links.token())
-        owing = [Owed(name, Lane.ALARM) for name in ("first", "second", "silent")]
-        await store.accept([Arrival(event, (), [*owing, Owed("unwanted", Lane.ALARM, "filtered")])])
+@on_virtual_time
+async def test_it_ends_twelve_hours_after_the_last_delivery_that_carries_it(clock: SetClock) -> None:
+    store = open_inline_store()
+    await store.open()
+    links = Links(store, clock, random.Random(1), PUBLIC, 12 * 3600.0, ["silent"])
+    now = clock.now()
+    event = Event("E", "motion", now, now, "detectors", link=links.token())
+    owing = [Owed(name, Lane.ALARM) for name in ("first", "second", "silent")]
+    await store.accept([Arrival(event, (), [*owing, Owed("unwanted", Lane.ALARM, "filtered")])])
 
-        async def standing(hours: float) -> str:
-            clock.put_forward = timedelta(hours=hours)
-            return (await links.find(event.link)).link.standing  # type: ignore[union-attr]
+    async def standing(hours: float) -> str:
+        clock.put_forward = timedelta(hours=hours)
+        return (await links.find(event.link)).link.standing  # type: ignore[union-attr]
 
-        def delivered(name: str, hours: float) -> Outcome:
-            return Outcome(DeliveryKey(1, name), "delivered", 1, now + timedelta(hours=hours))
+    def delivered(name: str, hours: float) -> Outcome:
+        return Outcome(DeliveryKey(1, name), "delivered", 1, now + timedelta(hours=hours))
 
-        await store.settle([delivered("first", 0)])
-        assert await standing(20) == "valid"
-        await store.settle([delivered("second", 20)])
-        assert [await standing(hours) for hours in (31.9, 32.1)] == ["valid", "expired"]
-        await store.settle([delivered("silent", 40)])
-        assert await standing(40) == "expired"
-        await store.aclose()
-
-    virtually(main)
+    await store.settle([delivered("first", 0)])
+    assert await standing(20) == "valid"
+    await store.settle([delivered("second", 20)])
+    assert [await standing(hours) for hours in (31.9, 32.1)] == ["valid", "expired"]
+    await store.settle([delivered("silent", 40)])
+    assert await standing(40) == "expired"
+    await store.aclose()
 
 
 async def test_what_will_never_be_delivered_keeps_no_link_alive(house: Open) -> None:
@@ -119,25 +117,25 @@ async def test_what_will_never_be_delivered_keeps_no_link_alive(house: Open) -> 
 
 
 @given(st.integers(0, 2**32), st.text(max_size=60) | st.from_regex(r"[A-Za-z0-9_-]{31,33}", fullmatch=True))
-def test_tokens_are_all_of_one_form_and_nothing_else_opens_anything(seed: int, guess: str) -> None:
-    async def main(clock: SetClock) -> None:
-        store = open_inline_store()
-        await store.open()
-        links = Links(store, clock, random.Random(seed), PUBLIC, 3600.0, [])
-        tokens = [links.token() for _ in range(3)]
-        assert len(set(tokens)) == 3
-        assert {len(token) for token in tokens} == {32}
-        now = clock.now()
-        events = [Event(str(n), "motion", now, now, "detectors", link=token) for n, token in enumerate(tokens)]
-        await store.accept([Arrival(event, (), ()) for event in events])
-        for n, token in enumerate(tokens):
-            assert (await links.find(token)).stored.event.id == str(n)  # type: ignore[union-attr]
-            for forged in (token[:-1], token + "A", token.swapcase(), token[::-1], token[:-1] + "~", f"{token}\n"):
-                assert forged in tokens or await links.find(forged) is None
-        assert guess in tokens or await links.find(guess) is None
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_tokens_are_all_of_one_form_and_nothing_else_opens_anything(
+    clock: SetClock, seed: int, guess: str
+) -> None:
+    store = open_inline_store()
+    await store.open()
+    links = Links(store, clock, random.Random(seed), PUBLIC, 3600.0, [])
+    tokens = [links.token() for _ in range(3)]
+    assert len(set(tokens)) == 3
+    assert {len(token) for token in tokens} == {32}
+    now = clock.now()
+    events = [Event(str(n), "motion", now, now, "detectors", link=token) for n, token in enumerate(tokens)]
+    await store.accept([Arrival(event, (), ()) for event in events])
+    for n, token in enumerate(tokens):
+        assert (await links.find(token)).stored.event.id == str(n)  # type: ignore[union-attr]
+        for forged in (token[:-1], token + "A", token.swapcase(), token[::-1], token[:-1] + "~", f"{token}\n"):
+            assert forged in tokens or await links.find(forged) is None
+    assert guess in tokens or await links.find(guess) is None
+    await store.aclose()
 
 
 async def test_the_gateways_own_events_have_no_page(house: Open) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.engine.conftest import Open, ScriptedStation
-from tests.engine.virtual_house import SetClock, virtual_house, virtually
+from tests.engine.virtual_house import SetClock, on_virtual_time, virtual_house
 
 from tocsin.engine.contracts import Submission
 from tocsin.engine.on_test import concerns, marked, problem_with
@@ -159,29 +159,27 @@ def submitted(now: datetime, kind: str = "tamper") -> Submission:
     return Submission(Event("", kind, now, now, "detectors", device_id="d1", place=Place(area="North")))  # type: ignore[arg-type]
 
 
-def test_it_reminds_and_ends_by_itself() -> None:
-    async def main(clock: SetClock) -> None:
-        station = ScriptedStation()
-        async with virtual_house(clock, station) as h:
-            await h.gateway.tests.begin(on_test(clock.now()))
-            begun = clock.monotonic()
-            said: list[tuple[float, str]] = []
+@on_virtual_time
+async def test_it_reminds_and_ends_by_itself(clock: SetClock) -> None:
+    station = ScriptedStation()
+    async with virtual_house(clock, station) as h:
+        await h.gateway.tests.begin(on_test(clock.now()))
+        begun = clock.monotonic()
+        said: list[tuple[float, str]] = []
 
-            def infos() -> list[str]:
-                return [due.event.text for due in station.seen if due.event.kind == "info"]
+        def infos() -> list[str]:
+            return [due.event.text for due in station.seen if due.event.kind == "info"]
 
-            for count in (1, 2, 3):
-                await h.until(lambda count=count: len(infos()) == count, 4000)  # type: ignore[misc]
-                said.append((round((clock.monotonic() - begun) / 60), infos()[-1].partition(" on test ")[2][:5]))
-            assert said[:2] == [(0, "until"), (45, "only ")]
-            assert said[2][0] == 60
-            assert infos()[-1] == "test: North is no longer on test: its time is over"
-            assert list(h.gateway.tests.all()) == []
-            assert list(await h.store.tests()) == []
-            await h.hand_in(submitted(clock.now()))
-            await h.until(lambda: station.kinds()[-1] == "tamper")
-
-    virtually(main)
+        for count in (1, 2, 3):
+            await h.until(lambda count=count: len(infos()) == count, 4000)  # type: ignore[misc]
+            said.append((round((clock.monotonic() - begun) / 60), infos()[-1].partition(" on test ")[2][:5]))
+        assert said[:2] == [(0, "until"), (45, "only ")]
+        assert said[2][0] == 60
+        assert infos()[-1] == "test: North is no longer on test: its time is over"
+        assert list(h.gateway.tests.all()) == []
+        assert list(await h.store.tests()) == []
+        await h.hand_in(submitted(clock.now()))
+        await h.until(lambda: station.kinds()[-1] == "tamper")
 
 
 async def test_an_end_that_passed_while_nothing_ran_is_made_up_for(house: Open) -> None:
@@ -221,21 +219,19 @@ async def test_once_it_is_said_to_be_over_alarms_are_real_even_if_the_store_fail
                 await asyncio.sleep(0.02)
 
 
-def test_every_node_knows_within_seconds_and_says_it_once() -> None:
-    async def main(clock: SetClock) -> None:
-        here, there = ScriptedStation(), ScriptedStation()
-        nodes = {"lease_ttl_s": 2, "shared": True}
-        async with (
-            virtual_house(clock, here, node="here", **nodes) as h,
-            virtual_house(clock, there, store=h.store, node="there", **nodes) as other,
-        ):
-            await h.gateway.tests.begin(on_test(clock.now(), until=clock.now() + timedelta(minutes=4)))
-            await other.until(lambda: len(other.gateway.tests.all()) == 1, 3)
-            await asyncio.sleep(0.1)
-            held = await other.hand_in(submitted(clock.now()))
-            assert held.destinations == ()
-            await other.until(lambda: not other.gateway.tests._tests and not h.gateway.tests._tests, 300)
-            seen = [due.event.text for due in (*here.seen, *there.seen) if due.event.kind == "info"]
-            assert len(seen) == len(set(seen)) == 3
-
-    virtually(main)
+@on_virtual_time
+async def test_every_node_knows_within_seconds_and_says_it_once(clock: SetClock) -> None:
+    here, there = ScriptedStation(), ScriptedStation()
+    nodes = {"lease_ttl_s": 2, "shared": True}
+    async with (
+        virtual_house(clock, here, node="here", **nodes) as h,
+        virtual_house(clock, there, store=h.store, node="there", **nodes) as other,
+    ):
+        await h.gateway.tests.begin(on_test(clock.now(), until=clock.now() + timedelta(minutes=4)))
+        await other.until(lambda: len(other.gateway.tests.all()) == 1, 3)
+        await asyncio.sleep(0.1)
+        held = await other.hand_in(submitted(clock.now()))
+        assert held.destinations == ()
+        await other.until(lambda: not other.gateway.tests._tests and not h.gateway.tests._tests, 300)
+        seen = [due.event.text for due in (*here.seen, *there.seen) if due.event.kind == "info"]
+        assert len(seen) == len(set(seen)) == 3

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.conftest import ScriptedStation
-from tests.engine.virtual_house import SetClock, virtual_house, virtually
+from tests.engine.virtual_house import SetClock, on_virtual_time, virtual_house
 
 from tocsin.engine.contracts import Attempt, LinkDown, Path
 from tocsin.engine.path_times import MARGIN_S, PathTimes
@@ -46,76 +46,68 @@ class TwoPaths(ScriptedStation):
         return [(event.kind, FIRST if FIRST in event.text else SECOND) for event in own]
 
 
-def test_each_path_at_its_own_figure_and_the_second_at_the_firsts_while_that_is_lost() -> None:
-    async def main(clock: SetClock) -> None:
-        station = TwoPaths(clock)
-        async with virtual_house(clock, station) as h:
-            await asyncio.sleep(900)
-            assert (len(station.asked[FIRST]), len(station.asked[SECOND])) == (11, 4)
-            assert station.told() == []
-            station.dead.add(SECOND)
-            await asyncio.sleep(310)
-            assert station.told() == [("supervision_lost", SECOND)]
-            assert "refused the connection" in station.seen[-1].event.text
-            assert [one.up for one in (await h.gateway.destination("arc")).paths] == [True, False]
-            await asyncio.sleep(3600)
-            station.dead.clear()
-            await asyncio.sleep(70)
-            assert station.told()[1:] == [("supervision_restored", SECOND)]
-            station.dead.add(FIRST)
-            await asyncio.sleep(100)
-            assert station.told()[2:] == [("supervision_lost", FIRST)]
-            before = len(station.asked[SECOND])
-            await asyncio.sleep(870)
-            assert len(station.asked[SECOND]) - before == 10
-            station.dead.add(SECOND)
-            await asyncio.sleep(100)
-            assert station.told()[3:] == [("supervision_lost", SECOND)], "within the first's reporting time"
-
-    virtually(main)
+@on_virtual_time
+async def test_each_path_at_its_own_figure_and_the_second_at_the_firsts_while_that_is_lost(clock: SetClock) -> None:
+    station = TwoPaths(clock)
+    async with virtual_house(clock, station) as h:
+        await asyncio.sleep(900)
+        assert (len(station.asked[FIRST]), len(station.asked[SECOND])) == (11, 4)
+        assert station.told() == []
+        station.dead.add(SECOND)
+        await asyncio.sleep(310)
+        assert station.told() == [("supervision_lost", SECOND)]
+        assert "refused the connection" in station.seen[-1].event.text
+        assert [one.up for one in (await h.gateway.destination("arc")).paths] == [True, False]
+        await asyncio.sleep(3600)
+        station.dead.clear()
+        await asyncio.sleep(70)
+        assert station.told()[1:] == [("supervision_restored", SECOND)]
+        station.dead.add(FIRST)
+        await asyncio.sleep(100)
+        assert station.told()[2:] == [("supervision_lost", FIRST)]
+        before = len(station.asked[SECOND])
+        await asyncio.sleep(870)
+        assert len(station.asked[SECOND]) - before == 10
+        station.dead.add(SECOND)
+        await asyncio.sleep(100)
+        assert station.told()[3:] == [("supervision_lost", SECOND)], "within the first's reporting time"
 
 
-def test_what_is_used_is_not_asked() -> None:
-    async def main(clock: SetClock) -> None:
-        station = TwoPaths(clock)
-        async with virtual_house(clock, station):
-            for _ in range(20):
-                station.used_at[FIRST] = clock.monotonic()
-                await asyncio.sleep(80)
-            assert len(station.asked[FIRST]) <= 1
-            assert len(station.asked[SECOND]) == 6
-
-    virtually(main)
+@on_virtual_time
+async def test_what_is_used_is_not_asked(clock: SetClock) -> None:
+    station = TwoPaths(clock)
+    async with virtual_house(clock, station):
+        for _ in range(20):
+            station.used_at[FIRST] = clock.monotonic()
+            await asyncio.sleep(80)
+        assert len(station.asked[FIRST]) <= 1
+        assert len(station.asked[SECOND]) == 6
 
 
-def test_a_paused_destination_is_not_asked_and_nothing_is_lost_by_it() -> None:
-    async def main(clock: SetClock) -> None:
-        station = TwoPaths(clock)
-        async with virtual_house(clock, station) as h:
-            await asyncio.sleep(10)
-            await h.gateway.pause("arc", "eva")
-            asked = len(station.asked[FIRST])
-            await asyncio.sleep(1000)
-            assert len(station.asked[FIRST]) == asked
-            await h.gateway.resume("arc", "eva")
-            await asyncio.sleep(10)
-            assert station.told() == []
-            assert len(station.asked[FIRST]) == asked + 1
-
-    virtually(main)
+@on_virtual_time
+async def test_a_paused_destination_is_not_asked_and_nothing_is_lost_by_it(clock: SetClock) -> None:
+    station = TwoPaths(clock)
+    async with virtual_house(clock, station) as h:
+        await asyncio.sleep(10)
+        await h.gateway.pause("arc", "eva")
+        asked = len(station.asked[FIRST])
+        await asyncio.sleep(1000)
+        assert len(station.asked[FIRST]) == asked
+        await h.gateway.resume("arc", "eva")
+        await asyncio.sleep(10)
+        assert station.told() == []
+        assert len(station.asked[FIRST]) == asked + 1
 
 
-def test_a_loss_told_before_a_reload_is_ended_after_it() -> None:
-    async def main(clock: SetClock) -> None:
-        station = TwoPaths(clock)
-        async with virtual_house(clock, station) as h:
-            h.gateway.carry_on(Standing(paths=frozenset({("arc", SECOND)})))
-            assert h.gateway.standing().paths == {("arc", SECOND)}
-            await asyncio.sleep(10)
-            assert station.told() == [("supervision_restored", SECOND)]
-            assert h.gateway.standing() == Standing()
-
-    virtually(main)
+@on_virtual_time
+async def test_a_loss_told_before_a_reload_is_ended_after_it(clock: SetClock) -> None:
+    station = TwoPaths(clock)
+    async with virtual_house(clock, station) as h:
+        h.gateway.carry_on(Standing(paths=frozenset({("arc", SECOND)})))
+        assert h.gateway.standing().paths == {("arc", SECOND)}
+        await asyncio.sleep(10)
+        assert station.told() == [("supervision_restored", SECOND)]
+        assert h.gateway.standing() == Standing()
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.booleans(), st.integers(0, 120)), max_size=60))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.engine.conftest import ScriptedStation
-from tests.engine.virtual_house import SetClock, VirtualHouse, virtual_house, virtually
+from tests.engine.virtual_house import SetClock, VirtualHouse, on_virtual_time, virtual_house
 
 from tocsin.engine.contracts import Attempt, LinkDown, Rejected, Taken, TryLater
 from tocsin.model.delivery import Due, Receipt
@@ -101,20 +101,20 @@ class WildStation(ScriptedStation):
 
 @pytest.mark.parametrize("supervision_s", [None, 10.0])
 @pytest.mark.parametrize("seed", range(15))
-def test_nothing_is_lost_and_nobody_sleeps_for_ever(seed: int, supervision_s: float | None) -> None:
-    async def main(clock: SetClock) -> None:
-        station = WildStation(seed, supervision_s)
-        async with virtual_house(clock, station, hold_s=3.0) as h:
-            posted = await _trouble(h, station)
-            station.wild = False
-            h.gateway._pumps["arc"].resume()
-            await _all_end(h, posted)
-            defects = [each for each in h.occurrences if isinstance(each, TaskFailed)]
-            assert all("planned" in each.error for each in defects), defects
-            for lanes in _first_times(station.taken).values():
-                assert lanes == sorted(lanes), "in order per queue and lane"
-
-    virtually(main)
+@on_virtual_time
+async def test_nothing_is_lost_and_nobody_sleeps_for_ever(
+    clock: SetClock, seed: int, supervision_s: float | None
+) -> None:
+    station = WildStation(seed, supervision_s)
+    async with virtual_house(clock, station, hold_s=3.0) as h:
+        posted = await _trouble(h, station)
+        station.wild = False
+        h.gateway._pumps["arc"].resume()
+        await _all_end(h, posted)
+        defects = [each for each in h.occurrences if isinstance(each, TaskFailed)]
+        assert all("planned" in each.error for each in defects), defects
+        for lanes in _first_times(station.taken).values():
+            assert lanes == sorted(lanes), "in order per queue and lane"
 
 
 def _first_times(taken: list[Due]) -> dict[tuple[str, Lane], list[int]]:

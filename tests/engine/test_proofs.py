@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.engine.conftest import ScriptedStation
-from tests.engine.virtual_house import SetClock, VirtualHouse, virtual_house, virtually
+from tests.engine.virtual_house import SetClock, VirtualHouse, on_virtual_time, virtual_house
 from tests.proof.harness.memory_store import MemoryStore
 from tests.proof.harness.virtual import EPOCH
 
@@ -35,101 +35,91 @@ async def waited(house: VirtualHouse, taken: Taken, within_s: float) -> tuple[bo
     return answer, house.clock.monotonic() - began
 
 
-def test_one_station_of_two_is_enough() -> None:
-    async def main(clock: SetClock) -> None:
-        dead, alive = ScriptedStation("dead"), ScriptedStation("alive")
-        dead.script = silent
+@on_virtual_time
+async def test_one_station_of_two_is_enough(clock: SetClock) -> None:
+    dead, alive = ScriptedStation("dead"), ScriptedStation("alive")
+    dead.script = silent
 
-        async def slow(due: Due, attempt: Attempt) -> Receipt:
-            await asyncio.sleep(7)
-            return Receipt("station:1", "ACK")
+    async def slow(due: Due, attempt: Attempt) -> Receipt:
+        await asyncio.sleep(7)
+        return Receipt("station:1", "ACK")
 
-        alive.script = slow
-        async with virtual_house(clock, dead, alive) as h:
-            answer, seconds = await waited(h, await h.hand_in(from_panel(clock)), 15)
-            assert answer
-            assert 7 <= seconds < 7.5, "told at once, not at the next look"
-
-    virtually(main)
+    alive.script = slow
+    async with virtual_house(clock, dead, alive) as h:
+        answer, seconds = await waited(h, await h.hand_in(from_panel(clock)), 15)
+        assert answer
+        assert 7 <= seconds < 7.5, "told at once, not at the next look"
 
 
-def test_not_in_time_and_then_at_once() -> None:
-    async def main(clock: SetClock) -> None:
-        station = ScriptedStation()
-        station.script = silent
-        async with virtual_house(clock, station) as h:
-            first = await h.hand_in(from_panel(clock))
-            assert await waited(h, first, 15) == (False, pytest.approx(15, abs=0.1))
-            seqs = set()
-            for _ in range(30):
-                await asyncio.sleep(20)
-                again = await h.hand_in(from_panel(clock))
-                assert again.duplicate
-                seqs.add(again.seq)
-                assert not (await waited(h, again, 5))[0]
-            assert seqs == {first.seq}, "one event, however long the panel repeats it"
-            station.script = ScriptedStation().script
+@on_virtual_time
+async def test_not_in_time_and_then_at_once(clock: SetClock) -> None:
+    station = ScriptedStation()
+    station.script = silent
+    async with virtual_house(clock, station) as h:
+        first = await h.hand_in(from_panel(clock))
+        assert await waited(h, first, 15) == (False, pytest.approx(15, abs=0.1))
+        seqs = set()
+        for _ in range(30):
+            await asyncio.sleep(20)
             again = await h.hand_in(from_panel(clock))
-            assert (await waited(h, again, 62))[0]
-            assert await waited(h, await h.hand_in(from_panel(clock)), 5) == (True, pytest.approx(0, abs=0.1))
-            assert station.kinds() == ["burglary"]
-            await asyncio.sleep(100)
-            assert not (await h.hand_in(from_panel(clock))).duplicate, "after a quiet window it is a new alarm"
-
-    virtually(main)
-
-
-def test_a_source_that_does_not_wait_has_its_window_from_the_first() -> None:
-    async def main(clock: SetClock) -> None:
-        async with virtual_house(clock, ScriptedStation()) as h:
-            assert not (await h.hand_in(from_panel(clock, unanswered=False))).duplicate
-            await asyncio.sleep(60)
-            assert (await h.hand_in(from_panel(clock, unanswered=False))).duplicate
-            await asyncio.sleep(60)
-            assert not (await h.hand_in(from_panel(clock, unanswered=False))).duplicate
-
-    virtually(main)
+            assert again.duplicate
+            seqs.add(again.seq)
+            assert not (await waited(h, again, 5))[0]
+        assert seqs == {first.seq}, "one event, however long the panel repeats it"
+        station.script = ScriptedStation().script
+        again = await h.hand_in(from_panel(clock))
+        assert (await waited(h, again, 62))[0]
+        assert await waited(h, await h.hand_in(from_panel(clock)), 5) == (True, pytest.approx(0, abs=0.1))
+        assert station.kinds() == ["burglary"]
+        await asyncio.sleep(100)
+        assert not (await h.hand_in(from_panel(clock))).duplicate, "after a quiet window it is a new alarm"
 
 
-def test_a_restart_knows_the_repeat_and_whether_it_was_delivered() -> None:
-    async def main(clock: SetClock) -> None:
-        store, station = MemoryStore(), ScriptedStation()
-        station.script = silent
-        async with virtual_house(clock, station, store=store) as h:
-            first = await h.hand_in(from_panel(clock))
-            assert not (await waited(h, first, 5))[0]
-        async with virtual_house(clock, station, store=store) as h:
-            await h.gateway.intake.remember({"panels": clock.now() - timedelta(minutes=5)})
-            again = await h.hand_in(from_panel(clock))
-            assert (again.duplicate, again.seq) == (True, first.seq)
-            assert not (await waited(h, again, 5))[0], "an answer lost with the process is not taken for a delivery"
-            station.script = ScriptedStation().script
-            assert (await waited(h, await h.hand_in(from_panel(clock)), 62))[0]
-
-    virtually(main)
+@on_virtual_time
+async def test_a_source_that_does_not_wait_has_its_window_from_the_first(clock: SetClock) -> None:
+    async with virtual_house(clock, ScriptedStation()) as h:
+        assert not (await h.hand_in(from_panel(clock, unanswered=False))).duplicate
+        await asyncio.sleep(60)
+        assert (await h.hand_in(from_panel(clock, unanswered=False))).duplicate
+        await asyncio.sleep(60)
+        assert not (await h.hand_in(from_panel(clock, unanswered=False))).duplicate
 
 
-def test_nobody_owes_it_or_only_a_person_does() -> None:
-    async def main(clock: SetClock) -> None:
-        async with virtual_house(clock) as h:
-            assert await waited(h, await h.hand_in(from_panel(clock)), 5) == (True, 0.0)
+@on_virtual_time
+async def test_a_restart_knows_the_repeat_and_whether_it_was_delivered(clock: SetClock) -> None:
+    store, station = MemoryStore(), ScriptedStation()
+    station.script = silent
+    async with virtual_house(clock, station, store=store) as h:
+        first = await h.hand_in(from_panel(clock))
+        assert not (await waited(h, first, 5))[0]
+    async with virtual_house(clock, station, store=store) as h:
+        await h.gateway.intake.remember({"panels": clock.now() - timedelta(minutes=5)})
+        again = await h.hand_in(from_panel(clock))
+        assert (again.duplicate, again.seq) == (True, first.seq)
+        assert not (await waited(h, again, 5))[0], "an answer lost with the process is not taken for a delivery"
+        station.script = ScriptedStation().script
+        assert (await waited(h, await h.hand_in(from_panel(clock)), 62))[0]
 
-    virtually(main)
 
-    async def refused(clock: SetClock) -> None:
-        async def refuses(due: Due, attempt: Attempt) -> Receipt:
-            raise Rejected("unknown account")
+@on_virtual_time
+async def test_nobody_owes_it(clock: SetClock) -> None:
+    async with virtual_house(clock) as h:
+        assert await waited(h, await h.hand_in(from_panel(clock)), 5) == (True, 0.0)
 
-        station = ScriptedStation()
-        station.script = refuses
-        async with virtual_house(clock, station) as h:
-            taken = await h.hand_in(from_panel(clock))
-            assert not (await waited(h, taken, 5))[0], "no station has it"
-            await h.settles(taken, "arc", "rejected")
-            await h.gateway.discard(DeliveryKey(taken.seq, "arc"), "eva")
-            assert (await waited(h, await h.hand_in(from_panel(clock)), 5))[0], "a person took it over"
 
-    virtually(refused)
+@on_virtual_time
+async def test_only_a_person_owes_it(clock: SetClock) -> None:
+    async def refuses(due: Due, attempt: Attempt) -> Receipt:
+        raise Rejected("unknown account")
+
+    station = ScriptedStation()
+    station.script = refuses
+    async with virtual_house(clock, station) as h:
+        taken = await h.hand_in(from_panel(clock))
+        assert not (await waited(h, taken, 5))[0], "no station has it"
+        await h.settles(taken, "arc", "rejected")
+        await h.gateway.discard(DeliveryKey(taken.seq, "arc"), "eva")
+        assert (await waited(h, await h.hand_in(from_panel(clock)), 5))[0], "a person took it over"
 
 
 @pytest.mark.parametrize(

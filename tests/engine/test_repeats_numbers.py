@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.engine.conftest import Open, ScriptedStation
 
 from tocsin.engine.contracts import IntakeClosed, Submission, Taken
-from tocsin.engine.numbers import BLOCK, Numbers
+from tocsin.engine.numbers import BLOCK, LARGEST_BLOCK, Numbers
 from tocsin.engine.repeats import REACH, Repeats
 from tocsin.model.event import Event
 from tocsin.store.contract import Accepted, Arrival, StoreUnavailable
@@ -44,7 +44,9 @@ async def test_the_same_key_of_another_source_is_another_event(house: Open) -> N
 async def test_a_window_of_nothing_knows_no_repeat_later(house: Open) -> None:
     async with house([ScriptedStation()]) as h:
         assert not (await h.hand_in(said(window_s=0))).duplicate
-        await asyncio.sleep(0.002)
+        now = h.gateway.clock.now()
+        while h.gateway.clock.now() == now:
+            await asyncio.sleep(0)
         assert not (await h.hand_in(said(window_s=0))).duplicate
 
 
@@ -133,6 +135,24 @@ async def test_takers_who_wait_for_a_block_together_get_different_numbers() -> N
     numbers = Numbers(Slow())  # type: ignore[arg-type]
     taken = await asyncio.gather(*(numbers.take("a") for _ in range(3 * BLOCK)))
     assert len(set(taken)) == 3 * BLOCK
+
+
+async def test_a_busy_counter_is_reserved_in_larger_blocks_and_a_quiet_one_is_not() -> None:
+    reserved: list[tuple[str, int]] = []
+
+    class Counting:
+        async def reserve(self, scope: str, count: int) -> int:
+            first = 1 + sum(size for of, size in reserved if of == scope)
+            reserved.append((scope, count))
+            return first
+
+    numbers = Numbers(Counting())  # type: ignore[arg-type]
+    await numbers.take("quiet")
+    assert [await numbers.take("busy") for _ in range(10_000)] == list(range(1, 10_001))
+    sizes = [size for of, size in reserved if of == "busy"]
+    assert sizes[:5] == [BLOCK, 2 * BLOCK, 4 * BLOCK, 8 * BLOCK, LARGEST_BLOCK]
+    assert max(sizes) == LARGEST_BLOCK
+    assert [size for of, size in reserved if of == "quiet"] == [BLOCK]
 
 
 async def test_without_the_store_there_is_no_number() -> None:

@@ -41,7 +41,7 @@ class Disk:
 
 def fill(window: LaneWindow, disk: Disk, limit: int = 5) -> None:
     """What the pump's reading does, until there is nothing to read."""
-    while window.wants_load():
+    while window.wants_load(idle=False):
         window.load(disk.read(window.cursor, limit, without=window.left_out()), limit)
     while wanted := window.wants_refill():
         for name, after, mark in wanted:

@@ -2,9 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import wraps
+from inspect import Signature, signature
 from typing import Any
 
 from tests.engine.conftest import House, ScriptedStation, any_picture
@@ -74,8 +76,13 @@ async def virtual_house(
             await kept.aclose()
 
 
-def virtually(main: Callable[[SetClock], Awaitable[None]]) -> None:
-    async def run(clock: VirtualClock) -> None:
-        await main(SetClock(clock))
+def on_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """The whole test runs on a virtual loop of its own, whose clock is the test's first argument."""
 
-    run_virtually(run)
+    @wraps(test)
+    def run(*given: Any, **named: Any) -> None:
+        run_virtually(lambda clock: test(SetClock(clock), *given, **named))
+
+    _, *others = signature(test).parameters.values()
+    run.__signature__ = Signature(others)  # type: ignore[attr-defined]  # what pytest is to fill in
+    return run

@@ -63,16 +63,28 @@ async def test_no_more_than_allowed_and_never_the_last_of_the_disk(spool, monkey
 
 
 async def test_what_nobody_needs_goes_after_a_while(spool):
-    kept = await fetched(spool, "a-1")
-    gone = await fetched(spool, "b-1")
-    await spool.sweep({kept.fetched.path.name}, datetime.now(UTC) + timedelta(seconds=3500))
+    kept = await fetched(spool, "job7-1")
+    begun = spool.path("cam / 2", HOUR, "job7-1").with_suffix(".mp4.part")
+    begun.write_bytes(b"half")
+    gone = await fetched(spool, "job8-1")
+    await spool.sweep({"job7"}, datetime.now(UTC) + timedelta(seconds=3500))
     assert gone.fetched.path.exists()
-    await spool.sweep({kept.fetched.path.name}, datetime.now(UTC) + timedelta(seconds=3700))
-    assert kept.fetched.path.exists()
-    assert sorted(path.name for path in spool.folder.iterdir()) == [
-        kept.fetched.path.name,
-        kept.fetched.path.name + ".json",
-    ]
+    await spool.sweep({"job7"}, datetime.now(UTC) + timedelta(seconds=3700))
+    assert left(spool) == sorted([kept.fetched.path.name, kept.fetched.path.name + ".json", begun.name])
+
+
+async def test_what_all_attempts_at_a_job_have_left_can_be_forgotten(spool):
+    for owner in ("job7-1", "job7-2"):
+        await fetched(spool, owner)
+    other = await fetched(spool, "job8-1")
+    spool.path("cam / 2", HOUR, "job7-1").with_suffix(".mp4.part").write_bytes(b"half")
+    await spool.write("job7-1-thumbnail.jpg", b"picture")
+    await spool.forget("job7")
+    assert left(spool) == [other.fetched.path.name, other.fetched.path.name + ".json"]
+
+
+def left(spool):
+    return sorted(path.name for path in spool.folder.iterdir())
 
 
 def test_a_name_from_the_journal_never_leads_out_of_the_folder(spool):

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from tests.engine.conftest import ScriptedStation, any_picture
 from tests.engine.virtual_house import SetClock
-from tests.proof.harness.virtual import run_virtually
 
 from tocsin.engine.backoff import Retry
 from tocsin.engine.contracts import CheckStep, Intake
@@ -92,6 +91,11 @@ class ScriptedSystem:
 
     async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
         raise NotSupported("no recordings")
+
+    async def extents(self, native_keys: Sequence[str]) -> AsyncIterator[tuple[str, Span]]:
+        nothing: tuple[tuple[str, Span], ...] = ()
+        for one in nothing:
+            yield one
 
     def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
         raise NotSupported("no recordings")
@@ -196,13 +200,6 @@ async def site(
             await kept.aclose()
     if not work.cancelled() and work.exception() is not None:
         raise work.exception()  # type: ignore[misc]
-
-
-def virtually(main: Callable[[SetClock], Awaitable[None]]) -> None:
-    async def run(clock: object) -> None:
-        await main(SetClock(clock))  # type: ignore[arg-type]
-
-    run_virtually(run)
 
 
 def health(**said: object) -> SystemRules:

@@ -1,17 +1,21 @@
 """Orders to devices of a system, carried out by the system: a real gateway on virtual time with a scripted system."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.engine.conftest import ScriptedStation
-from tests.engine.virtual_house import SetClock
-from tests.inventory.conftest import RULES, ScriptedSystem, Site, camera, opened, site, virtually
+from tests.engine.virtual_house import SetClock, on_virtual_time
+from tests.inventory.conftest import ScriptedSystem, Site, camera, opened, site
+from tests.proof.harness.virtual import EPOCH
 
 from tocsin.engine.commands import Unfit, Wish, concerned, is_siren
 from tocsin.engine.inventory.carrying import left_s, overtaken, standing
 from tocsin.engine.inventory.identities import Identities
+from tocsin.engine.inventory.rules import SystemRules
 from tocsin.engine.systems import LoginRefused, NotSupported, Unreachable
 from tocsin.model.command import Command, Order, Parameters
 from tocsin.model.device import Device
@@ -48,6 +52,16 @@ class Obedient(ScriptedSystem):
         return [order for _, _, order in self.told]
 
 
+@asynccontextmanager
+async def obeying(clock: SetClock, *answers: Answer, **more: Any) -> AsyncIterator[tuple[Site, Obedient]]:
+    """A site that knows its devices, and their system, which gives these answers first."""
+    system = Obedient()
+    system.answers += answers
+    async with site(clock, system, **more) as it:
+        await it.first_run()
+        yield it, system
+
+
 async def give(it: Site, order: Order, key: str = "xp:camera:1", **wish: object) -> Command:
     device = it.gateway.devices.get(key)
     assert device is not None
@@ -64,6 +78,10 @@ async def ended(it: Site, command: Command, seconds: float = 600) -> tuple[str, 
             await asyncio.sleep(0.01)
 
 
+async def carried_out(it: Site, order: Order, key: str = "xp:camera:1", **wish: object) -> tuple[str, str]:
+    return await ended(it, await give(it, order, key, **wish))
+
+
 async def sent(it: Site, command: Command) -> None:
     async with asyncio.timeout(60):
         while (await it.store.commands(CommandFilter(command_id=command.id)))[0].state != "sent":
@@ -74,300 +92,236 @@ def warnings(it: Site) -> list[str]:
     return [one.text for one in it.occurrences if isinstance(one, Trouble)]
 
 
-def test_the_system_is_told_at_once_by_its_own_name_and_its_answer_kept() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        system.answers = ["output 1 is on"]
-        async with site(clock, system) as it:
-            await it.first_run()
-            before = clock.monotonic()
-            command = await give(it, "siren")
-            assert await ended(it, command) == ("confirmed", "output 1 is on")
-            assert clock.monotonic() - before < 0.1
-            assert system.told == [("camera", "1", "siren")]
-            said = [
-                (one.who, one.action, one.subject, one.result.split()[0]) for one in await it.store.audit_entries(9)
-            ]
-            assert ("control:arc", "siren", "xp:camera:1", "confirmed") in said
-
-    virtually(main)
+@on_virtual_time
+async def test_the_system_is_told_at_once_by_its_own_name_and_its_answer_kept(clock: SetClock) -> None:
+    async with obeying(clock, "output 1 is on") as (it, system):
+        before = clock.monotonic()
+        command = await give(it, "siren")
+        assert await ended(it, command) == ("confirmed", "output 1 is on")
+        assert clock.monotonic() - before < 0.1
+        assert system.told == [("camera", "1", "siren")]
+        said = [(one.who, one.action, one.subject, one.result.split()[0]) for one in await it.store.audit_entries(9)]
+        assert ("control:arc", "siren", "xp:camera:1", "confirmed") in said
 
 
-def test_arming_by_a_system_is_told_to_stations() -> None:
-    async def main(clock: SetClock) -> None:
-        system, station = Obedient(), ScriptedStation()
-        async with site(clock, system, stations=[station]) as it:
-            await it.first_run()
-            assert (await ended(it, await give(it, "disarm", "xp:panel:7")))[0] == "confirmed"
-            assert it.gateway.devices.armings.is_disarmed("xp:panel:7", clock.now())
-            assert (await ended(it, await give(it, "arm", "xp:panel:7")))[0] == "confirmed"
-            await it.until(lambda: station.kinds() == ["disarmed", "armed"])
-            assert system.orders() == ["disarm", "arm"]
-
-    virtually(main)
+@on_virtual_time
+async def test_arming_by_a_system_is_told_to_stations(clock: SetClock) -> None:
+    station = ScriptedStation()
+    async with obeying(clock, stations=[station]) as (it, system):
+        assert (await carried_out(it, "disarm", "xp:panel:7"))[0] == "confirmed"
+        assert it.gateway.devices.armings.is_disarmed("xp:panel:7", clock.now())
+        assert (await carried_out(it, "arm", "xp:panel:7"))[0] == "confirmed"
+        await it.until(lambda: station.kinds() == ["disarmed", "armed"])
+        assert system.orders() == ["disarm", "arm"]
 
 
-def test_a_disarm_for_a_time_is_ended_by_an_order_to_the_system() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        async with site(clock, system) as it:
-            await it.first_run()
-            await ended(it, await give(it, "disarm", "xp:panel:7", duration_s=120))
-            await it.passes(119)
-            assert system.orders() == ["disarm"]
-            await it.until(lambda: system.orders() == ["disarm", "arm"], 5)
-
-    virtually(main)
+@on_virtual_time
+async def test_a_disarm_for_a_time_is_ended_by_an_order_to_the_system(clock: SetClock) -> None:
+    async with obeying(clock) as (it, system):
+        await carried_out(it, "disarm", "xp:panel:7", duration_s=120)
+        await it.passes(119)
+        assert system.orders() == ["disarm"]
+        await it.until(lambda: system.orders() == ["disarm", "arm"], 5)
 
 
-def test_only_what_the_system_can_do_is_taken() -> None:
-    async def main(clock: SetClock) -> None:
-        async with site(clock, Obedient()) as it:
-            await it.first_run()
-            with pytest.raises(Unfit, match="is no siren: its type is camera"):
-                await give(it, "siren", "xp:camera:2")
-            with pytest.raises(Unfit, match="of the system xp, which cannot arm it"):
-                await give(it, "arm")
-            devices = it.gateway.devices.all()
-            assert [one.id for one in concerned(devices, "arm")] == ["xp:panel:7"]
-            assert [one.id for one in devices if is_siren(one)] == ["xp:camera:1"]
-        async with site(clock, ScriptedSystem(SIREN)) as it:  # the same devices of a system that takes no orders
-            await it.first_run()
-            with pytest.raises(Unfit, match="is no siren"):
-                await give(it, "siren")
-
-    virtually(main)
+@on_virtual_time
+async def test_only_what_the_system_can_do_is_taken(clock: SetClock) -> None:
+    async with obeying(clock) as (it, _):
+        with pytest.raises(Unfit, match="is no siren: its type is camera"):
+            await give(it, "siren", "xp:camera:2")
+        with pytest.raises(Unfit, match="of the system xp, which cannot arm it"):
+            await give(it, "arm")
+        devices = it.gateway.devices.all()
+        assert [one.id for one in concerned(devices, "arm")] == ["xp:panel:7"]
+        assert [one.id for one in devices if is_siren(one)] == ["xp:camera:1"]
+    async with site(clock, ScriptedSystem(SIREN)) as it:  # the same devices of a system that takes no orders
+        await it.first_run()
+        with pytest.raises(Unfit, match="is no siren"):
+            await give(it, "siren")
 
 
-def test_devices_of_a_system_that_is_gone_from_the_configuration_take_no_orders() -> None:
-    async def main(clock: SetClock) -> None:
-        store = await opened()
-        async with site(clock, Obedient(), store=store) as it:
-            await it.first_run()
-        other = Obedient()
-        other.name = "og"
-        async with site(clock, other, RULES.__class__("og", "scripted"), store) as it:
-            with pytest.raises(Unfit, match="of the system xp, which takes no orders now"):
-                await give(it, "siren")
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_devices_of_a_system_that_is_gone_from_the_configuration_take_no_orders(clock: SetClock) -> None:
+    store = await opened()
+    async with obeying(clock, store=store):
+        pass
+    other = Obedient()
+    other.name = "og"
+    async with site(clock, other, SystemRules("og", "scripted"), store) as it:
+        with pytest.raises(Unfit, match="of the system xp, which takes no orders now"):
+            await give(it, "siren")
+    await store.aclose()
 
 
-def test_a_device_the_operator_writes_down_is_the_systems_by_its_id() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        async with site(clock, system) as it:
-            await it.first_run()
-            await it.gateway.devices.put(Device("xp:intrusion_area:3", type="area"), clock.now())
-            assert (await ended(it, await give(it, "arm", "xp:intrusion_area:3")))[0] == "confirmed"
-            assert system.told == [("intrusion_area", "3", "arm")]
-
-    virtually(main)
-    identities = Identities("xp", {("output", "ö"): "xp:output:digest"})
-    assert identities.identity_of("xp:output:a:b") == ("output", "a:b")
-    assert identities.identity_of("xp2:output:a") is None
-    assert identities.identity_of("xp:output") is None
-    assert identities.identity_of("xp:output:digest") == ("output", "ö")
+@on_virtual_time
+async def test_a_device_the_operator_writes_down_is_the_systems_by_its_id(clock: SetClock) -> None:
+    async with obeying(clock) as (it, system):
+        await it.gateway.devices.put(Device("xp:intrusion_area:3", type="area"), clock.now())
+        assert (await carried_out(it, "arm", "xp:intrusion_area:3"))[0] == "confirmed"
+        assert system.told == [("intrusion_area", "3", "arm")]
 
 
-def test_what_the_system_refuses_has_failed_and_is_told_once() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        system.answers = [NotSupported("xp has no output 1"), LoginRefused("xp refuses the login")]
-        async with site(clock, system) as it:
-            await it.first_run()
-            assert await ended(it, await give(it, "siren")) == ("failed", "xp has no output 1")
-            assert await ended(it, await give(it, "siren")) == ("failed", "xp refuses the login")
-            await it.passes(90)
-            assert system.orders() == ["siren", "siren"]
-            assert [text.partition(", ")[0] for text in warnings(it)] == ["siren of xp:camera:1"] * 2
-
-    virtually(main)
-
-
-def test_a_defect_of_a_connector_costs_its_order_only() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        system.answers = [KeyError("outputs")]
-        async with site(clock, system) as it:
-            await it.first_run()
-            assert await ended(it, await give(it, "siren")) == ("failed", "internal error: KeyError")
-            assert (await ended(it, await give(it, "siren")))[0] == "confirmed"
-            assert [one.task for one in it.occurrences if isinstance(one, TaskFailed)] == ["xp orders"]
-
-    virtually(main)
+@pytest.mark.parametrize(
+    ("device_id", "issued", "identity"),
+    [
+        ("xp:output:a:b", {}, ("output", "a:b")),
+        ("xp2:output:a", {}, None),
+        ("xp:output", {}, None),
+        ("xp:output:digest", {("output", "ö"): "xp:output:digest"}, ("output", "ö")),
+    ],
+)
+def test_whose_device_it_is_shows_in_its_id(
+    device_id: str, issued: dict[tuple[str, str], str], identity: tuple[str, str] | None
+) -> None:
+    assert Identities("xp", issued).identity_of(device_id) == identity
 
 
-def test_an_unreachable_system_is_told_again_while_there_is_time() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        system.answers = [Unreachable("xp does not answer")] * 3
-        async with site(clock, system) as it:
-            await it.first_run()
-            command = await give(it, "siren")
-            await sent(it, command)
-            assert (await ended(it, command))[0] == "confirmed"
-            assert system.orders() == ["siren"] * 4
-
-    virtually(main)
+@on_virtual_time
+async def test_what_the_system_refuses_has_failed_and_is_told_once(clock: SetClock) -> None:
+    async with obeying(clock, NotSupported("xp has no output 1"), LoginRefused("xp refuses the login")) as (it, system):
+        assert await carried_out(it, "siren") == ("failed", "xp has no output 1")
+        assert await carried_out(it, "siren") == ("failed", "xp refuses the login")
+        await it.passes(90)
+        assert system.orders() == ["siren", "siren"]
+        assert [text.partition(", ")[0] for text in warnings(it)] == ["siren of xp:camera:1"] * 2
 
 
-def test_nothing_sounds_late_and_what_may_sound_is_stopped() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        async with site(clock, system) as it:
-            await it.first_run()
-            system.answers = [Unreachable("xp does not answer")] * 100
-            before = clock.monotonic()
-            state, words = await ended(it, await give(it, "siren"))
-            assert clock.monotonic() - before == pytest.approx(60, abs=16)
-            assert (state, words) == (
-                "failed",
-                "xp does not answer; its time is over, and it may have been carried out",
-            )
-            sirens = system.orders().count("siren")
-            system.answers.clear()
-            await it.until(lambda: system.orders()[-1] == "stop_siren", 30)
-            assert system.orders().count("siren") == sirens
-
-    virtually(main)
+@on_virtual_time
+async def test_a_defect_of_a_connector_costs_its_order_only(clock: SetClock) -> None:
+    async with obeying(clock, KeyError("outputs")) as (it, _):
+        assert await carried_out(it, "siren") == ("failed", "internal error: KeyError")
+        assert (await carried_out(it, "siren"))[0] == "confirmed"
+        assert [one.task for one in it.occurrences if isinstance(one, TaskFailed)] == ["xp orders"]
 
 
-def test_a_silent_system_is_given_up_after_a_while_and_holds_up_no_other_device() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        async with site(clock, system) as it:
-            await it.first_run()
-            system.answers = [None]
-            command = await give(it, "siren")
-            await sent(it, command)
-            before = clock.monotonic()
-            assert (await ended(it, await give(it, "arm", "xp:panel:7")))[0] == "confirmed"
-            assert clock.monotonic() - before < 1.5
-            assert (await ended(it, command))[0] == "confirmed"
-            assert clock.monotonic() - before == pytest.approx(31, abs=2)
-
-    virtually(main)
+@on_virtual_time
+async def test_an_unreachable_system_is_told_again_while_there_is_time(clock: SetClock) -> None:
+    async with obeying(clock, *[Unreachable("xp does not answer")] * 3) as (it, system):
+        command = await give(it, "siren")
+        await sent(it, command)
+        assert (await ended(it, command))[0] == "confirmed"
+        assert system.orders() == ["siren"] * 4
 
 
-def test_a_siren_is_stopped_after_its_time() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        async with site(clock, system) as it:
-            await it.first_run()
-            await ended(it, await give(it, "siren", duration_s=20))
-            await it.passes(19)
-            assert system.orders() == ["siren"]
-            await it.until(lambda: system.orders() == ["siren", "stop_siren"], 3)
-            await ended(it, await give(it, "siren"))
-            await ended(it, await give(it, "stop_siren"))
-            await it.passes(90)
-            assert system.orders()[2:] == ["siren", "stop_siren"]
-
-    virtually(main)
+@on_virtual_time
+async def test_nothing_sounds_late_and_what_may_sound_is_stopped(clock: SetClock) -> None:
+    async with obeying(clock, *[Unreachable("xp does not answer")] * 100) as (it, system):
+        before = clock.monotonic()
+        why = "xp does not answer; its time is over, and it may have been carried out"
+        assert await carried_out(it, "siren") == ("failed", why)
+        assert clock.monotonic() - before == pytest.approx(60, abs=16)
+        sirens = system.orders().count("siren")
+        system.answers.clear()
+        await it.until(lambda: system.orders()[-1] == "stop_siren", 30)
+        assert system.orders().count("siren") == sirens
 
 
-def test_a_siren_sounded_again_is_not_cut_off_by_the_end_of_the_first() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        async with site(clock, system) as it:
-            await it.first_run()
-            await ended(it, await give(it, "siren", duration_s=20))
-            await it.passes(15)
-            await ended(it, await give(it, "siren", duration_s=40))
-            await it.passes(39)
-            assert system.orders() == ["siren", "siren"]
-            await it.until(lambda: system.orders()[-1] == "stop_siren", 3)
-
-    virtually(main)
+@on_virtual_time
+async def test_a_silent_system_is_given_up_after_a_while_and_holds_up_no_other_device(clock: SetClock) -> None:
+    async with obeying(clock, None) as (it, _):
+        command = await give(it, "siren")
+        await sent(it, command)
+        before = clock.monotonic()
+        assert (await carried_out(it, "arm", "xp:panel:7"))[0] == "confirmed"
+        assert clock.monotonic() - before < 1.5
+        assert (await ended(it, command))[0] == "confirmed"
+        assert clock.monotonic() - before == pytest.approx(31, abs=2)
 
 
-def test_a_stop_overtakes_a_siren_that_could_not_be_sounded() -> None:
-    async def main(clock: SetClock) -> None:
-        system = Obedient()
-        async with site(clock, system) as it:
-            await it.first_run()
-            system.answers = [Unreachable("xp does not answer")] * 4
-            siren = await give(it, "siren")
-            await it.until(lambda: not system.answers)
-            stop = await give(it, "stop_siren")
-            assert (await ended(it, stop, 1))[0] == "confirmed"
-            assert await ended(it, siren) == (
-                *("failed", f"gave way to stop_siren {stop.id}; it may have been carried out"),
-            )
-            assert system.orders() == ["siren"] * 4 + ["stop_siren"]
+@on_virtual_time
+async def test_a_siren_is_stopped_after_its_time(clock: SetClock) -> None:
+    async with obeying(clock) as (it, system):
+        await carried_out(it, "siren", duration_s=20)
+        await it.passes(19)
+        assert system.orders() == ["siren"]
+        await it.until(lambda: system.orders() == ["siren", "stop_siren"], 3)
+        await carried_out(it, "siren")
+        await carried_out(it, "stop_siren")
+        await it.passes(90)
+        assert system.orders()[2:] == ["siren", "stop_siren"]
 
-    virtually(main)
+
+@on_virtual_time
+async def test_a_siren_sounded_again_is_not_cut_off_by_the_end_of_the_first(clock: SetClock) -> None:
+    async with obeying(clock) as (it, system):
+        await carried_out(it, "siren", duration_s=20)
+        await it.passes(15)
+        await carried_out(it, "siren", duration_s=40)
+        await it.passes(39)
+        assert system.orders() == ["siren", "siren"]
+        await it.until(lambda: system.orders()[-1] == "stop_siren", 3)
+
+
+@on_virtual_time
+async def test_a_stop_overtakes_a_siren_that_could_not_be_sounded(clock: SetClock) -> None:
+    async with obeying(clock, *[Unreachable("xp does not answer")] * 4) as (it, system):
+        siren = await give(it, "siren")
+        await it.until(lambda: not system.answers)
+        stop = await give(it, "stop_siren")
+        assert (await ended(it, stop, 1))[0] == "confirmed"
+        gave_way = f"gave way to stop_siren {stop.id}; it may have been carried out"
+        assert await ended(it, siren) == ("failed", gave_way)
+        assert system.orders() == ["siren"] * 4 + ["stop_siren"]
 
 
 @pytest.mark.parametrize(("order", "key"), [("siren", "xp:camera:1"), ("disarm", "xp:panel:7")])
-def test_what_was_under_way_at_a_stop_is_carried_out_again_while_there_is_time(order: Order, key: str) -> None:
-    async def main(clock: SetClock) -> None:
-        store = await opened()
-        first, second = Obedient(), Obedient()
-        async with site(clock, first, store=store) as it:
-            await it.first_run()
-            first.answers = [None]
-            command = await give(it, order, key)
-            await sent(it, command)
-        async with site(clock, second, store=store) as it:
-            assert (await ended(it, command))[0] == "confirmed"
-            assert second.orders() == [order]
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_what_was_under_way_at_a_stop_is_carried_out_again_while_there_is_time(
+    clock: SetClock, order: Order, key: str
+) -> None:
+    store = await opened()
+    async with obeying(clock, None, store=store) as (it, _):
+        command = await give(it, order, key)
+        await sent(it, command)
+    second = Obedient()
+    async with site(clock, second, store=store) as it:
+        assert (await ended(it, command))[0] == "confirmed"
+        assert second.orders() == [order]
+    await store.aclose()
 
 
-def test_what_was_under_way_at_a_stop_and_has_no_time_left_has_failed() -> None:
-    async def main(clock: SetClock) -> None:
-        store = await opened()
-        first, second = Obedient(), Obedient()
-        async with site(clock, first, store=store) as it:
-            await it.first_run()
-            first.answers = [None]
-            command = await give(it, "siren")
-            await sent(it, command)
-        clock.put_forward += timedelta(seconds=70)
-        async with site(clock, second, store=store) as it:
-            why = "the gateway was stopped meanwhile; its time is over, and it may have been carried out"
-            assert await ended(it, command) == ("failed", why)
-            await it.until(lambda: second.orders() == ["stop_siren"])  # it may be sounding
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_what_was_under_way_at_a_stop_and_has_no_time_left_has_failed(clock: SetClock) -> None:
+    store = await opened()
+    async with obeying(clock, None, store=store) as (it, _):
+        command = await give(it, "siren")
+        await sent(it, command)
+    clock.put_forward += timedelta(seconds=70)
+    second = Obedient()
+    async with site(clock, second, store=store) as it:
+        why = "the gateway was stopped meanwhile; its time is over, and it may have been carried out"
+        assert await ended(it, command) == ("failed", why)
+        await it.until(lambda: second.orders() == ["stop_siren"])  # it may be sounding
+    await store.aclose()
 
 
-def test_a_siren_left_sounding_by_an_earlier_process_is_stopped_once() -> None:
-    async def main(clock: SetClock) -> None:
-        store = await opened()
-        first, second, third = Obedient(), Obedient(), Obedient()
-        async with site(clock, first, store=store) as it:
-            await it.first_run()
-            await ended(it, await give(it, "siren", duration_s=30))
-        async with site(clock, second, store=store) as it:
-            await it.passes(25)
-            assert second.orders() == []
-            await it.until(lambda: second.orders() == ["stop_siren"], 10)
-        async with site(clock, third, store=store) as it:
-            await it.passes(10)
-            assert third.orders() == []
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_a_siren_left_sounding_by_an_earlier_process_is_stopped_once(clock: SetClock) -> None:
+    store = await opened()
+    async with obeying(clock, store=store) as (it, _):
+        await carried_out(it, "siren", duration_s=30)
+    second = Obedient()
+    async with site(clock, second, store=store) as it:
+        await it.passes(25)
+        assert second.orders() == []
+        await it.until(lambda: second.orders() == ["stop_siren"], 10)
+    third = Obedient()
+    async with site(clock, third, store=store) as it:
+        await it.passes(10)
+        assert third.orders() == []
+    await store.aclose()
 
 
 def test_of_two_orders_in_doubt_only_the_later_stands() -> None:
-    async def main(clock: SetClock) -> None:
-        def order(id_: str, what: Order) -> Command:
-            return Command(id_, id_, "d", what, clock.now(), clock.now(), "arc", parameters=Parameters(duration_s=9))
+    orders: list[Order] = ["siren", "arm", "stop_siren", "disarm"]
+    siren, arm, stop, disarm = (
+        Command(order, order, "d", order, EPOCH, EPOCH, "arc", parameters=Parameters(duration_s=9)) for order in orders
+    )
+    assert overtaken([siren, arm, stop, disarm]) == [(siren, stop), (arm, disarm)]
+    assert standing([siren, arm, stop]) == [arm, stop]
 
-        siren, arm, stop, disarm = (
-            *(order("1", "siren"), order("2", "arm"), order("3", "stop_siren"), order("4", "disarm")),
-        )
-        assert [(one.id, later.id) for one, later in overtaken([siren, arm, stop, disarm])] == [("1", "3"), ("2", "4")]
-        assert standing([siren, arm, stop]) == [arm, stop]
-        assert left_s(siren, clock.now()) == 9
-        assert left_s(siren, clock.now() + timedelta(days=1)) <= 9
 
-    virtually(main)
+@pytest.mark.parametrize(("after_s", "left"), [(0, 9), (4, 5), (86400, 0), (-86400, 9)])
+def test_a_clock_that_is_set_lets_no_siren_sound_longer_than_was_asked(after_s: float, left: float) -> None:
+    siren = Command("1", "1", "d", "siren", EPOCH, EPOCH, "arc", ended_at=EPOCH, parameters=Parameters(duration_s=9))
+    assert left_s(siren, EPOCH + timedelta(seconds=after_s)) == left

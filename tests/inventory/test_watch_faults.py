@@ -4,7 +4,8 @@ import asyncio
 from itertools import pairwise
 from typing import Any
 
-from tests.inventory.conftest import ScriptedSystem, camera, health, opened, site, state, virtually
+from tests.engine.virtual_house import SetClock, on_virtual_time
+from tests.inventory.conftest import ScriptedSystem, camera, health, opened, site, state
 from tests.inventory.test_watching import watched
 
 from tocsin.engine.systems import LoginRefused, Unreachable
@@ -31,207 +32,182 @@ class FailingHealths:
         await self._store.put_healths(healths)
 
 
-def test_a_baseline_that_failed_is_owed_even_if_the_session_is_resumed() -> None:
-    async def main(clock):
-        async with watched(clock, camera(1)) as s:
-            s.system.down = Unreachable("no answer to getState")
-            s.system.stream.put_nowait("new_session")
-            await s.until(lambda: s.system.baselines == 2)
-            await s.passes(1)
-            s.system.down, s.system.now = None, [state(1, "offline")]
-            s.system.stream.put_nowait("resumed")
-            await s.until(lambda: s.told() == [("1", "offline")])
-
-    virtually(main)
+@on_virtual_time
+async def test_a_baseline_that_failed_is_owed_even_if_the_session_is_resumed(clock: SetClock) -> None:
+    async with watched(clock, camera(1)) as s:
+        s.system.down = Unreachable("no answer to getState")
+        s.system.stream.put_nowait("new_session")
+        await s.until(lambda: s.system.baselines == 2)
+        await s.passes(1)
+        s.system.down, s.system.now = None, [state(1, "offline")]
+        s.system.stream.put_nowait("resumed")
+        await s.until(lambda: s.told() == [("1", "offline")])
 
 
-def test_what_was_told_while_a_baseline_failed_is_not_lost() -> None:
-    async def main(clock):
-        async with watched(clock, camera(1), camera(2)) as s:
-            s.system.baseline_takes_s = 10.0
-            before = clock.now()
-            s.system.stream.put_nowait("new_session")
-            await s.until(lambda: s.system.baselines == 2)
-            await s.passes(1)
-            s.system.stream.put_nowait(state(1, "offline", since=clock.now()))
-            s.system.down = Unreachable("no answer to getState")
-            await s.passes(15)
-            s.system.down = None
-            s.system.now = [state(n, "online", basis="state_snapshot", since=before) for n in (1, 2)]
-            s.system.stream.put_nowait("resumed")
-            await s.until(lambda: s.system.baselines == 3)
-            await s.passes(15)
-            assert s.told() == [("1", "offline")], "the baseline is older by the source's clock"
-
-    virtually(main)
+@on_virtual_time
+async def test_what_was_told_while_a_baseline_failed_is_not_lost(clock: SetClock) -> None:
+    async with watched(clock, camera(1), camera(2)) as s:
+        s.system.baseline_takes_s = 10.0
+        before = clock.now()
+        s.system.stream.put_nowait("new_session")
+        await s.until(lambda: s.system.baselines == 2)
+        await s.passes(1)
+        s.system.stream.put_nowait(state(1, "offline", since=clock.now()))
+        s.system.down = Unreachable("no answer to getState")
+        await s.passes(15)
+        s.system.down = None
+        s.system.now = [state(n, "online", basis="state_snapshot", since=before) for n in (1, 2)]
+        s.system.stream.put_nowait("resumed")
+        await s.until(lambda: s.system.baselines == 3)
+        await s.passes(15)
+        assert s.told() == [("1", "offline")], "the baseline is older by the source's clock"
 
 
-def test_a_defect_of_a_connector_makes_it_blind_too() -> None:
-    async def main(clock):
-        async with watched(clock, camera(1)) as s:
-            s.system.down = KeyError("a field that is not there")
-            await s.passes(3600 + 1000)
-            assert s.system.baselines > 1
-            assert (await s.kept())["1"].health.state == "unknown"
-
-    virtually(main)
+@on_virtual_time
+async def test_a_defect_of_a_connector_makes_it_blind_too(clock: SetClock) -> None:
+    async with watched(clock, camera(1)) as s:
+        s.system.down = KeyError("a field that is not there")
+        await s.passes(3600 + 1000)
+        assert s.system.baselines > 1
+        assert (await s.kept())["1"].health.state == "unknown"
 
 
-def test_first_states_that_come_one_by_one_are_told_with_the_inventory_once_a_minute() -> None:
-    async def main(clock):
-        system = ScriptedSystem(*[camera(n) for n in range(5)])
-        async with site(clock, system) as s:
-            await s.first_run()
-            system.stream.put_nowait("new_session")
-            await s.passes(5)
-            assert len(s.inventories()) == 1
-            for n in range(5):
-                system.stream.put_nowait(state(n, "offline"))
-                await s.passes(3)
-            await s.passes(60)
-            assert (len(s.inventories()), s.told()) == (3, []), "the first at once, the others together"
-
-    virtually(main)
+@on_virtual_time
+async def test_first_states_that_come_one_by_one_are_told_with_the_inventory_once_a_minute(clock: SetClock) -> None:
+    system = ScriptedSystem(*[camera(n) for n in range(5)])
+    async with site(clock, system) as s:
+        await s.first_run()
+        system.stream.put_nowait("new_session")
+        await s.passes(5)
+        assert len(s.inventories()) == 1
+        for n in range(5):
+            system.stream.put_nowait(state(n, "offline"))
+            await s.passes(3)
+        await s.passes(60)
+        assert (len(s.inventories()), s.told()) == (3, []), "the first at once, the others together"
 
 
-def test_a_device_that_was_never_seen_online_is_told_offline_with_the_inventory() -> None:
-    async def main(clock):
-        system = ScriptedSystem(*[camera(n) for n in range(3)])
-        system.now = [state(0, "online", basis="poll"), state(1, "online", basis="poll")]
-        system.now.append(state(2, "offline", basis="poll"))
-        async with site(clock, system, health(mode="poll", every_s=60.0, fail_threshold=3)) as s:
-            await s.until(lambda: system.baselines == 3, 300)
-            await s.passes(30)
-            assert len(s.inventories()) == 3
-            assert (await s.kept())["2"].health.state == "offline"
-
-    virtually(main)
+@on_virtual_time
+async def test_a_device_that_was_never_seen_online_is_told_offline_with_the_inventory(clock: SetClock) -> None:
+    system = ScriptedSystem(*[camera(n) for n in range(3)])
+    system.now = [state(0, "online", basis="poll"), state(1, "online", basis="poll")]
+    system.now.append(state(2, "offline", basis="poll"))
+    async with site(clock, system, health(mode="poll", every_s=60.0, fail_threshold=3)) as s:
+        await s.until(lambda: system.baselines == 3, 300)
+        await s.passes(30)
+        assert len(s.inventories()) == 3
+        assert (await s.kept())["2"].health.state == "offline"
 
 
-def test_first_states_that_cannot_be_told_now_are_told_later() -> None:
-    async def main(clock):
-        system = ScriptedSystem(camera(1))
-        system.now = [state(1, "online")]
-        async with site(clock, system) as s:
-            await s.first_run()
-            await s.until(lambda: len(s.inventories()) == 1)
-            s.gateway.intake.open = False
-            system.stream.put_nowait("new_session")
-            await s.passes(20)
-            s.gateway.intake.open = True
-            await s.until(lambda: len(s.inventories()) == 2)
-
-    virtually(main)
+@on_virtual_time
+async def test_first_states_that_cannot_be_told_now_are_told_later(clock: SetClock) -> None:
+    system = ScriptedSystem(camera(1))
+    system.now = [state(1, "online")]
+    async with site(clock, system) as s:
+        await s.first_run()
+        await s.until(lambda: len(s.inventories()) == 1)
+        s.gateway.intake.open = False
+        system.stream.put_nowait("new_session")
+        await s.passes(20)
+        s.gateway.intake.open = True
+        await s.until(lambda: len(s.inventories()) == 2)
 
 
-def test_a_device_that_is_never_listed_does_not_have_the_system_read_for_ever() -> None:
-    async def main(clock):
-        system = ScriptedSystem(camera(1))
-        system.now = [state(1, "online", basis="poll"), state(99, "offline", basis="poll")]
-        async with site(clock, system, health(mode="poll", every_s=60.0)) as s:
-            await s.first_run()
-            await s.passes(3 * 3600)
-            assert system.readings == 2
-            system.now[1] = state(99, "online", basis="poll")
-            system.listed.append(camera(99))
-            await s.passes(120)
-            assert (system.readings, await s.alive()) == (3, ["1", "99"]), "that it changed is worth a look"
-
-    virtually(main)
+@on_virtual_time
+async def test_a_device_that_is_never_listed_does_not_have_the_system_read_for_ever(clock: SetClock) -> None:
+    system = ScriptedSystem(camera(1))
+    system.now = [state(1, "online", basis="poll"), state(99, "offline", basis="poll")]
+    async with site(clock, system, health(mode="poll", every_s=60.0)) as s:
+        await s.first_run()
+        await s.passes(3 * 3600)
+        assert system.readings == 2
+        system.now[1] = state(99, "online", basis="poll")
+        system.listed.append(camera(99))
+        await s.passes(120)
+        assert (system.readings, await s.alive()) == (3, ["1", "99"]), "that it changed is worth a look"
 
 
-def test_what_could_not_be_told_does_not_wait_until_the_system_may_be_asked_again() -> None:
-    async def main(clock):
-        async with watched(clock, camera(1)) as s:
-            s.gateway.intake.open = False
-            s.system.stream.put_nowait(state(1, "offline"))
-            await s.passes(2)
-            s.system.stream.put_nowait(LoginRefused("wrong password"))
-            await s.passes(2)
-            s.gateway.intake.open = True
-            await s.until(lambda: s.told() == [("1", "offline")], 5)
-
-    virtually(main)
+@on_virtual_time
+async def test_what_could_not_be_told_does_not_wait_until_the_system_may_be_asked_again(clock: SetClock) -> None:
+    async with watched(clock, camera(1)) as s:
+        s.gateway.intake.open = False
+        s.system.stream.put_nowait(state(1, "offline"))
+        await s.passes(2)
+        s.system.stream.put_nowait(LoginRefused("wrong password"))
+        await s.passes(2)
+        s.gateway.intake.open = True
+        await s.until(lambda: s.told() == [("1", "offline")], 5)
 
 
-def test_a_state_that_was_told_and_not_written_is_written_soon() -> None:
-    async def main(clock):
-        store = FailingHealths(await opened())
-        async with watched(clock, camera(1), store=store) as s:
-            await s.passes(20)
-            store.failures = 1
-            s.system.stream.put_nowait(state(1, "offline"))
-            await s.passes(10)
-            (kept,) = await store.inventory("xp")
-            assert kept.health.state == "offline"
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_a_state_that_was_told_and_not_written_is_written_soon(clock: SetClock) -> None:
+    store = FailingHealths(await opened())
+    async with watched(clock, camera(1), store=store) as s:
+        await s.passes(20)
+        store.failures = 1
+        s.system.stream.put_nowait(state(1, "offline"))
+        await s.passes(10)
+        (kept,) = await store.inventory("xp")
+        assert kept.health.state == "offline"
+    await store.aclose()
 
 
-def test_states_of_very_many_devices_leave_the_loop_and_the_disk_to_others_in_between() -> None:
-    async def main(clock):
-        store = FailingHealths(await opened())
-        system = ScriptedSystem(*[camera(n) for n in range(3000)])
-        system.now = [state(n, "online") for n in range(3000)]
-        async with site(clock, system, store=store) as s:
-            await s.first_run()
-            system.stream.put_nowait("new_session")
-            watch, known = s.gateway.systems._members["xp"].watch, [0]
-            while known[-1] < 3000:
-                await asyncio.sleep(0)
-                known.append(len(watch.healths()))
-            assert max(after - before for before, after in pairwise(known)) <= 500
-            await s.passes(5)
-            assert store.largest == 500
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_states_of_very_many_devices_leave_the_loop_and_the_disk_to_others_in_between(clock: SetClock) -> None:
+    store = FailingHealths(await opened())
+    system = ScriptedSystem(*[camera(n) for n in range(3000)])
+    system.now = [state(n, "online") for n in range(3000)]
+    async with site(clock, system, store=store) as s:
+        await s.first_run()
+        system.stream.put_nowait("new_session")
+        watch, known = s.gateway.systems._members["xp"].watch, [0]
+        while known[-1] < 3000:
+            await asyncio.sleep(0)
+            known.append(len(watch.healths()))
+        assert max(after - before for before, after in pairwise(known)) <= 500
+        await s.passes(5)
+        assert store.largest == 500
+    await store.aclose()
 
 
-def test_a_baseline_may_take_as_long_as_there_are_devices() -> None:
-    async def main(clock):
-        system = ScriptedSystem(*[camera(n) for n in range(2000)])
-        system.baseline_takes_s = 900.0
-        system.now = [state(n, "online") for n in range(2000)]
-        async with site(clock, system) as s:
-            await s.first_run()
-            system.stream.put_nowait("new_session")
-            await s.passes(1000)
-            (status,) = await s.gateway.systems.statuses()
-            assert (status.source.status, status.devices) == ("ok", {"online": 2000})
-
-    virtually(main)
+@on_virtual_time
+async def test_a_baseline_may_take_as_long_as_there_are_devices(clock: SetClock) -> None:
+    system = ScriptedSystem(*[camera(n) for n in range(2000)])
+    system.baseline_takes_s = 900.0
+    system.now = [state(n, "online") for n in range(2000)]
+    async with site(clock, system) as s:
+        await s.first_run()
+        system.stream.put_nowait("new_session")
+        await s.passes(1000)
+        (status,) = await s.gateway.systems.statuses()
+        assert (status.source.status, status.devices) == ("ok", {"online": 2000})
 
 
-def silent_together(*devices: FoundDevice, itself: bool = False) -> list[tuple[str, str]]:
+async def told_by_silence_of(clock: SetClock, *devices: FoundDevice, itself: bool = False) -> list[tuple[str, str]]:
     """What is told when all of them fall silent at once. `itself`: the system judges silence."""
-    told: list[tuple[str, str]] = []
-
-    async def main(clock):
-        system = ScriptedSystem(*devices)
-        system.capabilities |= {"blindness"} if itself else frozenset()
-        system.now = [state(one.native_key, "online", basis="poll") for one in devices]
-        async with site(clock, system, health(mode="poll", every_s=60.0)) as s:
-            await s.until(lambda: system.baselines == 2, 600)
-            system.now = [state(one.native_key, "offline", basis="poll") for one in devices]
-            await s.passes(600)
-            told.extend(s.told())
-
-    virtually(main)
-    return told
+    system = ScriptedSystem(*devices)
+    system.capabilities |= {"blindness"} if itself else frozenset()
+    system.now = [state(one.native_key, "online", basis="poll") for one in devices]
+    async with site(clock, system, health(mode="poll", every_s=60.0)) as s:
+        await s.until(lambda: system.baselines == 2, 600)
+        system.now = [state(one.native_key, "offline", basis="poll") for one in devices]
+        await s.passes(600)
+        return s.told()
 
 
-def test_the_lenses_of_two_boxes_are_no_fleet() -> None:
+@on_virtual_time
+async def test_the_lenses_of_two_boxes_are_no_fleet(clock: SetClock) -> None:
     """That two boxes are off at once is nothing unusual, however many lenses they have."""
     lenses = [camera(f"a{n}", parent=("hardware", "a")) for n in range(4)]
-    assert len(silent_together(*lenses, camera("b"))) == 5
+    assert len(await told_by_silence_of(clock, *lenses, camera("b"))) == 5
 
 
-def test_the_lenses_of_three_boxes_are_one() -> None:
+@on_virtual_time
+async def test_the_lenses_of_three_boxes_are_one(clock: SetClock) -> None:
     lenses = [camera(f"{box}{n}", parent=("hardware", box)) for box in "abc" for n in range(2)]
-    assert silent_together(*lenses) == []
+    assert await told_by_silence_of(clock, *lenses) == []
 
 
-def test_a_system_that_judges_silence_itself_is_believed() -> None:
-    assert len(silent_together(*[camera(n) for n in range(5)], itself=True)) == 5
+@on_virtual_time
+async def test_a_system_that_judges_silence_itself_is_believed(clock: SetClock) -> None:
+    assert len(await told_by_silence_of(clock, *[camera(n) for n in range(5)], itself=True)) == 5

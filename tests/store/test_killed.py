@@ -94,6 +94,27 @@ async def test_a_killed_server_loses_nothing_and_the_store_comes_back(doomed_ser
     await store.aclose()
 
 
+async def test_a_store_that_is_connecting_again_can_be_closed(doomed_server):
+    """The server is gone, and something on its port takes connections and says nothing."""
+    watch = SeenWatch()
+    store = open_store(doomed_server.new_database("tocsin"), watch)
+    await store.open()
+    doomed_server.kill()
+    with pytest.raises(StoreUnavailable):
+        await store.accept([arrival("refused")])
+    knocked, ended = asyncio.Event(), asyncio.Event()
+
+    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        knocked.set()
+        await ended.wait()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", doomed_server.port):
+        await asyncio.wait_for(knocked.wait(), 20)
+        await asyncio.wait_for(store.aclose(), 30)
+        ended.set()
+
+
 async def test_no_server():
     """The sentence names the server and never the password."""
     store = open_store("postgresql://tocsin:s3cret@127.0.0.1:1/tocsin")

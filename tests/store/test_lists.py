@@ -127,3 +127,12 @@ async def test_audit_newest_first(store):
     for entry in entries:
         await store.audit(entry)
     assert list(await store.audit_entries(3)) == entries[:1:-1]
+
+
+async def test_a_text_is_remembered_under_its_name_and_the_last_one_counts(store):
+    assert await store.recall("standing of north") == ""
+    await store.remember("standing of north", "{}")
+    await store.remember("standing of north", 'ünly\0"this')
+    await store.remember("schema", "is no note of the store's own")
+    assert await store.recall("standing of north") == 'ünly␀"this'
+    assert await store.recall("standing of south") == ""

@@ -103,9 +103,20 @@ async def test_the_log_does_not_grow_without_end(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "MOST_PAGES", 60)
     store = open_store(tmp_path / "tocsin.db")
     await store.open()
-    for batch in range(100):
+    for batch in range(200):  # which make 2600 pages
         await store.accept([arrival(f"E{batch}.{n}", text="x" * 300) for n in range(20)])
-    assert (tmp_path / "tocsin.db-wal").stat().st_size < 150 * 4096
+    assert (tmp_path / "tocsin.db-wal").stat().st_size < 1000 * 4096
+    await store.aclose()
+
+
+async def test_the_checkpointer_moves_the_log_each_time_it_has_grown(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpointer, "PAGES", 20)
+    store = open_store(tmp_path / "tocsin.db")
+    await store.open()
+    for batch in range(1, 6):
+        await store.accept([arrival(f"E{batch}.{n}", text="x" * 300) for n in range(200)])
+        while (tmp_path / "tocsin.db").stat().st_size < batch * 20 * 4096:
+            await asyncio.sleep(0.001)
     await store.aclose()
 
 

@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.ftpd import PASSWORD, USER, Ftpd, free_port, needs, proftpd, vsftpd
+from tests.ftpd import PASSWORD, USER, Ftpd, needs, proftpd, vsftpd
+from tests.ports import free_port
 
 from tocsin.config.listening import split_listen
 from tocsin.transports.contract import Endpoint, LinkBroken, NoAnswer, TlsOptions, Unreachable

@@ -64,7 +64,7 @@ class JobPage(Struct, frozen=True):
 
 
 class FileView(Struct, frozen=True):
-    """One result of a job. `blocks`: how many are stored without a gap."""
+    """One result of a job. `origin`: where it came from, in words. `blocks`: how many are stored without a gap."""
 
     attempt: int
     number: int
@@ -79,6 +79,7 @@ class FileView(Struct, frozen=True):
     cipher_sha256: str
     file_id: str
     blocks: int
+    origin: str
 
 
 class JobDetail(JobView, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from tocsin.api.schema import described, json_of
 from tocsin.config.fields import parse_duration
 from tocsin.engine.on_test import problem_with
 from tocsin.model.on_test import OnTest
+from tocsin.protocols.text import one_line
 
 router = APIRouter(tags=["on test"])
 Included = Literal[
@@ -128,7 +129,7 @@ def _meant(room: Room, rights: Rights, area: str, given: OnTestIn) -> OnTest:
         area=area,
         since=now,
         until=_end(given, now),
-        reason=" ".join("".join(char if char.isprintable() else " " for char in given.reason).split()) or "no reason",
+        reason=one_line(given.reason, 500) or "no reason",
         by=rights.name,
         devices=devices,
         destinations=tuple(sorted(set(given.destinations))),

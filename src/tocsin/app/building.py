@@ -52,25 +52,9 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
         area_address=areas.address,
         book=book,
     )
-    shared = settings.gateway.database is not None
-    name = settings.gateway.name
-    parts = GatewayParts(
-        store=store,
-        clock=clock,
-        randomness=randomness,
-        record=record,
-        photo_check=PictureCheck(),
-        node=f"{name}-{randomness.getrandbits(40):010x}" if shared else SINGLE_NODE,
-        lease_ttl_s=SHARED_LEASE_S if shared else SINGLE_LEASE_S,
-        retention=_ages(settings),
-        contacts=settings.liveness.rules(),
-        shared=shared,
-        link_life_s=settings.gateway.link_life,
-        book=book,
-        apart=asyncio.to_thread,
-    )
+    parts = _parts(settings, store, around)
     built = Gateway(
-        name,
+        settings.gateway.name,
         parts,
         [_member(entry, around) for entry in settings.destinations],
         areas,
@@ -86,6 +70,26 @@ def gateway(settings: Configuration, store: Store, record: Recorder) -> Gateway:
     for agent in agents(settings.evidence, built, AgentsParts(*told)):
         built.agents.add(agent)
     return built
+
+
+def _parts(settings: Configuration, store: Store, around: Surroundings) -> GatewayParts:
+    shared = settings.gateway.database is not None
+    node = f"{settings.gateway.name}-{around.randomness.getrandbits(40):010x}" if shared else SINGLE_NODE
+    return GatewayParts(
+        store=store,
+        clock=around.clock,
+        randomness=around.randomness,
+        record=around.record,
+        photo_check=PictureCheck(),
+        node=node,
+        lease_ttl_s=SHARED_LEASE_S if shared else SINGLE_LEASE_S,
+        retention=_ages(settings),
+        contacts=settings.liveness.rules(),
+        shared=shared,
+        link_life_s=settings.gateway.link_life,
+        book=around.book,
+        apart=asyncio.to_thread,
+    )
 
 
 def _system(entry: SystemSettings, around: Surroundings) -> System:

@@ -80,6 +80,7 @@ def _surroundings(entry: EvidenceSettings, gateway: Gateway, parts: AgentsParts)
         uploading=uploader,
         list_devices=cameras.list_devices,
         picture=cameras.picture,
+        photos=cameras.photos,
         close_uploading=uploader.aclose,
         changed=gateway.agents.changed,
     )
@@ -98,6 +99,7 @@ class BrokenAgent:
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
+        self.paused = False
         self._reason = reason
 
     def works(self) -> Sequence[tuple[str, str, Callable[[], Awaitable[None]]]]:
@@ -121,7 +123,7 @@ class BrokenAgent:
 
     def accept_shrink(self) -> None: ...
 
-    async def stop(self) -> None: ...
+    async def stop(self, for_good: bool) -> None: ...
 
     async def aclose(self) -> None:
         await asyncio.sleep(0)

@@ -16,6 +16,7 @@ async def metrics_text(gateway: Gateway, metrics: Metrics) -> bytes:
     metrics.devices.clear()
     for system in await gateway.systems.statuses():
         _measure_system(metrics, system)
+    metrics.lock_left.clear()
     for agent in await gateway.agents.statuses():
         _measure_agent(metrics, agent, gateway)
     metrics.tests.clear()
@@ -42,6 +43,9 @@ def _measure_agent(metrics: Metrics, status: AgentStatus, gateway: Gateway) -> N
     metrics.oldest_job.labels(status.name).set(max(age_s, 0.0))
     metrics.spool.labels(status.name).set(status.spool_bytes)
     metrics.clock_offset.labels(status.name).set(status.clock_offset_s)
+    ends = gateway.agents.named(status.name).locks().values()
+    if ends:
+        metrics.lock_left.labels(status.name).set((min(ends) - gateway.clock.now()).total_seconds())
 
 
 def _measure(metrics: Metrics, status: DestinationStatus, gateway: Gateway) -> None:

@@ -20,7 +20,6 @@ from tocsin.app.serving import serving
 from tocsin.app.settings import Configuration, Loaded
 from tocsin.app.watching import RecordedWatch
 from tocsin.engine.gateway import Gateway
-from tocsin.engine.standing import Standing
 from tocsin.store.contract import Store, StoreError
 from tocsin.store.open import open_store
 from tocsin.telemetry.metrics import Metrics
@@ -92,7 +91,6 @@ class _Process:
         self._proved: Configuration | None = None
         """The newest configuration that came up."""
         self._store: Store | None = None
-        self._standing = Standing()
 
     async def run(self) -> None:
         self._listen_to_signals()
@@ -116,7 +114,7 @@ class _Process:
     async def _serve(self, store: Store, announce: bool) -> None:
         """One configuration, until it is replaced or the process is to stop."""
         parts = (self._settings, store, self._metrics, self._record, self._session_key)
-        async with running(*parts, announce, self._standing) as (gateway, address):
+        async with running(*parts, announce) as (gateway, address):
             self._proved = self._settings
             self._record(Notice("gateway", f"{gateway.name} is ready; console at {address}"))
             notify("READY=1\nSTATUS=ready")
@@ -124,7 +122,6 @@ class _Process:
             final = self._stopping.is_set()
             notify("STOPPING=1" if final else "STATUS=reloading")
             await gateway.stop(announce=final)
-            self._standing = gateway.standing()
         if self._next is not None:
             self._settings, self._next = self._next, None
 
@@ -203,12 +200,10 @@ async def running(
     record: Recorder,
     session_key: bytes,
     announce: bool = True,
-    standing: Standing | None = None,
 ) -> AsyncIterator[tuple[Gateway, str]]:
     """A gateway at work behind its API, and the console's address. The caller stops it before leaving."""
     gateway = building.gateway(settings, store, record)
     await gateway.start()
-    gateway.carry_on(standing or Standing())
     async with (
         serving(settings, gateway, metrics, record, session_key) as address,
         controlling(settings.control, gateway, record),

@@ -1,5 +1,6 @@
 """`evidence`: agents of evidence registries, from the first contact to the custody log. `jobs`: what they did."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tocsin.engine.contracts import CheckStep
     from tocsin.evidence.settings import EvidenceSettings
 
+_LOOK_EVERY_S = 1.0
 app = typer.Typer(no_args_is_help=True, help="Agents of evidence registries.")
 Name = Annotated[str, typer.Argument(help="Name of the agent: [[evidence]] name.")]
 
@@ -161,6 +163,36 @@ def pause(context: typer.Context, name: Name) -> None:
     _ordered(context, name, "pause")
 
 
+def drain(
+    context: typer.Context,
+    name: Name,
+    minutes: Annotated[float, typer.Option(min=0, help="Wait no longer than this.")] = 60.0,
+) -> None:
+    """Take no more jobs and wait until those under way have ended.
+
+    So that nothing is interrupted when the machine is stopped. It stays paused, also after a start: `resume` ends that.
+
+    Exit code 1 when jobs are still under way after the time.
+
+    Example: tocsin evidence drain city --minutes 30
+    """
+    given = invocation(context)
+    client, until = given.client("operate", "read"), time.monotonic() + minutes * 60
+    told = client.post(f"/evidence/{quote(name, safe='')}/pause")
+    while (left := [*told["running"], *told["unsettled"]]) and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY_S)
+        told = next((one for one in client.get("/evidence")["items"] if one["name"] == name), told)
+    if told["state"] == "elsewhere":
+        stop(f"another node works for {name}: drain it there", FAILED)
+    print_json(told) if given.json else typer.echo(_drained(name, left))
+    if left:
+        raise typer.Exit(FAILED)
+
+
+def _drained(name: str, left: Sequence[str]) -> str:
+    return f"{name}: still under way: {', '.join(left)}" if left else f"{name}: nothing is under way, none is taken"
+
+
 def resume(context: typer.Context, name: Name) -> None:
     """Take jobs again.
 
@@ -229,5 +261,5 @@ def _file_row(file: dict[str, Any]) -> tuple[str, ...]:
     return (str(file["attempt"]), file["name"], file["state"], *times, *facts)
 
 
-for _command in (setup, check, agents, pause, resume, accept, *COMMANDS):
+for _command in (setup, check, agents, pause, drain, resume, accept, *COMMANDS):
     app.command()(_command)

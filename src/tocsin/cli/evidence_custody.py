@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1024 * 1024
 _ALL = 10**12
+_COLUMNS = ("line", "at", "event", "job", "device", "delivered", "origin", "blob")
 Agent = Annotated[str, typer.Option(help="Name of the agent: [[evidence]] name.")]
 
 
@@ -115,11 +116,11 @@ def _show(verdict: "Verdict", found: "dict[Path, list[Line]]") -> None:
             typer.echo(f"{path}: not in the custody log: it was changed, or never delivered by this agent")
             continue
         typer.echo(f"{path}: as it was delivered")
-        print_table(("line", "at", "event", "job", "device", "delivered", "blob"), [_row(line) for line in lines])
+        print_table(_COLUMNS, [_row(line) for line in lines])
 
 
 def _row(line: "Line") -> tuple[str, ...]:
-    return (str(line.number), *(line.says(name) for name in ("at", "event", "job", "device", "delivered", "blob")))
+    return (str(line.number), *(line.says(name) for name in _COLUMNS[1:]))
 
 
 COMMANDS: tuple[Any, ...] = (custody, verify)

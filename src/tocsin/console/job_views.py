@@ -1,6 +1,5 @@
 """What the pages show of evidence agents, their jobs and custody lines. Pure: values in, values for templates out."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
@@ -11,6 +10,7 @@ from msgspec import Struct
 from tocsin.console.present import Tone
 from tocsin.engine.evidence import AgentState, AgentStatus
 from tocsin.model.evidence import CustodyLine, EndState, FileState, Job, JobFile, JobState, JobType
+from tocsin.model.received import read
 
 TYPE_WORDS: Final[Mapping[JobType, str]] = {
     "mediarequest": "Video", "discovery": "List of cameras", "thumbnail": "Picture",
@@ -50,12 +50,12 @@ _FILE_WORDS: Final[Mapping[FileState, tuple[str, Tone]]] = {
     "done": ("delivered", "good"),
     "abandoned": ("given up", "warn"),
 }
-_SHOWN_FACTS: Final = ("file", "origin", "blob", "key_id", "file_id", "reason", "left", "outcome")
+_SHOWN_FACTS: Final = (
+    "file", "origin", "blob", "key_id", "file_id", "reason", "left", "outcome",
+    "begun_at", "committed_at", "completed_at", "approved_by", "software", "node", "clock_offset_s",
+)  # fmt: skip
 _DIGESTS: Final = (("sha256", "size", "content"), ("cipher_sha256", "cipher_size", "cipher text"))
 LONGEST_RECEIVED = 20_000
-HIDDEN = "not shown"
-_SECRET_NAME = re.compile(r"token|secret|passw|signature|apikey|api_key|credential|\bsas", re.IGNORECASE)
-_SECRET_QUERY = re.compile(r"(https?://[^\s?\"]+)\?[^\s\"]+", re.IGNORECASE)
 
 
 class Choice(Struct, frozen=True):
@@ -163,22 +163,10 @@ def custody_view(line: CustodyLine) -> CustodyView:
 
 
 def received_text(received: bytes) -> str:
-    """The job as the registry wrote it, for reading. What could be a secret is left out: nobody has published what
-    else a registry sends along.
-    """
+    """The job as the registry wrote it, for reading."""
     try:
-        document = msgspec.json.decode(received)
-    except (msgspec.DecodeError, RecursionError):
+        document = read(received)
+    except ValueError:
         return f"{len(received)} bytes that are not JSON"
-    text = msgspec.json.format(msgspec.json.encode(_cleaned(document)), indent=2).decode()
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     return text if len(text) <= LONGEST_RECEIVED else f"{text[:LONGEST_RECEIVED]}…"
-
-
-def _cleaned(value: Any, name: str = "") -> Any:
-    if _SECRET_NAME.search(name) and isinstance(value, str | dict | list):
-        return HIDDEN
-    if isinstance(value, dict):
-        return {key: _cleaned(one, key) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_cleaned(one) for one in value]
-    return _SECRET_QUERY.sub(rf"\1?{HIDDEN}", value) if isinstance(value, str) else value

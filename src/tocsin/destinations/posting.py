@@ -14,9 +14,10 @@ from pydantic import AfterValidator
 from yarl import URL
 
 from tocsin.destinations.checking import link_steps
-from tocsin.destinations.trace import ANSWER_LIMIT, SENT_LIMIT, excerpt, masked, one_line
+from tocsin.destinations.trace import ANSWER_LIMIT, SENT_LIMIT, excerpt, masked
 from tocsin.engine.contracts import Attempt, CheckStep, Clock, LinkDown, Rejected, TryLater
 from tocsin.model.delivery import Receipt
+from tocsin.protocols.text import one_line
 from tocsin.transports.contract import LinkBroken, Network, NoAnswer, TlsOptions, Unreachable
 from tocsin.transports.http import HttpAnswer, HttpClient, endpoint_of
 

@@ -41,9 +41,3 @@ def masked(text: str, secrets: Iterable[str]) -> str:
         if len(secret) >= _SHORTEST_MASKED:
             text = text.replace(secret, MASK).replace(printable(secret.encode()), MASK)
     return text
-
-
-def one_line(text: str, limit: int = 200) -> str:
-    """A peer's words for a sentence of ours: one line, bounded."""
-    flat = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -20,8 +20,9 @@ AgentState = Literal["starting", "elsewhere", "asking", "paused", "away", "refus
 
 
 class AgentStatus(Struct, frozen=True):
-    """One agent as people see it. `offered`: jobs in the registry's last answer; `running`: ids of ours; `since`: when
-    this state was first seen, to two seconds.
+    """One agent as people see it. `offered`: jobs in the registry's last answer; `running`: ids of ours; `unsettled`:
+    ids of those that may be ours, until the registry has answered; `since`: when this state was first seen, to two
+    seconds.
     """
 
     name: str
@@ -39,12 +40,14 @@ class AgentStatus(Struct, frozen=True):
     spool_bytes: int = 0
     clock_offset_s: float = 0.0
     since: datetime | None = None
+    unsettled: Sequence[str] = ()
 
 
 class Agent(Protocol):
-    """`works` go on until cancelled."""
+    """`works` go on until cancelled. `paused`: by hand."""
 
     name: str
+    paused: bool
 
     def works(self) -> Sequence[tuple[str, str, Callable[[], Awaitable[None]]]]: ...
 
@@ -64,8 +67,10 @@ class Agent(Protocol):
     def accept_shrink(self) -> None:
         """The next discovery may list far fewer devices than the last one."""
 
-    async def stop(self) -> None:
-        """Within a few seconds: nothing more is begun; jobs under way are left as the journal has them, or released."""
+    async def stop(self, for_good: bool) -> None:
+        """Within a few seconds: nothing more is begun; jobs under way are left as the journal has them, or, `for_good`,
+        released where the settings say so. After a mere reload they go on at once.
+        """
 
     async def aclose(self) -> None: ...
 
@@ -120,8 +125,16 @@ class Agents:
         until = agent.locks().get(job.id) if agent is not None and job.open else None
         return replace(job, locked_until=until) if until else job
 
-    async def stop(self) -> None:
-        await asyncio.gather(*(agent.stop() for agent in self._members.values()))
+    def paused(self) -> frozenset[str]:
+        return frozenset(name for name, agent in self._members.items() if agent.paused)
+
+    def carry_on(self, paused: frozenset[str]) -> None:
+        """Before they work: those that were paused by hand still are."""
+        for name in paused & self._members.keys():
+            self._members[name].pause()
+
+    async def stop(self, for_good: bool) -> None:
+        await asyncio.gather(*(agent.stop(for_good) for agent in self._members.values()))
 
     async def aclose(self) -> None:
         await asyncio.gather(*(agent.aclose() for agent in self._members.values()))

@@ -41,7 +41,7 @@ from tocsin.engine.pump import Pump
 from tocsin.engine.retention import keep_pruning
 from tocsin.engine.routing import Route, Verdict, destination_device
 from tocsin.engine.sheet import Sheet
-from tocsin.engine.standing import Standing
+from tocsin.engine.standing import Standing, StandingNote
 from tocsin.engine.status import DestinationStatus, link_state, status
 from tocsin.engine.supervision import SupervisionWatch
 from tocsin.engine.surroundings import PumpParts
@@ -88,23 +88,16 @@ class Gateway:
         asked = [(self._routes[name], guarded(one.destination, parts.record)) for name, one in self._members.items()]
         self.sheet = Sheet(self.devices, parts.clock, asked)
         new_id = UlidSource(lambda: int(parts.clock.now().timestamp() * 1000), parts.randomness.getrandbits)
-        given = (parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check)
-        silent = [name for name, member in self._members.items() if not member.links]
-        tried_s = max((member.retry.expire_s for member in members), default=0.0)
-        self.links = Links(parts.store, parts.clock, parts.randomness, public_url, parts.link_life_s, silent, tried_s)
+        self.links = self._links()
         self.tests = OnTestBook(
             parts.store, parts.clock, self.devices.areas, new_id, self._say_of_test, self._tests_changed, parts.shared
         )
         # Photos that come late by another node are only seen in the store.
         self._photos = RecentPhotos(parts.store, 0 if parts.shared else MOST_BYTES)
-        told = (self._kept, self._owes, self._missed, self._doubt, self.tests.of, self.links.token)
-        door_parts = IntakeParts(*given, *told, pictured=self._photos.keep)
-        self.intake = Door(door_parts, list(self._routes.values()))
+        self.intake = self._door(new_id)
         ordered = (parts.store, parts.clock, new_id, self.devices, self.intake, self.hub, parts.shared)
         self.commands = Commands(CommandParts(*ordered))
-        book = parts.book or InventoryBook(parts.store, parts.clock, parts.apart)
-        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s, self.commands, parts.apart)
-        self.systems = Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
+        self.systems = self._systems(new_id)
         self._announcer = Announcer(self.intake, parts.clock, parts.record, name)
         self._pumps = {name: self._pump(member) for name, member in self._members.items()}
         destinations = [member.destination for member in members]
@@ -118,8 +111,28 @@ class Gateway:
         self._in_doubt = False
         self.supervision = SupervisionWatch(parts.clock, parts.record, self._announcer.supervision_changed)
         self.contacts = Contacts(ContactParts(self.devices, self.intake, self._announcer.event, self.hub), parts)
+        self._note = StandingNote(parts.store, name, self.standing)
         self._sources: list[Source] = []
         self._tasks: list[SupervisedTask] = []
+
+    def _links(self) -> Links:
+        parts, members = self._parts, self._members
+        silent = [name for name, member in members.items() if not member.links]
+        tried_s = max((member.retry.expire_s for member in members.values()), default=0.0)
+        given = (parts.store, parts.clock, parts.randomness, self.public_url, parts.link_life_s)
+        return Links(*given, silent, tried_s)
+
+    def _door(self, new_id: UlidSource) -> Door:
+        parts = self._parts
+        given = (parts.store, parts.clock, new_id, parts.record, self.devices, parts.photo_check)
+        told = (self._kept, self._owes, self._missed, self._doubt, self.tests.of, self.links.token)
+        return Door(IntakeParts(*given, *told, pictured=self._photos.keep), list(self._routes.values()))
+
+    def _systems(self, new_id: UlidSource) -> Systems:
+        parts = self._parts
+        book = parts.book or InventoryBook(parts.store, parts.clock, parts.apart)
+        heard = (self.devices, self.intake, self.hub, book, parts.node, parts.lease_ttl_s, self.commands, parts.apart)
+        return Systems(SystemsParts(parts.store, parts.clock, parts.randomness, parts.record, new_id, *heard))
 
     def add_source(self, source: Source) -> None:
         """Before `run`."""
@@ -136,6 +149,7 @@ class Gateway:
         await self.intake.remember({source.name: since for source in self._sources})
         for source in self._sources:
             self.supervision.watch(source.name, source.supervised())
+        self.carry_on(await self._note.read())
 
     async def run(self, announce: bool = True) -> None:
         """Everything that goes on by itself, until cancelled. `announce`: this is a start, not a reload."""
@@ -150,6 +164,7 @@ class Gateway:
             ("announcements", "task", self._announcer.run),
             ("looking", "task", self._look),
             ("commands", "task", self.commands.run),
+            ("standing", "task", self._note.run),
             ("retention", "task", lambda: keep_pruning(self.store, self.clock, self._parts.retention)),
         ]
         self._tasks = [SupervisedTask(*work, self.clock, self._parts.record) for work in works]
@@ -175,7 +190,8 @@ class Gateway:
             async with asyncio.timeout(STOP_LIMIT_S):
                 await self.intake.kept()
         pumps = (pump.stop() for pump in self._pumps.values())
-        await asyncio.gather(self.contacts.aclose(), self.agents.stop(), *pumps)
+        await asyncio.gather(self.contacts.aclose(), self.agents.stop(for_good=announce), *pumps)
+        await self._note.aclose()
 
     async def aclose(self) -> None:
         """Close all connections, after `run` has ended."""
@@ -183,21 +199,23 @@ class Gateway:
         await asyncio.gather(self.systems.aclose(), self.agents.aclose(), *members)
 
     def standing(self) -> Standing:
-        """For the gateway that follows after a reload."""
+        """For the gateway that follows after a reload or a restart."""
         return Standing(
             frozenset(name for name, pump in self._pumps.items() if pump.paused),
             frozenset(name for name, pump in self._pumps.items() if pump.link.announced),
             self.supervision.lost(),
             self._paths.lost(),
+            self.agents.paused(),
         )
 
     def carry_on(self, standing: Standing) -> None:
-        """Between `start` and `run`."""
+        """Before `run`."""
         for name, pump in self._pumps.items():
             pump.paused = name in standing.paused
             pump.link.announced = name in standing.down
         self.supervision.carry_on(standing.lost)
         self._paths.carry_on(standing.paths)
+        self.agents.carry_on(standing.agents)
 
     # What people and programs ask
 
@@ -244,10 +262,12 @@ class Gateway:
 
     async def pause(self, name: str, who: str) -> None:
         self._pumps[name].pause()
+        await self._note.write()
         await self._changed(name, who, "pause")
 
     async def resume(self, name: str, who: str) -> None:
         self._pumps[name].resume()
+        await self._note.write()
         await self._changed(name, who, "resume")
 
     async def retry(self, key: DeliveryKey, who: str) -> bool:

@@ -61,7 +61,7 @@ class Pump:
             parts.store, parts.clock, f"destination/{name}", parts.node, parts.lease_ttl_s, self._begin
         )
         self._settler = Settler(parts.store, lambda: self._keeper.newest, self._written)
-        self._reading = Reading(parts.store, name, lambda: self._windows, self._loaded)
+        self._reading = Reading(parts.store, name, lambda: self._windows, self._loaded, self._idle)
         self._attempts = Attempts(
             destination, parts, self._settler, self._next, self._ready_now, self._ended, self._next_look
         )
@@ -101,7 +101,7 @@ class Pump:
             self._attempts.more()
         if queue is not None:
             self._mark(due.lane, queue)
-        elif window.wants_load():
+        elif window.wants_load(self._idle(due.lane)):
             self._reading.want()
 
     def look(self) -> None:
@@ -166,7 +166,7 @@ class Pump:
             queue = window.remove(key)
             if queue is not None:
                 self._mark(lane, queue)
-            self._want_more(window)
+            self._want_more(lane)
 
     def pause(self) -> None:
         self.paused = True
@@ -240,6 +240,7 @@ class Pump:
         at = self._times.due_at(due)
         if at is not None and at > now:
             self._schedule.wait(lane, queue, at)
+            self._want_more(lane)
             return None
         self._times.forget(due.key)
         return due
@@ -347,16 +348,19 @@ class Pump:
         if queue is not None:
             self._schedule.mark(due.lane, queue)
         self._times.forget(due.key)
-        self._want_more(window)
+        self._want_more(due.lane)
 
     def _note(self, outcome: Outcome) -> None:
         """To be written down, unless something else was decided by hand meanwhile."""
         if not self._overruled or outcome.key not in self._overruled:
             self._settler.add(outcome)
 
-    def _want_more(self, window: LaneWindow) -> None:
-        if window.wants_more():
+    def _want_more(self, lane: Lane) -> None:
+        if self._windows[lane].wants_more(self._idle(lane)):
             self._reading.want()
+
+    def _idle(self, lane: Lane) -> bool:
+        return self._schedule.idle(lane)
 
     def _written(self, dealt_with: Sequence[Outcome], written: Sequence[Outcome]) -> None:
         self._reading.written(outcome.key for outcome in dealt_with)

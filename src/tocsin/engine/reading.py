@@ -18,19 +18,26 @@ Windows = Mapping[Lane, LaneWindow]
 
 
 class Reading:
-    """Fills the windows of one destination whenever `want` was called. `heads` hears of queues with a new head.
+    """Fills the windows of one destination whenever `want` was called. `heads` hears of queues with a new head, `idle`
+    says whether nothing of a lane may be tried now.
 
     A reading may find what has changed meanwhile: deliveries that have `ended` but are not `written` yet are passed
     over, events `amended` while a reading was under way go out as amended.
     """
 
     def __init__(
-        self, store: Store, name: str, windows: Callable[[], Windows], heads: Callable[[Lane, Sequence[str]], None]
+        self,
+        store: Store,
+        name: str,
+        windows: Callable[[], Windows],
+        heads: Callable[[Lane, Sequence[str]], None],
+        idle: Callable[[Lane], bool],
     ) -> None:
         self._store = store
         self._name = name
         self._windows = windows
         self._heads = heads
+        self._idle = idle
         self._wanted = asyncio.Event()
         self._under_way = False
         self._ended: set[DeliveryKey] = set()
@@ -72,7 +79,7 @@ class Reading:
                 self.want()
 
     async def _lane(self, lane: Lane, window: LaneWindow) -> None:
-        while window.wants_load():
+        while window.wants_load(self._idle(lane)):
             found = await self._due(lane, window.cursor, LOAD, without=window.left_out())
             if not self._current(lane, window):
                 return

@@ -54,6 +54,10 @@ class Schedule:
         """Whether `take` may have something now, waiting queues apart."""
         return any(self._ready.values())
 
+    def idle(self, lane: Lane) -> bool:
+        """Whether all the lane's queues wait for their time or are under way."""
+        return not self._ready[lane]
+
     def occupy(self, queues: Iterable[str]) -> None:
         """These queues have a delivery under way."""
         self._busy.update(queues)

@@ -123,6 +123,11 @@ class System(Protocol):
         SystemFault; UnknownDevice when the system has no such camera.
         """
 
+    def extents(self, native_keys: Sequence[str]) -> AsyncIterator[tuple[str, Span]]:
+        """From the first to the last recording of each of these cameras, as the system tells them, with a question or
+        two for each at most; those of which it tells nothing are left out. Raises nothing of the system's.
+        """
+
     def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
         """What was recorded, from the key frame at or before the start to the first frame after the end. The caller
         closes it; a silence longer than the connector's deadline raises Unreachable.

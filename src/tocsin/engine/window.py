@@ -17,6 +17,8 @@ from tocsin.model.event import Event
 PER_LANE = 1000
 PER_QUEUE = 64
 LOAD_BELOW = 250
+LOAD_BELOW_IDLE = 10_000
+"""While all of a lane that is in memory waits for its retry, what could go at once may still be on disk."""
 _NONE: frozenset[DeliveryKey] = frozenset()
 
 
@@ -65,8 +67,9 @@ class LaneWindow:
         """There may be more on disk than was offered."""
         self.behind = True
 
-    def wants_load(self) -> bool:
-        return self.behind and len(self._held) < LOAD_BELOW
+    def wants_load(self, idle: bool) -> bool:
+        """`idle`: nothing of the lane that is in memory may be tried now."""
+        return self.behind and len(self._held) < (LOAD_BELOW_IDLE if idle else LOAD_BELOW)
 
     def left_out(self) -> list[str]:
         """Queues to leave out of the lane's reading: they are read for themselves."""
@@ -94,9 +97,9 @@ class LaneWindow:
         """Queues that ran empty with more on disk: name, seq to read after, and a mark to hand back to `refill`."""
         return [(name, queue.last, queue.skips) for name, queue in self._more.items() if not queue.items]
 
-    def wants_more(self) -> bool:
+    def wants_more(self, idle: bool) -> bool:
         """Whether there is anything to read at all."""
-        return self.wants_load() or (bool(self._more) and bool(self.wants_refill()))
+        return self.wants_load(idle) or (bool(self._more) and bool(self.wants_refill()))
 
     def refill(self, name: str, found: Sequence[Due], mark: int, ended: Container[DeliveryKey] = _NONE) -> bool:
         """Deliveries of one queue read after its last. True if the queue has a head now."""

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tocsin.engine.evidence import AgentStatus
 from tocsin.engine.lease import LeaseKeeper
 from tocsin.engine.tasks import ComponentState
@@ -58,7 +60,9 @@ class RegistryAgent:
         self._outlook = parts.outlook
         self._attempts: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
         self._left: list[Job] = []
-        self._taking_jobs = True
+        self.paused = False
+        self._stopping = False
+        self._asked_for: list[str] = []
         self._more = False
         self._woken = asyncio.Event()
         self._would: set[str] = set()
@@ -78,24 +82,25 @@ class RegistryAgent:
         running = [attempt.holding.job.id for attempt, _ in self._attempts.values()]
         spooled = await asyncio.to_thread(self._parts.spool.used)
         owned = self._parts.keeper.lease is not None
-        return self._outlook.status(self.type, owned, not self._taking_jobs, running, spooled, self._rules.dry_run)
+        status = self._outlook.status(self.type, owned, self.paused, running, spooled, self._rules.dry_run)
+        return replace(status, unsettled=[*self._asked_for, *(job.id for job in self._left)])
 
     def locks(self) -> Mapping[str, datetime]:
         return {attempt.holding.job.id: attempt.locked_until() for attempt, _ in self._attempts.values()}
 
     def pause(self) -> None:
-        self._taking_jobs = False
+        self.paused = True
 
     def resume(self) -> None:
-        self._taking_jobs = True
+        self.paused = False
         self._woken.set()
 
     def accept_shrink(self) -> None:
         self._parts.accept_shrink()
 
-    async def stop(self) -> None:
-        self._taking_jobs = False
-        if self._rules.release_on_stop:
+    async def stop(self, for_good: bool) -> None:
+        self._stopping = True
+        if for_good and self._rules.release_on_stop:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_LIMIT_S):
                     await asyncio.gather(*(self._let_go(*one) for one in list(self._attempts.values())))
@@ -165,15 +170,27 @@ class RegistryAgent:
         async for attempt in self._parts.taking.settle(listed):
             self._start(attempt, group)
         busy = {attempt.holding.job.registry_id for attempt, _ in self._attempts.values()}
-        free = self._rules.workers - len(self._attempts) if self._taking_jobs else 0
+        free = self._rules.workers - len(self._attempts) if self._takes else 0
         others = [one for one in offered if one.registry_id not in busy]
         wanted = chosen(others, len(others), *self._outlook.choice(self._rules.recorder_keeps_s))
         self._more = len(wanted) > free
         for one in wanted[: max(free, 0)]:
             if self._rules.dry_run:
                 self._tell_would(one)
-            elif (taken := await self._parts.taking.take(one)) is not None:
+            elif self._takes:  # it may be paused between one lock and the next
+                await self._lock(one, group)
+
+    @property
+    def _takes(self) -> bool:
+        return not (self.paused or self._stopping)
+
+    async def _lock(self, one: Offered, group: asyncio.TaskGroup) -> None:
+        self._asked_for.append(one.registry_id)
+        try:
+            if (taken := await self._parts.taking.take(one)) is not None:
                 self._start(taken, group)
+        finally:
+            self._asked_for.remove(one.registry_id)
 
     def _tell_would(self, one: Offered) -> None:
         if one.registry_id not in self._would:
@@ -209,5 +226,5 @@ class RegistryAgent:
         if now - self._swept_at < SWEEP_EVERY_S:
             return
         self._swept_at = now
-        needed = {file.spool for one, _ in self._attempts.values() for file in one.holding.files.values()}
-        await self._parts.spool.sweep(needed - {""}, self._parts.lock.clock.now())
+        needed = {*self._attempts, *(job.id for job in self._left)}
+        await self._parts.spool.sweep(needed, self._parts.lock.clock.now())

@@ -13,7 +13,7 @@ from tocsin.engine.contracts import Clock, Randomness
 from tocsin.evidence.contracts import Fenced, Impossible, NotNow, PlaceExpired, PlaceGone, Sleep, StartOver
 from tocsin.evidence.pace import Pace
 from tocsin.evidence.storage import Address, Answer
-from tocsin.telemetry.occurrences import StorageCameBack, StorageWentAway
+from tocsin.telemetry.occurrences import BlockStored, FileStored, StorageCameBack, StorageWentAway
 from tocsin.telemetry.record import Recorder
 from tocsin.transports.contract import TransportError, Unreachable
 
@@ -51,11 +51,18 @@ class NoWatch:
 
 
 class Telling(NoWatch):
-    """Tells the log when a storage goes away and comes back."""
+    """Tells log and metrics: a storage that goes away and comes back, what had to be repeated, how near the end was."""
 
     def __init__(self, agent: str, record: Recorder) -> None:
         self._agent = agent
         self._record = record
+
+    def block_stored(self, size: int, tries: int) -> None:
+        self._record(BlockStored(self._agent, tries))
+
+    def committed(self, blob: str, left_s: float | None) -> None:
+        if left_s is not None:
+            self._record(FileStored(self._agent, left_s))
 
     def held_up(self, blob: str, reason: str) -> None:
         self._record(StorageWentAway(self._agent, blob, reason))

@@ -51,7 +51,7 @@ class Attempt:
         self._client = parts.lock.client
         self._lock = JobLock(holding, granted, parts.lock)
         self._contact = Contact(self._lock, parts.lock.randomness)
-        self._reporting = Reporting(holding, self._client, parts.lock.clock)
+        self._reporting = Reporting(holding, self._client, self._lock.fence, parts.lock.clock)
         self._began = parts.lock.clock.monotonic()
         self._resumed = holding.job.state in ("ending", "releasing", "cancelling")
 
@@ -76,7 +76,8 @@ class Attempt:
         if self.holding.job.state in ("locked", "fetching"):
             await self.holding.move("put_off", reason=reason)
         if self.holding.job.state == "releasing":
-            with contextlib.suppress(RegistryFault):
+            with contextlib.suppress(RegistryFault, Fenced):
+                self._lock.fence()  # a lock that has ended may be another's by now
                 await self._last_call()
                 await self.holding.move("told")
                 self._ended("released")
@@ -134,6 +135,8 @@ class Attempt:
             raise Fenced(f"profile error: {error}") from None
         done = self.holding.job.outcome in ("Completed", "PartiallyCompleted")
         progress = 1000 if done else self.holding.job.progress
+        if self.holding.job.state != "releasing":
+            await self._forget_recordings()
         await self.holding.move("told", progress=progress)
         self._ended(outcome_of(self.holding.job))
 
@@ -150,16 +153,20 @@ class Attempt:
         job, withdrawn = self.holding.job, outcome == "withdrawn"
         failures = job.failures if withdrawn else job.failures + 1
         until = self._parts.lock.clock.now() + timedelta(seconds=hold_off_s(1)) if not withdrawn else None
+        if withdrawn:
+            await self._forget_recordings()
         await self.holding.move("lost", reason=reason[:500], failures=failures, hold_off_until=until)
-        await self._tidy(withdrawn)
+        await self._tidy()
         self._ended(outcome)
 
-    async def _tidy(self, all_of_it: bool = False) -> None:
+    async def _tidy(self) -> None:
         for file in list(self.holding.files.values()):
             if file.state not in ("done", "abandoned"):
                 await self.holding.put(replace(file, state="abandoned", upload=None))
-            if file.spool and (all_of_it or self.holding.job.state == "ended"):
-                await self._parts.work.delivery.spool.remove(file.spool)
+
+    async def _forget_recordings(self) -> None:
+        """Those of earlier attempts too; before the end is written down, so that a kill in between leaves none."""
+        await self._parts.work.delivery.spool.forget(self.holding.job.id)
 
     def _ended(self, outcome: str) -> None:
         job, seconds = self.holding.job, self._parts.lock.clock.monotonic() - self._began

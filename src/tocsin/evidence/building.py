@@ -1,15 +1,17 @@
 """Settings to an agent. Nothing starts here."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tocsin import __version__
 from tocsin.engine.contracts import Clock, Randomness
 from tocsin.engine.lease import LeaseKeeper
+from tocsin.engine.systems import Span
 from tocsin.evidence.agent import AgentParts, RegistryAgent
 from tocsin.evidence.attempt import AttemptParts
 from tocsin.evidence.cameras import Cameras
-from tocsin.evidence.contracts import Archive, Uploading
+from tocsin.evidence.contracts import Archive, Taken, Uploading
 from tocsin.evidence.delivering import DeliveryParts
 from tocsin.evidence.discovery_job import DeviceList, Discovering
 from tocsin.evidence.journal import AgentJournal
@@ -39,8 +41,8 @@ STALL_S = 20.0
 
 class EvidenceSurroundings(NamedTuple):
     """Everything an agent gets besides its settings. `boot`: monotonic seconds, also while the machine is suspended;
-    `folder`: for its spool; `list_devices` and `picture` make what discovery and thumbnail jobs want; `changed` is told
-    of each job that was written.
+    `folder`: for its spool; `list_devices` and `picture` make what discovery and thumbnail jobs want; `photos`: see
+    Cameras.photos_of; `changed` is told of each job that was written.
     """
 
     store: Store
@@ -58,7 +60,8 @@ class EvidenceSurroundings(NamedTuple):
     look: Callable[[], Awaitable[None]]
     uploading: Uploading
     list_devices: Callable[[], Awaitable[DeviceList]]
-    picture: Callable[[Archive, str], Awaitable[bytes]]
+    picture: Callable[[Archive, str], Awaitable[Taken]]
+    photos: Callable[[str, Span], Awaitable[Sequence[Taken]]]
     close_uploading: Callable[[], Awaitable[None]]
     changed: Callable[[Job], None] = lambda _: None
 
@@ -94,17 +97,25 @@ def build(settings: EvidenceSettings, around: EvidenceSurroundings) -> RegistryA
     rules, to = settings.rules(), line(settings, around.clock, around.randomness)
     node = (around.node, around.lease_ttl_s, lambda: None)
     keeper = LeaseKeeper(around.store, around.clock, f"evidence/{settings.name}", *node)
-    journal = AgentJournal(around.store, around.clock, settings.name, lambda: keeper.lease, around.changed)
+
+    def always() -> Mapping[str, object]:
+        offset_s = round(to.tokens.offset_s, 3)
+        return {"software": f"tocsin {__version__}", "node": around.node, "clock_offset_s": offset_s}
+
+    journal = AgentJournal(around.store, around.clock, settings.name, lambda: keeper.lease, around.changed, always)
     outlook = Outlook(settings.name, to.client, lambda: to.tokens.offset_s, journal, around.clock, around.record)
     spool = Spool(around.folder, settings.spool.limit, settings.spool.keep)
-    lock = LockParts(to.client, around.clock, around.boot, around.randomness, around.record, settings.name)
+    owned = (settings.name, lambda: keeper.lease is not None)
+    lock = LockParts(to.client, around.clock, around.boot, around.randomness, around.record, *owned)
     delivery = DeliveryParts(to.client, around.uploading, spool, around.clock, around.randomness, around.record)
-    cameras = Cameras(around.archives, around.shared, around.called, around.look, {})
+    cameras = Cameras(around.archives, around.shared, around.called, around.look, around.photos, {})
     discovering = Discovering(settings.name, around.list_devices, journal, around.record)
 
     async def picture(device: str) -> Made:
         archive = await cameras.archive(device)
-        return Made("thumbnail.jpg", "image/jpeg", await around.picture(archive, device))
+        taken = await around.picture(archive, device)
+        taken_at = taken.at or around.clock.now()
+        return Made("thumbnail.jpg", "image/jpeg", taken.data, taken.origin, taken_at=taken_at)
 
     work = WorkParts(rules, cameras, delivery)
     attempt = AttemptParts(work, lock, discovering.make, picture, outlook.misfit)

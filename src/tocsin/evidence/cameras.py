@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from tocsin.evidence.contracts import Archive, UnknownCamera
+from tocsin.engine.systems import Span
+from tocsin.evidence.contracts import Archive, Taken, UnknownCamera
 
 ASSUMED_BYTES_PER_S = 1_000_000.0
 """Of a camera whose recordings were never fetched: 8 Mbit/s."""
@@ -18,6 +19,8 @@ class Cameras(NamedTuple):
     shared: Callable[[str], bool]
     called: Callable[[str], str]
     look: Callable[[], Awaitable[None]]
+    photos_of: Callable[[str, Span], Awaitable[Sequence[Taken]]]
+    """Of a device's events near a time, the oldest first, each with its time; none where they may not be used."""
     rates: dict[str, float]
     """Bytes per second of video, by device, as last fetched."""
 
@@ -29,6 +32,10 @@ class Cameras(NamedTuple):
                 if archive.holds(device):
                     return archive
         raise UnknownCamera("unknown device")
+
+    async def photos(self, device: str, span: Span) -> Sequence[Taken]:
+        """Raises NotNow."""
+        return await self.photos_of(device, span) if self.shared(device) else []
 
     def expected_bytes(self, device: str, seconds: float) -> int:
         return int(seconds * self.rates.get(device, ASSUMED_BYTES_PER_S))

@@ -22,7 +22,7 @@ class Contact:
         self.doubt = False
 
     async def insist(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Raises Fenced, Withdrawn, NotMine, NotUnderstood."""
+        """Raises Fenced, Withdrawn, Superseded, NotMine, NotUnderstood."""
         self.doubt = False
         failures = 0
         while True:

@@ -4,8 +4,9 @@ Registry → life cycle of jobs → archive (what is there, fetch it) → upload
 cancellable at every wait; who must wait or give up is said by the exception.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,10 @@ class Impossible(Exception):
 
 class UnknownCamera(Impossible):
     """The site has no such device, or does not share it."""
+
+
+EVENT_PHOTO = "event photo"
+"""So begins the origin of what is a photo of an event and neither a recording nor a picture of now."""
 
 
 class Fenced(Exception):
@@ -67,6 +72,18 @@ class Fetched(Struct, frozen=True):
     origin: str
 
 
+class Taken(Struct, frozen=True):
+    """A JPEG and where it came from, in words. `at`: when it was taken; None: live, just now."""
+
+    data: bytes
+    origin: str
+    at: datetime | None = None
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.data).hexdigest()
+
+
 class Archive(Protocol):
     """Recordings and pictures of the devices of one kind of source: a system's, a folder's, a stream's."""
 
@@ -78,13 +95,18 @@ class Archive(Protocol):
         NotNow.
         """
 
+    def extents(self, devices: Sequence[str]) -> AsyncGenerator[tuple[str, Span], None]:
+        """From the first to the last recording of each, as they are found; what cannot be told cheaply is left out.
+        Raises NotNow.
+        """
+
     async def fetch(self, device: str, span: Span, into: Path, told: Callable[[float], None]) -> Fetched:
         """One MP4 at `into`, stream-copied, index in front, from the key frame at or before the start. `told` hears
         how many seconds of video there are so far. Leaves nothing behind when it raises (NotNow, Impossible).
         """
 
-    async def picture(self, device: str, at: datetime | None = None) -> bytes:
-        """A JPEG, live (not older than 10 s) or recorded. Raises Impossible, NotNow."""
+    async def picture(self, device: str, at: datetime | None = None) -> Taken:
+        """Live (not older than 10 s) or recorded. Raises Impossible, NotNow."""
 
 
 class Place(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """One file from the spool to the registry: InitializeUpload, upload, Complete (clearance.md 7.2, 11, 13.3)."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,7 +128,7 @@ class Delivery:
         return await self._begin(place)
 
     def _must_fit(self, place: Place, bytes_per_s: float) -> None:
-        ends_at = read_address(place.uri).expires_at
+        ends_at = _ends_at(place)
         if bytes_per_s > 0 and ends_at is not None:
             left_s = (ends_at - self._parts.clock.now()).total_seconds()
             need_s = self._path.stat().st_size / bytes_per_s
@@ -152,7 +153,8 @@ class Delivery:
                 raise NotNow("the registry does not take a file that is stored") from None
         spooled = self._file.spool
         done = replace(self._file, state=file_after(self._file.state, "taken"), spool="")
-        await self._holding.tell(done, "file delivered", {})
+        facts = {"blob": read_address(upload.uri).blob, "completed_at": self._parts.clock.now()}
+        await self._holding.tell(done, "file delivered", facts)
         await self._parts.spool.remove(spooled)
 
     async def _start_over(self, error: StartOver) -> None:
@@ -187,8 +189,8 @@ class Delivery:
         if file.state != "committed":
             return await self._holding.put(file)
         assert self._file.upload is not None
-        blob = read_address(self._file.upload.uri).blob
-        return await self._holding.tell(file, "file stored", {"blob": blob, "begun_at": self._file.upload.begun_at})
+        facts = {"blob": read_address(self._file.upload.uri).blob, "committed_at": self._parts.clock.now()}
+        return await self._holding.tell(file, "file stored", facts)
 
     def stored(self, done: int, expected: int) -> None:
         self._done, self._part.uploaded = done, done / expected if expected else 0.0
@@ -206,6 +208,14 @@ def same_blob(upload: Upload, place: Place) -> Upload | None:
     if before.blob != now.blob:
         return None
     return replace(upload, uri=place.uri, file_id=place.file_id, expires_at=now.expires_at)
+
+
+def _ends_at(place: Place) -> datetime | None:
+    """None also for an address that beginning anew will refuse."""
+    try:
+        return read_address(place.uri).expires_at
+    except AddressRefused:
+        return None
 
 
 def _id_of(file: JobFile) -> str:

@@ -47,7 +47,7 @@ class Discovering:
                 "registry all the same: tocsin evidence accept"
             )
         self._accepted = False
-        return Made("discovery.json", "application/json", listed.data, listed.count)
+        return Made("discovery.json", "application/json", listed.data, "inventory of this gateway", listed.count)
 
     async def _before(self) -> int:
         jobs = await self._journal.recent(LOOKED_BACK)

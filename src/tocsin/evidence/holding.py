@@ -8,11 +8,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from tocsin.engine.contracts import Clock
-from tocsin.evidence.contracts import Uploaded
 from tocsin.evidence.jobs.lifecycle import JobEvent, after
 from tocsin.evidence.journal import AgentJournal, Facts
 from tocsin.evidence.registry.client import Ours
 from tocsin.model.evidence import Job, JobFile
+from tocsin.model.received import read
 
 _TOLD: frozenset[str] = frozenset({"granted", "told", "lost"})
 """Events of a job that stand in the custody log."""
@@ -34,11 +34,12 @@ class Holding:
     def ours(self) -> Ours:
         return Ours(self.job.registry_id, self.job.lock_token)
 
-    async def move(self, event: JobEvent, **facts: Any) -> None:
-        """To the state that follows; `facts` are fields of the job."""
+    async def move(self, event: JobEvent, **fields: Any) -> None:
+        """To the state that follows; `fields` are those of the job."""
         async with self._order:
-            job = replace(self.job, state=after(self.job.state, event), updated_at=self._clock.now(), **facts)
-            told = [self._line(job.state, job, {"reason": job.reason})] if event in _TOLD else []
+            job = replace(self.job, state=after(self.job.state, event), updated_at=self._clock.now(), **fields)
+            facts = {"reason": job.reason, **(_as_received(job) if event == "granted" else {})}
+            told = [self._line(job.state, job, facts)] if event in _TOLD else []
             await self._journal.keep(job, told=told)
             self.job = job
 
@@ -49,10 +50,11 @@ class Holding:
             await self._journal.keep(job)
             self.job = job
 
-    async def plan(self, files: list[JobFile]) -> None:
-        """More files, with the job as it is."""
+    async def plan(self, files: list[JobFile], what: str = "") -> None:
+        """More files, with the job as it is; with `what` each has a line in the custody log."""
         async with self._order:
-            await self._journal.keep(self.job, files)
+            lines = [self._line(what, self.job, _of_file(file)) for file in files if what]
+            await self._journal.keep(self.job, files, lines)
             self.files |= {file.number: file for file in files}
 
     async def put(self, file: JobFile) -> None:
@@ -66,11 +68,6 @@ class Holding:
             line = self._line(what, self.job, {**_of_file(file), **facts})
             await self._journal.keep(self.job, [file], [line])
             self.files[file.number] = file
-
-    async def keep(self, file: JobFile) -> None:
-        """What an upload has reached (contracts.Journal); that it is stored is told by `tell`."""
-        if file.state != "committed":
-            await self.put(file)
 
     def _line(self, what: str, job: Job, facts: Facts) -> Facts:
         return {"event": what, **_of_job(job), **{name: value for name, value in facts.items() if value}}
@@ -89,22 +86,28 @@ def _of_job(job: Job) -> Facts:
     return {name: value for name, value in said.items() if value}
 
 
+def _as_received(job: Job) -> Facts:
+    """What we were asked for, in the registry's own words."""
+    try:
+        return {"received": read(bytes(job.received)), "created_at": job.created_at}
+    except ValueError:
+        return {"created_at": job.created_at}
+
+
 def _of_file(file: JobFile) -> Facts:
     upload = file.upload
     return {
         "file": file.name,
+        "origin": file.origin,
         "file_id": upload.file_id if upload else "",
         "key_id": upload.key_id if upload else "",
+        "begun_at": upload.begun_at if upload else None,
         "delivered": _range(file.start, file.end),
         "size": file.size,
         "sha256": file.sha256,
         "cipher_size": file.cipher_size,
         "cipher_sha256": file.cipher_sha256,
     }
-
-
-def of_upload(uploaded: Uploaded) -> Facts:
-    return {"blob": uploaded.blob, "committed_at": uploaded.committed_at}
 
 
 def _range(start: datetime | None, end: datetime | None) -> object:

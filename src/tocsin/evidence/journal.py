@@ -22,7 +22,7 @@ class AgentJournal:
     """One agent's. While the store cannot write, everybody waits here: nothing goes on that is not on disk.
 
     `lease` gives the one under which this node works. Raises Superseded when another node has it. `changed` is told of
-    each job that was written.
+    each job that was written; `always` gives what every line of the custody log says besides.
     """
 
     def __init__(
@@ -32,8 +32,10 @@ class AgentJournal:
         agent: str,
         lease: Callable[[], Lease | None],
         changed: Callable[[Job], None] = lambda _: None,
+        always: Callable[[], Facts] = dict,
     ) -> None:
         self._store = store
+        self._always = always
         self._changed = changed
         self.agent = agent
         self._clock = clock
@@ -80,7 +82,7 @@ class AgentJournal:
         lines: list[CustodyLine] = []
         for facts in told:
             before = lines[-1] if lines else self._last
-            lines.append(next_line(before, self.agent, self._clock.now(), facts))
+            lines.append(next_line(before, self.agent, self._clock.now(), {**self._always(), **facts}))
         return lines
 
     async def _sure(self, write: Callable[[Lease], Awaitable[None]]) -> None:

@@ -11,7 +11,8 @@ from tocsin.evidence.holding import Holding
 from tocsin.evidence.jobs.lock import LockTimes, lock_times
 from tocsin.evidence.registry.client import Granted, RegistryClient
 from tocsin.evidence.registry.faults import NotMine, RegistryFault, TryAgain
-from tocsin.telemetry.occurrences import LockFenced, LockRenewed, Trouble
+from tocsin.store.evidence import Superseded
+from tocsin.telemetry.occurrences import LockFenced, LockNotRenewed, LockRenewed, Trouble
 from tocsin.telemetry.record import Recorder
 
 CALL_S = 10.0
@@ -20,7 +21,9 @@ LOOK_S = 1.0
 
 
 class LockParts(NamedTuple):
-    """`boot`: monotonic seconds that go on while the machine is suspended."""
+    """`boot`: monotonic seconds that go on while the machine is suspended. `owned`: whether this node still works for
+    the agent.
+    """
 
     client: RegistryClient
     clock: Clock
@@ -28,6 +31,7 @@ class LockParts(NamedTuple):
     randomness: Randomness
     record: Recorder
     agent: str
+    owned: Callable[[], bool]
 
 
 class JobLock:
@@ -40,23 +44,23 @@ class JobLock:
         self.times = self._times(granted)
 
     def fence(self) -> None:
-        """Raises Fenced, Withdrawn."""
-        if self._gone is not None:
-            raise self._gone
-        if self._parts.boot() >= self.times.stop_at:
+        """Raises Fenced, Withdrawn; Superseded, lest a node that was frozen goes on where another one works now."""
+        if not self._parts.owned():
+            raise Superseded(f"this node no longer works for {self._parts.agent}")
+        if self._gone is None and self._parts.boot() >= self.times.stop_at:
             self._gone = Fenced("the lock was not renewed in time")
+            self._parts.record(LockFenced(self._parts.agent, self._holding.job.registry_id))
+        if self._gone is not None:
             raise self._gone
 
     async def keep(self) -> None:
-        """Raises Fenced when the deadline is near, Withdrawn when the registry says that it is not ours."""
+        """Raises Fenced when the deadline is near, Withdrawn when the registry says that it is not ours, Superseded."""
         try:
             while True:
                 await self._until(self.times.renew_at)
                 await self._renewed()
-        except Fenced as error:
+        except Withdrawn as error:
             self._gone = error
-            if not isinstance(error, Withdrawn):
-                self._parts.record(LockFenced(self._parts.agent, self._holding.job.registry_id))
             raise
 
     async def renew(self) -> None:
@@ -88,6 +92,7 @@ class JobLock:
                 async with asyncio.timeout(max(self.times.stop_at - self._parts.boot(), 0.0)):
                     return await self.renew()
             except (RegistryFault, TimeoutError):
+                self._parts.record(LockNotRenewed(self._parts.agent))
                 await self._until(self._parts.boot() + self.times.again_s)
 
     async def _until(self, instant: float) -> None:

@@ -11,11 +11,12 @@ from tocsin.evidence.cameras import Cameras
 from tocsin.evidence.contracts import Archive, Impossible, NotNow
 from tocsin.evidence.delivering import Delivery, DeliveryParts, LinkTooSlow
 from tocsin.evidence.holding import Holding
-from tocsin.evidence.jobs.ending import Ending, delivered
+from tocsin.evidence.jobs.ending import MOST_FAILURES, Ending, delivered, failed
 from tocsin.evidence.jobs.lifecycle import file_after
 from tocsin.evidence.jobs.progress import Part
 from tocsin.evidence.jobs.segments import file_name, halves, segments
 from tocsin.evidence.locking import JobLock
+from tocsin.evidence.photos import Photos
 from tocsin.evidence.rules import AgentRules
 from tocsin.evidence.spool import Spooled
 from tocsin.model.evidence import JobFile
@@ -45,10 +46,36 @@ class MediaRequest:
         self._lock = lock
         self._parts = parts
         self._around = around
+        self._photos = Photos(holding, lock, parts, around.cameras, around.delivery)
         self._problems: list[str] = []
 
     async def work(self) -> Ending:
         """Raises Fenced, Withdrawn, NotNow, Impossible, NotUnderstood."""
+        if self._photos.begun:
+            return await self._photos.deliver()
+        try:
+            ending = await self._recorded()
+        except NotNow as error:
+            if self._fetched_any() or self._holding.job.failures + 1 < MOST_FAILURES:
+                raise
+            return await self._photos_or(error)
+        except Impossible as error:
+            return await self._photos_or(error)
+        if ending.state == "Failed" and not self._fetched_any():
+            return await self._photos.in_place_of(self._wanted, ending)
+        return ending
+
+    async def _photos_or(self, error: NotNow | Impossible) -> Ending:
+        """Photos, or the error where there are none."""
+        ending = await self._photos.in_place_of(self._wanted, failed(str(error)))
+        if not self._photos.begun:
+            raise error
+        return ending
+
+    def _fetched_any(self) -> bool:
+        return any(file.sha256 for file in self._holding.files.values())
+
+    async def _recorded(self) -> Ending:
         archive = await self._around.cameras.archive(self._holding.job.device)
         if not self._holding.files:
             await self._plan(archive)
@@ -110,8 +137,9 @@ class MediaRequest:
         found = replace(
             file, name=self._name(Span(fetched.start, fetched.end)), mime=fetched.mime, spool=fetched.path.name,
             size=spooled.size, sha256=spooled.sha256, start=fetched.start, end=fetched.end,
+            origin=fetched.origin,
         )  # fmt: skip
-        await self._holding.tell(found, "recording fetched", {"origin": fetched.origin})
+        await self._holding.tell(found, "recording fetched", {})
 
     async def _tried(self, file: JobFile, archive: Archive, part: Part) -> Spooled:
         """Three times: a recorder that has gone in the middle may come back. Then what there is counts, if anything."""

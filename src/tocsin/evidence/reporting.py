@@ -1,6 +1,7 @@
 """Tells the registry how far a job is, beside the work on it (clearance.md 9.4)."""
 
 import asyncio
+from collections.abc import Callable
 
 from tocsin.engine.contracts import Clock
 from tocsin.evidence.contracts import Withdrawn
@@ -13,16 +14,19 @@ LOOK_S = 1.0
 
 
 class Reporting:
-    """`parts` grows while the work goes on. `run` until cancelled, or the registry says that the job is not ours."""
+    """`parts` grows while the work goes on. `run` until cancelled, or the registry says that the job is not ours.
+    `fence` is called right before each update.
+    """
 
-    def __init__(self, holding: Holding, client: RegistryClient, clock: Clock) -> None:
+    def __init__(self, holding: Holding, client: RegistryClient, fence: Callable[[], None], clock: Clock) -> None:
         self.parts: list[Part] = []
         self._holding = holding
         self._client = client
+        self._fence = fence
         self._clock = clock
 
     async def run(self) -> None:
-        """Raises Withdrawn. An update is optional: what else it fails with is left to the lock."""
+        """Raises Withdrawn, and what `fence` raises. An update is optional: other failures are left to the lock."""
         told_at, told = self._clock.monotonic(), self._holding.job.progress
         while True:
             await asyncio.sleep(LOOK_S)
@@ -34,6 +38,7 @@ class Reporting:
     async def _tell(self, value: int, told: int) -> int:
         if value > self._holding.job.progress:
             await self._holding.note(progress=value)
+        self._fence()
         try:
             await self._client.update(self._holding.ours, value)
         except NotMine as error:

@@ -147,7 +147,8 @@ class EvidenceSettings(Settings):
     segment: Duration = Field(3600.0, ge=60, le=3600, description="Longest piece of video in one file.")
     audio: bool = Field(True, description="false: sound is left out.")
     photos_fallback: bool = Field(
-        False, description="true: where a camera gives no picture, the newest photo of its events is its thumbnail."
+        False,
+        description="true: photos of a camera's events stand in for a recording or a picture that cannot be had.",
     )
     archives: ArchiveSettings = Field(ArchiveSettings(), description="Where recordings come from besides [[systems]].")
     recorder_keeps: Duration | None = Field(

@@ -1,9 +1,12 @@
 """Discovery and thumbnail: one small file (clearance.md 8.2, 8.3)."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from hashlib import sha256
 
 from msgspec import Struct
 
+from tocsin.evidence.contracts import EVENT_PHOTO
 from tocsin.evidence.delivering import Delivery, DeliveryParts
 from tocsin.evidence.holding import Holding
 from tocsin.evidence.jobs.ending import Ending
@@ -14,12 +17,14 @@ from tocsin.model.evidence import JobFile
 
 
 class Made(Struct, frozen=True):
-    """A result. `devices`: how many a discovery lists."""
+    """A result. `origin`: where from, in words. `devices`: how many a discovery lists. `taken_at`: of a picture."""
 
     name: str
     mime: str
     data: bytes
+    origin: str
     devices: int = 0
+    taken_at: datetime | None = None
 
 
 class SmallResult:
@@ -49,7 +54,16 @@ class SmallResult:
         part.fetched = 1.0
         if self._holding.files[1].state != "done":
             await Delivery(1, self._holding, self._lock, part, self._delivery).carry_out()
-        return Ending("complete", "", "Completed")
+        return Ending("complete", self._said(), "Completed")
+
+    def _said(self) -> str:
+        """What is no picture of now is not to pass for one."""
+        file = self._holding.files[1]
+        if file.start is None or not file.origin.startswith(EVENT_PHOTO):
+            return ""
+        return (
+            f"no picture of now but a photo of the camera's newest event, taken at {file.start:%Y-%m-%d %H:%M:%S} UTC"
+        )
 
     def _is_gone(self, file: JobFile) -> bool:
         return (
@@ -60,7 +74,10 @@ class SmallResult:
         made, job = await self._make(), self._holding.job
         path = await self._delivery.spool.write(f"{job.id}-{job.attempt}-{made.name}", made.data)
         state = file_after(before.state, "again") if before else "init"
-        file = JobFile(job.id, job.attempt, 1, made.name, made.mime, state, path.name, len(made.data))
+        file = JobFile(
+            job.id, job.attempt, 1, made.name, made.mime, state, path.name, len(made.data),
+            sha256(made.data).hexdigest(), start=made.taken_at, end=made.taken_at, origin=made.origin,
+        )  # fmt: skip
         if made.devices:
             await self._holding.note(devices=made.devices)
-        await self._holding.put(file)
+        await self._holding.tell(file, "result made", {"devices": made.devices})

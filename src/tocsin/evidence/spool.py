@@ -57,8 +57,8 @@ class Spool:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def path(self, device: str, span: Span, owner: str) -> Path:
-        """Where a recording of this device and time is fetched to. `owner` names the attempt: two people may ask for
-        the same recording at once.
+        """Where a recording of this device and time is fetched to. `owner` names the attempt by its job's id: two
+        people may ask for the same recording at once.
         """
         return self.folder / f"{_of(device, span)}{owner}.mp4"
 
@@ -116,7 +116,7 @@ class Spool:
         return Spooled(fetched, size, digest)
 
     async def write(self, name: str, data: bytes) -> Path:
-        """A small result: a picture, a list of devices. Raises NotNow."""
+        """A small result: a picture, a list of devices; its name has the job's id in it. Raises NotNow."""
         async with self.reserved(len(data)):
             try:
                 return await asyncio.to_thread(self._write, self.named(name), data)
@@ -133,13 +133,22 @@ class Spool:
     async def remove(self, name: str) -> None:
         await asyncio.to_thread(_remove, self.named(name))
 
+    async def forget(self, job_id: str) -> None:
+        """Everything that any attempt at a job has left."""
+        await asyncio.to_thread(self._forget, job_id)
+
+    def _forget(self, job_id: str) -> None:
+        for path, _, _ in list(self._files()):
+            if job_id in path.name:
+                _remove(path)
+
     async def sweep(self, needed: Collection[str], now: datetime) -> None:
-        """What nobody needs and is old enough, goes. `needed`: names of files of jobs under way."""
+        """What nobody needs and is old enough, goes. `needed`: jobs under way."""
         await asyncio.to_thread(self._sweep, needed, now.timestamp())
 
     def _sweep(self, needed: Collection[str], now: float) -> None:
         for path, _, changed in list(self._files()):
-            if path.name.removesuffix(_FACTS) not in needed and changed < now - self._keep_s:
+            if changed < now - self._keep_s and not any(job_id in path.name for job_id in needed):
                 _remove(path)
 
     def _files(self) -> Iterator[tuple[Path, int, float]]:

@@ -127,6 +127,8 @@ class Taking:
     async def _not_ours(self, holding: Holding, error: NotMine) -> None:
         """A job whose end was about to be told is gone either way: should it come back, it is a new attempt."""
         if holding.job.state in ("ending", "releasing", "cancelling"):
+            if holding.job.state != "releasing":
+                await self._parts.attempt.work.delivery.spool.forget(holding.job.id)
             reason = f"{holding.job.reason} (whether the registry heard it is not known)".strip()
             await holding.move("told", reason=reason)
             return self._ended(holding.job, outcome_of(holding.job))

@@ -67,7 +67,8 @@ async def _written(
     limits: Limits,
     told: Callable[[float], None],
 ) -> Written | NotMade:
-    into, part = Path(plan.into), Path(plan.into + ".part")
+    # A gateway that is killed leaves a child that goes on writing: the next one's must be another file.
+    into, part = Path(plan.into), Path(f"{plan.into}.{os.getpid()}.part")
     line = msgspec.json.encode(msgspec.structs.replace(plan, into=str(part))) + b"\n"
     try:
         found = await _talked("tocsin.media.mp4_child", line, records, limits, Written, told)

@@ -91,7 +91,7 @@ class Upload(Struct, frozen=True, omit_defaults=True):
 
 class JobFile(Struct, frozen=True, omit_defaults=True):
     """One result of a job: a segment of video, a list of devices or a picture. `start` and `end`: what it really
-    contains. `spool`: its name in the spool folder, empty when that is gone.
+    contains. `origin`: where it came from, in words. `spool`: its name in the spool folder, empty when that is gone.
     """
 
     job_id: str
@@ -110,6 +110,7 @@ class JobFile(Struct, frozen=True, omit_defaults=True):
     upload: Upload | None = None
     sure: bool = True
     """False: the answer to its commit was lost, so only the registry's taking it tells that it is stored (11.4)."""
+    origin: str = ""
 
 
 class CustodyLine(Struct, frozen=True):

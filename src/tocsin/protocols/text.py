@@ -28,6 +28,12 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 
+def one_line(text: str, longest: int = 300) -> str:
+    """Words of others for a sentence or a trace of ours: one printable line; what is cut off shows as `…`."""
+    flat = " ".join(printable(text).split())
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
+
+
 def ascii_of(text: str) -> str:
     """Transliterated: accents dropped, what has no ASCII form as `?`; ASCII stays as it is."""
     if text.isascii():

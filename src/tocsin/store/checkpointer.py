@@ -7,8 +7,10 @@ import apsw
 
 from tocsin.store.contract import StoreUnavailable
 
-PAGES = 1000
-"""From this length of the log on there is work to do."""
+PAGES = 4000
+"""When the log has grown by so much (16 MB) there is work to do: moved in larger pieces, a page that was written many
+times is moved once.
+"""
 MOST_PAGES = 16_000
 """From here on (64 MB) the writer itself moves the rest, which lets the log begin again from its start."""
 
@@ -22,6 +24,8 @@ class Checkpointer:
         self._work = threading.Event()
         self._stopping = False
         self._failing = False
+        self._moved = 0
+        """Pages of the log that are in the database."""
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -29,7 +33,9 @@ class Checkpointer:
         self._thread.start()
 
     def grown(self, pages: int) -> None:
-        if pages >= PAGES:
+        if pages < self._moved:  # it has begun again from its start
+            self._moved = 0
+        if pages - self._moved >= PAGES:
             self._work.set()
 
     def stop(self) -> None:
@@ -51,7 +57,8 @@ class Checkpointer:
         """Each time with a fresh connection: one that met a failing disk is not used again."""
         connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READWRITE)
         try:
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            # Through SQL, which reads the file first: a connection that has read nothing knows of no log.
+            [(_, _, self._moved)] = connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except apsw.BusyError:
             pass  # the writer is at it itself
         finally:

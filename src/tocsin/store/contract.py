@@ -311,6 +311,12 @@ class Store(InventoryStore, EvidenceStore, Protocol):
     async def put_conditions(self, conditions: Sequence[Condition]) -> None:
         """What devices themselves have told of their connection or battery."""
 
+    async def remember(self, name: str, text: str) -> None:
+        """One short text under a name, instead of the one before."""
+
+    async def recall(self, name: str) -> str:
+        """The text last remembered under the name; empty if there is none."""
+
     async def audit(self, entry: AuditEntry) -> None: ...
 
     async def audit_entries(self, limit: int) -> Sequence[AuditEntry]: ...

@@ -228,6 +228,12 @@ class DurableStore(DurableInventory, DurableEvidence):
     async def put_conditions(self, conditions: Sequence[Condition]) -> None:
         await self._engine.write(Operation(contacting.put_conditions, conditions, len(conditions)))
 
+    async def remember(self, name: str, text: str) -> None:
+        await self._write(keeping.remember, (name, text))
+
+    async def recall(self, name: str) -> str:
+        return await self._engine.read(lists.recalled(name))
+
     async def audit(self, entry: AuditEntry) -> None:
         await self._write(keeping.audit, entry)
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 from tocsin.store.checkpointer import MOST_PAGES, Checkpointer, checkpoint_here
+from tocsin.store.log_file import LogIndex, write_again
 from tocsin.store.readers import Readers
-from tocsin.store.sqlite import SqliteDatabase
+from tocsin.store.sqlite import OUTSIDE, SqliteDatabase, unavailable
 from tocsin.store.steps import Operation, Steps
 from tocsin.store.surroundings import Watch
 from tocsin.store.writer import InlineWriter, ThreadWriter
@@ -42,7 +43,8 @@ class CheckpointedDatabase(SqliteDatabase):
 
     def _grown(self, pages: int) -> None:
         self._pages = pages
-        self._checkpointer.grown(pages)
+        if pages < MOST_PAGES:  # from there on it is the writer's turn, once the checkpointer has ended
+            self._checkpointer.grown(pages)
 
 
 class ThreadedSqlite:
@@ -55,10 +57,18 @@ class ThreadedSqlite:
         self._checkpointer = Checkpointer(path, self._trouble)
         self._writer = ThreadWriter(CheckpointedDatabase(path, synchronous, self._checkpointer), watch)
         self._readers: Readers | None = None
+        self._index: LogIndex | None = None
 
     async def open(self) -> None:
+        """Nobody else may have the file open. Raises StoreUnavailable, StoreTooNew."""
         self._loop = asyncio.get_running_loop()
-        await self._writer.open()
+        try:
+            await asyncio.to_thread(write_again, self._path)
+            await self._writer.open()
+            self._index = await asyncio.to_thread(LogIndex, self._path)
+        except OUTSIDE as error:
+            await self._writer.aclose()
+            raise unavailable(error, self._path) from error
         self._checkpointer.start()
         self._readers = Readers(self._path, self._reader_threads)
 
@@ -78,6 +88,9 @@ class ThreadedSqlite:
             await self._readers.aclose()
             self._readers = None
             await asyncio.to_thread(self._checkpointer.stop)
+        if self._index is not None:
+            self._index.close()
+            self._index = None
         await self._writer.aclose()
 
     def _trouble(self, text: str) -> None:

@@ -41,8 +41,11 @@ SETTINGS = {
     "synchronous_commit": "on",
     "statement_timeout": "14000",
     "lock_timeout": "10000",
-    "idle_in_transaction_session_timeout": "30000",
+    "idle_in_transaction_session_timeout": "5000",
 }
+"""The last is a node that has frozen in the middle of a transaction: the others wait for its locks, and must get them
+before they give up.
+"""
 _MARK = re.compile(r"\?")
 
 
@@ -168,12 +171,9 @@ class PostgresEngine:
         """All that is waiting, up to one transaction's weight; empty when it is time to stop."""
         batch: list[Waiting] = []
         weight = 0
-        while weight < MOST_TOGETHER and (not batch or not self._waiting.empty()):
-            waiting = await self._waiting.get()
-            if waiting is None:
-                if batch:
-                    self._waiting.put_nowait(None)
-                break
+        while weight < MOST_TOGETHER and not (self._waiting.empty() and (batch or self._stopping.is_set())):
+            if (waiting := await self._waiting.get()) is None:  # it only wakes: `_stopping` says that it is time
+                continue
             batch.append(waiting)
             weight += waiting.operation.weight
         return batch

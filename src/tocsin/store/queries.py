@@ -9,7 +9,9 @@ _HEADER = re.compile(r"^-- (?P<name>\w+)(?: \[(?P<columns>\d+)\])?: ", re.MULTIL
 
 
 class NamedQuery(Struct, frozen=True):
-    """`columns`: how many it answers, for a list that an engine may fetch in one piece; 0 where it does not matter."""
+    """`columns`: how many it answers, for a list that an engine may fetch in one piece; 0 where it does not matter.
+    `text` is empty where this engine has nothing to do.
+    """
 
     text: str
     columns: int = 0

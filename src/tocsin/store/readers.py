@@ -40,7 +40,7 @@ class Readers:
             finally:
                 runner.connection.execute("ROLLBACK")
         except OUTSIDE as error:
-            self._own.runner = None
+            self._forget()
             raise unavailable(error, self._path) from error
 
     def _runner(self) -> Runner:
@@ -49,6 +49,14 @@ class Readers:
             runner = Runner(self._connect())
             self._own.runner = runner
         return runner
+
+    def _forget(self) -> None:
+        """A connection that met a failing disk is not used again."""
+        runner: Runner | None = getattr(self._own, "runner", None)
+        self._own.runner = None
+        if runner is not None:
+            self._connections.remove(runner.connection)
+            runner.connection.close(True)
 
     def _connect(self) -> apsw.Connection:
         if self._path == ":memory:":

@@ -67,6 +67,8 @@ class Runner:
 
     def _query(self, query: Query) -> list[Row]:
         named = self._queries[query.name]
+        if not named.text:
+            return []
         text = named.text.replace("{where}", " AND ".join(query.conditions)) if query.conditions else named.text
         values = [_encode(value).decode() if isinstance(value, list) else value for value in query.values]
         if not named.columns:

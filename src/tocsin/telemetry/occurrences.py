@@ -223,7 +223,7 @@ class SystemCameBack(Occurrence, frozen=True):
 
 
 class SyncEnded(Occurrence, frozen=True):
-    """an inventory was read"""
+    """an inventory run has ended"""
 
     level: ClassVar[Level] = "info"
     system: str
@@ -275,6 +275,13 @@ class LockRenewed(Occurrence, frozen=True):
     seconds: float
 
 
+class LockNotRenewed(Occurrence, frozen=True):
+    """the registry did not renew the lock of a job; it is asked again until the lock's deadline is near"""
+
+    level: ClassVar[Level] = "none"
+    agent: str
+
+
 class LockFenced(Occurrence, frozen=True):
     """the lock of a job was not renewed in time: all work on it has stopped"""
 
@@ -289,6 +296,22 @@ class BytesUploaded(Occurrence, frozen=True):
     level: ClassVar[Level] = "none"
     agent: str
     count: int
+
+
+class BlockStored(Occurrence, frozen=True):
+    """a block of a file was stored, at the so-manieth try"""
+
+    level: ClassVar[Level] = "none"
+    agent: str
+    tries: int
+
+
+class FileStored(Occurrence, frozen=True):
+    """a file was stored; so long its permission would have lasted"""
+
+    level: ClassVar[Level] = "none"
+    agent: str
+    left_s: float
 
 
 class StorageWentAway(Occurrence, frozen=True):

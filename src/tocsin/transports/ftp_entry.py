@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tocsin.protocols.text import one_line
 from tocsin.transports.contract import Endpoint, LinkBroken, NoAnswer, TlsOptions, TransportError, Unreachable
 from tocsin.transports.tls import explain
 
@@ -109,7 +110,7 @@ def opening_failure(error: Exception, target: Target) -> Unreachable:
     if isinstance(error, Unreachable):
         return error
     if isinstance(error, ftplib.Error):
-        text = flat(str(error))
+        text = one_line(str(error))
         return Unreachable(f"{target} turns us away: {text}")
     if isinstance(error, ValueError) and not isinstance(error, OSError):  # it may quote the password
         return Unreachable(f"{target} cannot be entered with these settings: look at password and tls.server_name")
@@ -128,7 +129,7 @@ def failure(error: Exception, target: Target) -> TransportError:
     if isinstance(error, TransportError):
         return error
     if isinstance(error, ftplib.Error):
-        return _answered(flat(str(error)), target)
+        return _answered(one_line(str(error)), target)
     if isinstance(error, TimeoutError):
         return NoAnswer(f"{target} stayed silent in the middle of the upload")
     if isinstance(error, EOFError):
@@ -137,7 +138,7 @@ def failure(error: Exception, target: Target) -> TransportError:
         return PutOff(f"{target}: no TLS on the data connection: {explain(error, target.endpoint)}")
     if isinstance(error, OSError):
         return LinkBroken(f"The connection to {target} failed in the middle of the upload: {error.strerror or error}")
-    return UploadRefused(f"{target} cannot be told this file name: {flat(str(error))}")
+    return UploadRefused(f"{target} cannot be told this file name: {one_line(str(error))}")
 
 
 def _answered(text: str, target: Target) -> TransportError:
@@ -152,9 +153,3 @@ def _answered(text: str, target: Target) -> TransportError:
     if code[:1] == "5" and code not in _DATA_CONNECTION:
         return UploadRefused(said)
     return PutOff(said)
-
-
-def flat(text: str) -> str:
-    """A server's words on one line, bounded."""
-    words = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return words if len(words) <= 300 else words[:299] + "…"

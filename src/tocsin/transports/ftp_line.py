@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from tocsin.protocols.text import one_line
 from tocsin.transports.contract import TlsOptions, Unreachable
-from tocsin.transports.ftp_entry import FileSet, FtpOptions, Log, LoginRefused, Target, flat
+from tocsin.transports.ftp_entry import FileSet, FtpOptions, Log, LoginRefused, Target
 from tocsin.transports.tls import check_pin, client_context, explain, server_name
 
 TEMPORARY = ".part"
@@ -77,8 +78,9 @@ class FtpLine(ftplib.FTP):
         except ftplib.error_perm as refused:
             if self._options.mode == "opportunistic":
                 return False
+            said = one_line(str(refused))
             raise Unreachable(
-                f"{self.target} does not offer TLS (AUTH TLS: {flat(str(refused))}), so no password was sent. Ask the "
+                f"{self.target} does not offer TLS (AUTH TLS: {said}), so no password was sent. Ask the "
                 'station to enable it, or set tls.mode ("implicit" for TLS from the first byte, "off" for none at all)'
             ) from refused
         return True
@@ -88,8 +90,9 @@ class FtpLine(ftplib.FTP):
         try:
             self.login(options.user, options.password)
         except (ftplib.error_perm, ftplib.error_reply) as refused:
+            said = one_line(str(refused)).rstrip(".")
             raise LoginRefused(
-                f"{self.target} refuses the user {options.user} or its password: {flat(str(refused))}. Check user and "
+                f"{self.target} refuses the user {options.user} or its password: {said}. Check user and "
                 "password, and whether the server wants TLS (tls.mode)"
             ) from refused
 
@@ -195,7 +198,7 @@ class FtpLine(ftplib.FTP):
             if lines > LONGEST_ANSWER:
                 raise ftplib.error_proto("an answer without end")
         answer = first if lines == 1 else f"{text[:3]} {first[4:]}"
-        self.log.append(f"S: {flat(answer)}")
+        self.log.append(f"S: {one_line(answer)}")
         return answer
 
     def makepasv(self) -> tuple[str, int]:
@@ -324,7 +327,7 @@ def _port(answer: str, parse: Callable[[str], tuple[str, int]]) -> int:
         port = parse(answer)[1]
         if 0 < port < 65536:
             return port
-    raise ftplib.error_proto(f"no port in {flat(answer)}")
+    raise ftplib.error_proto(f"no port in {one_line(answer)}")
 
 
 def _end_sending(conn: socket.socket) -> None:

@@ -20,7 +20,7 @@ KEEP_S = 30.0
 
 
 class HttpAnswer(Struct, frozen=True):
-    """`body` holds at most 64 KiB; `complete` is False when there was more."""
+    """`body` is bounded by whoever asked; `complete` is False when there was more."""
 
     status: int
     reason: str
@@ -64,14 +64,7 @@ class HttpClient:
         async with self._opened().request(
             method, self._url, headers=headers, data=body or None, allow_redirects=False, server_hostname=name
         ) as response:
-            content = await bounded(response, ANSWER_LIMIT)
-            return HttpAnswer(
-                response.status,
-                response.reason or "",
-                tuple(response.headers.items()),
-                content[:ANSWER_LIMIT],
-                len(content) <= ANSWER_LIMIT,
-            )
+            return await answer_of(response, ANSWER_LIMIT)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -135,14 +128,15 @@ def endpoint_of(url: str) -> Endpoint:
     return Endpoint(parsed.host, parsed.port)
 
 
-async def bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The answer's body, at most one byte more than the limit."""
+async def answer_of(response: aiohttp.ClientResponse, limit: int) -> HttpAnswer:
+    """What was answered, with at most `limit` bytes of its body."""
     try:
         content = await response.content.readexactly(limit + 1)
+        response.close()
     except asyncio.IncompleteReadError as end:
-        return end.partial
-    response.close()
-    return content
+        content = end.partial
+    headers = tuple(response.headers.items())
+    return HttpAnswer(response.status, response.reason or "", headers, content[:limit], len(content) <= limit)
 
 
 def _broken(error: aiohttp.ClientError, endpoint: Endpoint) -> str:

@@ -16,7 +16,14 @@ from msgspec import Struct
 from yarl import URL
 
 from tocsin.transports.contract import Endpoint, LinkBroken, NoAnswer, TlsOptions, TransportError, Unreachable
-from tocsin.transports.http import CERTIFICATE_DEADLINE_S, CONNECT_DEADLINE_S, KEEP_S, HttpAnswer, bounded, endpoint_of
+from tocsin.transports.http import (
+    CERTIFICATE_DEADLINE_S,
+    CONNECT_DEADLINE_S,
+    KEEP_S,
+    HttpAnswer,
+    answer_of,
+    endpoint_of,
+)
 from tocsin.transports.tls import TlsFileError, client_context, explain, server_name, shown_certificate
 
 ANSWER_LIMIT = 1024 * 1024
@@ -70,10 +77,7 @@ class Outbound:
                 proxy_headers=self._login(),
                 server_hostname=server_name(self._tls, endpoint) if url.startswith("https:") else None,
             ) as response:
-                content = await bounded(response, ANSWER_LIMIT)
-                given = tuple(response.headers.items())
-                whole = len(content) <= ANSWER_LIMIT
-                return HttpAnswer(response.status, response.reason or "", given, content[:ANSWER_LIMIT], whole)
+                return await answer_of(response, ANSWER_LIMIT)
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import aiosmtplib
 from msgspec import Struct
 
+from tocsin.protocols.text import one_line
 from tocsin.transports.contract import Endpoint, LinkBroken, NoAnswer, TransportError, Unreachable
-from tocsin.transports.smtp_entry import Log, SmtpOptions, enter, flat, heard
+from tocsin.transports.smtp_entry import Log, SmtpOptions, enter, heard
 from tocsin.transports.tls import explain
 
 Result = TypeVar("Result")
@@ -155,7 +156,9 @@ class SmtpLink:
         except aiosmtplib.SMTPServerDisconnected as error:
             raise LinkBroken(f"{endpoint} cut the connection in the middle of the mail dialogue") from error
         except aiosmtplib.SMTPResponseException as error:
-            raise LinkBroken(f"{endpoint} does not speak SMTP as agreed: {error.code} {flat(error.message)}") from error
+            raise LinkBroken(
+                f"{endpoint} does not speak SMTP as agreed: {error.code} {one_line(error.message)}"
+            ) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise LinkBroken(explain(error, endpoint)) from error
 
@@ -211,7 +214,7 @@ async def _transaction(client: aiosmtplib.SMTP, mail: Mail, log: Log, begun: boo
     except aiosmtplib.SMTPDataError as error:
         raise MailRefused([_refusal("DATA", error, log)]) from error
     heard(log, f"DATA ({len(mail.data)} bytes)", answer)
-    return MailTaken(f"{answer.code} {flat(answer.message)}", tuple(refused))
+    return MailTaken(f"{answer.code} {one_line(answer.message)}", tuple(refused))
 
 
 async def _refused_recipients(
@@ -234,5 +237,5 @@ async def _asked(answering: Awaitable[Any], command: str, log: Log) -> Refusal |
 
 
 def _refusal(command: str, error: aiosmtplib.SMTPResponseException, log: Log) -> Refusal:
-    log.extend([f"C: {command}", f"S: {error.code} {flat(error.message)}"])
-    return Refusal(command, error.code, flat(error.message))
+    log.extend([f"C: {command}", f"S: {error.code} {one_line(error.message)}"])
+    return Refusal(command, error.code, one_line(error.message))

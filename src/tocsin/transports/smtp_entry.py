@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import aiosmtplib
 from msgspec import Struct
 
+from tocsin.protocols.text import one_line
 from tocsin.transports.contract import Endpoint, TlsOptions, TransportError, Unreachable
 from tocsin.transports.pinned import checking_context
 from tocsin.transports.tls import TlsFileError, explain
@@ -125,11 +126,11 @@ async def _greeted(client: aiosmtplib.SMTP, endpoint: Endpoint, options: SmtpOpt
     try:
         greeting = await client.connect()
     except aiosmtplib.SMTPConnectResponseError as error:
-        raise Unreachable(f"{endpoint} turns us away: {error.code} {flat(error.message)}") from error
+        raise Unreachable(f"{endpoint} turns us away: {error.code} {one_line(error.message)}") from error
     except aiosmtplib.SMTPConnectError as error:
         await _refuse_tls(error, endpoint, options)
         raise Unreachable(explain(_system_cause(error), endpoint)) from error
-    log.append(f"S: {greeting.code} {flat(greeting.message)}")
+    log.append(f"S: {greeting.code} {one_line(greeting.message)}")
     await _hello(client, endpoint, log)
 
 
@@ -141,7 +142,7 @@ async def _hello(client: aiosmtplib.SMTP, endpoint: Endpoint, log: Log) -> None:
         try:
             heard(log, f"HELO {name}", await client.helo(hostname=name))
         except aiosmtplib.SMTPHeloError as error:
-            raise Unreachable(f"{endpoint} turns us away: {error.code} {flat(error.message)}") from error
+            raise Unreachable(f"{endpoint} turns us away: {error.code} {one_line(error.message)}") from error
 
 
 async def _secured(client: aiosmtplib.SMTP, endpoint: Endpoint, options: SmtpOptions, log: Log) -> None:
@@ -157,7 +158,7 @@ async def _secured(client: aiosmtplib.SMTP, endpoint: Endpoint, options: SmtpOpt
     try:
         heard(log, "STARTTLS", await client.starttls())
     except aiosmtplib.SMTPResponseException as error:
-        raise Unreachable(f"{endpoint} refuses STARTTLS: {error.code} {flat(error.message)}") from error
+        raise Unreachable(f"{endpoint} refuses STARTTLS: {error.code} {one_line(error.message)}") from error
     except ssl.SSLError as error:
         await _refuse_tls(error, endpoint, options)
         raise Unreachable(explain(error, endpoint)) from error
@@ -177,14 +178,11 @@ async def _logged_in(client: aiosmtplib.SMTP, endpoint: Endpoint, options: SmtpO
     try:
         heard(log, f"AUTH (user {options.user}, password ***)", await client.login(options.user, options.password))
     except aiosmtplib.SMTPAuthenticationError as error:
+        said = f"{error.code} {one_line(error.message).rstrip('.')}"
         if error.code < 500:
-            raise LoginRefused(
-                f"{endpoint} cannot check the user {options.user} at the moment: {error.code} {flat(error.message)}"
-            ) from error
-        raise LoginRefused(
-            f"{endpoint} refuses the user {options.user} or its password: {error.code} {flat(error.message)}. Check "
-            "user and password"
-        ) from error
+            raise LoginRefused(f"{endpoint} cannot check the user {options.user} at the moment: {said}") from error
+        why = f"{endpoint} refuses the user {options.user} or its password: {said}. Check user and password"
+        raise LoginRefused(why) from error
     except aiosmtplib.SMTPServerDisconnected:
         raise
     except aiosmtplib.SMTPException as error:
@@ -219,10 +217,4 @@ def _system_cause(error: BaseException) -> BaseException:
 
 def heard(log: Log, command: str, answer: Any) -> None:
     """Note one command and its answer."""
-    log.extend([f"C: {command}", f"S: {answer.code} {flat(answer.message)}"])
-
-
-def flat(text: str) -> str:
-    """A server's words on one line, bounded."""
-    words = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return words if len(words) <= 300 else words[:299] + "…"
+    log.extend([f"C: {command}", f"S: {answer.code} {one_line(answer.message)}"])

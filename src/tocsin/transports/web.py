@@ -7,13 +7,12 @@ import aiohttp
 from yarl import URL
 
 from tocsin.transports.contract import LinkBroken, TlsOptions, Unreachable
-from tocsin.transports.http import CONNECT_DEADLINE_S, KEEP_S, HttpAnswer, endpoint_of, explained
+from tocsin.transports.http import CONNECT_DEADLINE_S, KEEP_S, HttpAnswer, answer_of, endpoint_of, explained
 from tocsin.transports.pinned import checking_context
 from tocsin.transports.tls import TlsFileError, server_name
 
 ANSWER_LIMIT = 64 * 1024 * 1024
 FRAME_LIMIT = 64 * 1024 * 1024
-_CHUNK = 256 * 1024
 
 
 class WebServer:
@@ -45,10 +44,7 @@ class WebServer:
             server_hostname=self._name(),
         )
         async with explained(self.endpoint, self._tls, timeout_s), request as response:
-            content = await _bounded(response)
-            given = tuple(response.headers.items())
-            whole = len(content) <= ANSWER_LIMIT
-            return HttpAnswer(response.status, response.reason or "", given, content[:ANSWER_LIMIT], whole)
+            return await answer_of(response, ANSWER_LIMIT)
 
     async def socket(
         self, target: str, headers: Sequence[tuple[str, str]], timeout_s: float
@@ -116,16 +112,3 @@ def _staying() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(ended)
     return trace
-
-
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    """The answer's body, at most a little more than the limit."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_chunked(_CHUNK):
-        parts.append(part)
-        size += len(part)
-        if size > ANSWER_LIMIT:
-            response.close()
-            break
-    return b"".join(parts)

@@ -4,8 +4,9 @@ import asyncio
 import io
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,28 @@ async def served(
         work.cancel()
         await asyncio.wait([work])
         await store.aclose()
+
+
+@contextmanager
+def served_apart(folder: Path, first: Callable[[Served], Awaitable[Any]], **how: Any) -> Iterator[Served]:
+    """`served` on a loop in a thread of its own, for a client that blocks. `first` is waited for before it is used."""
+    up: Future[tuple[Served, Callable[[], Any]]] = Future()
+
+    async def main() -> None:
+        loop, end = asyncio.get_running_loop(), asyncio.Event()
+        async with served(folder, **how) as gw:
+            await first(gw)
+            up.set_result((gw, lambda: loop.call_soon_threadsafe(end.set)))
+            await end.wait()
+
+    with ThreadPoolExecutor(1) as apart:
+        running = apart.submit(asyncio.run, main())
+        gw, end = up.result(20)
+        try:
+            yield gw
+        finally:
+            end()
+            running.result(20)
 
 
 def picture(width: int = 640, height: int = 360, hue: int = 0) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.destinations.bench import Bench
 from tests.destinations.cloud.conftest import AT, CAMERA, LOST, NOTICE, kept
 
 from tocsin.destinations.cloud.destination import CloudDestination
@@ -43,12 +44,10 @@ def inventory(run: str, customer: str = "acct-4410") -> Due:
     return due(f"notice of {run}", kind="info", device_id="", notice=told)
 
 
-class Bench:
+class Clouds(Bench):
     def __init__(self, surroundings: Surroundings, store: Store) -> None:
+        super().__init__(msgspec.structs.replace(surroundings, book=InventoryBook(store, surroundings.clock)))
         self.store = store
-        self.surroundings = msgspec.structs.replace(surroundings, book=InventoryBook(store, surroundings.clock))
-        self.received: list[dict[str, Any]] = []
-        self.closing = contextlib.AsyncExitStack()
         self.cloud: CloudStandin
 
     async def read(self, run_id: str, *devices: KeptDevice) -> None:
@@ -61,35 +60,29 @@ class Bench:
 
     async def started(self, demands: Demands = KNOWN, *scripted: Misbehaviour) -> int:
         self.cloud = CloudStandin("127.0.0.1:0", self.received.append, self.surroundings.clock, demands)
-        self.cloud.web.scripted = list(scripted)
-        port = await self.cloud.web.start()
-        self.closing.push_async_callback(self.cloud.web.aclose)
-        return port
+        return await self.serve(self.cloud.web, *scripted)
 
     def destination(self, port: int, **changes: Any) -> CloudDestination:
         kind = DESTINATION_TYPES["cloud"]
         urls = {f"{name}_url": f"http://127.0.0.1:{port}/{path}" for name, path in PATHS}
         table = {"name": "cloud", **urls, "token": TOKEN, "timeout": "300ms", **changes}
         made = kind.build(kind.settings.model_validate(table), self.surroundings)
-        self.closing.push_async_callback(made.aclose)
         assert isinstance(made, CloudDestination)
-        return made
+        return self.closes(made)
 
 
 PATHS = (("inventory", "inventory"), ("events", "health"))
 
 
 @pytest.fixture
-async def bench(surroundings: Surroundings) -> AsyncIterator[Bench]:
+async def bench(surroundings: Surroundings) -> AsyncIterator[Clouds]:
     store = open_inline_store()
     await store.open()
-    made = Bench(surroundings, store)
-    yield made
-    await made.closing.aclose()
-    await store.aclose()
+    async with contextlib.aclosing(store), Clouds(surroundings, store) as made:
+        yield made
 
 
-async def test_an_inventory_and_then_a_device_goes_offline(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_an_inventory_and_then_a_device_goes_offline(bench: Clouds, make_attempt: MakeAttempt) -> None:
     destination, attempt = bench.destination(await bench.started()), make_attempt()
     await bench.read("R1", kept(KEY))
     assert (await destination.deliver(inventory("R1"), make_attempt())).answer == "HTTP 200 OK"
@@ -100,7 +93,7 @@ async def test_an_inventory_and_then_a_device_goes_offline(bench: Bench, make_at
     assert [one.result for one in attempt.exchanges] == ["delivered"]
 
 
-async def test_the_token_is_in_no_trace(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_the_token_is_in_no_trace(bench: Clouds, make_attempt: MakeAttempt) -> None:
     destination, attempt = bench.destination(await bench.started()), make_attempt()
     await destination.deliver(due(), attempt)
     everything = f"{attempt.exchanges} {destination.render(due(), ())} {await destination.check()}"
@@ -123,7 +116,7 @@ async def test_the_token_is_in_no_trace(bench: Bench, make_attempt: MakeAttempt)
     ],
 )
 async def test_no_receipt_and_then_sent_again_under_the_same_key(
-    bench: Bench, make_attempt: MakeAttempt, misbehaviour: Misbehaviour, error: type[Exception]
+    bench: Clouds, make_attempt: MakeAttempt, misbehaviour: Misbehaviour, error: type[Exception]
 ) -> None:
     destination = bench.destination(await bench.started(KNOWN, misbehaviour))
     with pytest.raises(error):
@@ -134,7 +127,7 @@ async def test_no_receipt_and_then_sent_again_under_the_same_key(
     assert second.get("repeat", False) is (misbehaviour.reply is None), "taken once, whatever became of the answer"
 
 
-async def test_retry_after_is_handed_on(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_retry_after_is_handed_on(bench: Clouds, make_attempt: MakeAttempt) -> None:
     busy = Misbehaviour(Reply(429, headers=(("Retry-After", "7"),)))
     destination = bench.destination(await bench.started(KNOWN, busy))
     with pytest.raises(TryLater) as raised:
@@ -142,7 +135,7 @@ async def test_retry_after_is_handed_on(bench: Bench, make_attempt: MakeAttempt)
     assert raised.value.after_s == 7.0
 
 
-async def test_one_device_is_refused_and_the_others_go_on(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_one_device_is_refused_and_the_others_go_on(bench: Clouds, make_attempt: MakeAttempt) -> None:
     destination = bench.destination(await bench.started(Demands(token=TOKEN, refused=("door-7",))))
     with pytest.raises(Rejected, match="door-7 is refused"):
         await destination.deliver(due(device_id="door-7"), make_attempt())
@@ -150,7 +143,7 @@ async def test_one_device_is_refused_and_the_others_go_on(bench: Bench, make_att
     assert bench.cloud.records.early == {CAMERA: "offline"}
 
 
-async def test_a_wrong_token_says_so_and_a_closed_port_too(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_a_wrong_token_says_so_and_a_closed_port_too(bench: Clouds, make_attempt: MakeAttempt) -> None:
     port = await bench.started()
     wrong = bench.destination(port, token="another-token")
     with pytest.raises(LinkDown, match="Check token"):
@@ -162,7 +155,7 @@ async def test_a_wrong_token_says_so_and_a_closed_port_too(bench: Bench, make_at
     assert not (await gone.check())[-1].ok
 
 
-async def test_extended_comes_in_packed_parts_and_removes(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_extended_comes_in_packed_parts_and_removes(bench: Clouds, make_attempt: MakeAttempt) -> None:
     port = await bench.started(Demands("extended", TOKEN))
     destination = bench.destination(port, profile="extended", gzip=True, max_devices=100)
     devices = [kept(f"{n:03}") for n in range(151)]
@@ -177,7 +170,7 @@ async def test_extended_comes_in_packed_parts_and_removes(bench: Bench, make_att
     assert (len(bench.cloud.records.devices), gone.id in bench.cloud.records.devices) == (150, False)
 
 
-async def test_brief_is_whole_and_removes_by_absence(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_brief_is_whole_and_removes_by_absence(bench: Clouds, make_attempt: MakeAttempt) -> None:
     destination = bench.destination(await bench.started(), max_devices=1)
     await bench.read("R1", kept("1"), kept("2"), kept("3", "acct-9"))
     for customer in ("acct-4410", "acct-9"):
@@ -189,7 +182,7 @@ async def test_brief_is_whole_and_removes_by_absence(bench: Bench, make_attempt:
     assert sorted(bench.cloud.records.devices) == ["xp-hq:camera:2", "xp-hq:camera:3"]
 
 
-async def test_an_older_inventory_is_superseded(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_an_older_inventory_is_superseded(bench: Clouds, make_attempt: MakeAttempt) -> None:
     destination = bench.destination(await bench.started())
     await bench.read("R2", kept("1"))
     assert "superseded: run R2" in (await destination.deliver(inventory("R1"), make_attempt())).answer
@@ -197,7 +190,7 @@ async def test_an_older_inventory_is_superseded(bench: Bench, make_attempt: Make
     assert (await destination.deliver(inventory("R2"), make_attempt())).answer == "HTTP 200 OK"
 
 
-async def test_what_brief_cannot_say_is_not_sent(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_what_brief_cannot_say_is_not_sent(bench: Clouds, make_attempt: MakeAttempt) -> None:
     destination = bench.destination(await bench.started())
     dim = msgspec.structs.replace(NOTICE, status="degraded", turned=False)
     assert "it is degraded" in (await destination.deliver(due(notice=dim), make_attempt())).answer
@@ -208,7 +201,7 @@ async def test_what_brief_cannot_say_is_not_sent(bench: Bench, make_attempt: Mak
     assert bench.received == []
 
 
-async def test_a_part_that_fails_is_sent_again_with_all_others(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_a_part_that_fails_is_sent_again_with_all_others(bench: Clouds, make_attempt: MakeAttempt) -> None:
     port = await bench.started(Demands("extended", TOKEN), Misbehaviour(), Misbehaviour(Reply(503)))
     destination = bench.destination(port, profile="extended", max_devices=1)
     await bench.read("R1", kept("1"), kept("2"))
@@ -220,14 +213,14 @@ async def test_a_part_that_fails_is_sent_again_with_all_others(bench: Bench, mak
     assert sorted(bench.cloud.records.devices) == ["xp-hq:camera:1", "xp-hq:camera:2"]
 
 
-async def test_a_store_that_cannot_be_read_is_asked_later(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_a_store_that_cannot_be_read_is_asked_later(bench: Clouds, make_attempt: MakeAttempt) -> None:
     destination = bench.destination(await bench.started())
     await bench.store.aclose()
     with pytest.raises(TryLater, match="cannot be read"):
         await destination.deliver(inventory("R1"), make_attempt())
 
 
-async def test_a_cancelled_delivery_can_be_sent_again(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_a_cancelled_delivery_can_be_sent_again(bench: Clouds, make_attempt: MakeAttempt) -> None:
     slow = Misbehaviour(fault="silent")
     destination = bench.destination(await bench.started(KNOWN, slow), timeout="30s")
     sending = asyncio.create_task(destination.deliver(due(), make_attempt()))
@@ -239,7 +232,7 @@ async def test_a_cancelled_delivery_can_be_sent_again(bench: Bench, make_attempt
     assert (await destination.deliver(due(), make_attempt())).answer == "HTTP 200 OK"
 
 
-async def test_what_comes_late_does_not_overwrite_what_is_newer(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_what_comes_late_does_not_overwrite_what_is_newer(bench: Clouds, make_attempt: MakeAttempt) -> None:
     destination = bench.destination(await bench.started())
     await bench.read("R1", kept(KEY))
     await destination.deliver(inventory("R1"), make_attempt())
@@ -250,13 +243,12 @@ async def test_what_comes_late_does_not_overwrite_what_is_newer(bench: Bench, ma
     assert "older than what is known" in bench.received[-1]["note"]
 
 
-async def test_private_authority(bench: Bench, authority: Any, make_attempt: MakeAttempt) -> None:
+async def test_private_authority(bench: Clouds, authority: Any, make_attempt: MakeAttempt) -> None:
     cert, key = authority.issue("127.0.0.1")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(cert, key)
     cloud = CloudStandin("127.0.0.1:0", bench.received.append, bench.surroundings.clock, tls=context)
-    port = await cloud.web.start()
-    bench.closing.push_async_callback(cloud.web.aclose)
+    port = await bench.serve(cloud.web)
     urls = {f"{name}_url": f"https://127.0.0.1:{port}/{path}" for name, path in PATHS}
     unknown = bench.destination(port, **urls)
     with pytest.raises(LinkDown, match="not trusted here"):
@@ -266,7 +258,7 @@ async def test_private_authority(bench: Bench, authority: Any, make_attempt: Mak
     assert all(step.ok for step in await known.check())
 
 
-async def together(bench: Bench, destination: CloudDestination, make_attempt: MakeAttempt, count: int) -> list[Any]:
+async def together(bench: Clouds, destination: CloudDestination, make_attempt: MakeAttempt, count: int) -> list[Any]:
     """So many devices go offline at once; how each delivery ended, with its attempt."""
     attempts = [make_attempt() for _ in range(count)]
     told = [destination.deliver(due(f"e{n}", device_id=f"xp:camera:{n}"), one) for n, one in enumerate(attempts)]
@@ -277,7 +269,7 @@ SEVERAL = Demands(token=TOKEN, several=True)
 SLOW = Misbehaviour(delay_s=0.05)
 
 
-async def test_many_events_go_together_and_few_by_themselves(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_many_events_go_together_and_few_by_themselves(bench: Clouds, make_attempt: MakeAttempt) -> None:
     port = await bench.started(SEVERAL, SLOW)
     destination = bench.destination(port, max_events=50, concurrency=1)
     ended = await together(bench, destination, make_attempt, 120)
@@ -292,7 +284,7 @@ async def test_many_events_go_together_and_few_by_themselves(bench: Bench, make_
     assert "the whole request stands with delivery 7.cloud" in ended[2][1].exchanges[0].note
 
 
-async def test_one_of_many_that_is_refused_is_lost_alone(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_one_of_many_that_is_refused_is_lost_alone(bench: Clouds, make_attempt: MakeAttempt) -> None:
     refused = ("xp:camera:17", "xp:camera:60")
     port = await bench.started(Demands(token=TOKEN, several=True, refused=refused), SLOW)
     destination = bench.destination(port, max_events=100, concurrency=1)
@@ -308,7 +300,7 @@ async def test_one_of_many_that_is_refused_is_lost_alone(bench: Bench, make_atte
     [(Reply(503), TryLater, 2), (Reply(401), LinkDown, 2), (Reply(404), Rejected, 2), (Reply(429), TryLater, 2)],
 )
 async def test_what_meets_all_alike_is_not_tried_one_by_one(
-    bench: Bench, make_attempt: MakeAttempt, answer: Reply, error: type[Exception], requests: int
+    bench: Clouds, make_attempt: MakeAttempt, answer: Reply, error: type[Exception], requests: int
 ) -> None:
     port = await bench.started(SEVERAL)
     bench.cloud.web.always = Misbehaviour(answer, delay_s=0.02)
@@ -318,7 +310,7 @@ async def test_what_meets_all_alike_is_not_tried_one_by_one(
     assert len(bench.received) == requests
 
 
-async def test_several_again_are_the_same_request(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_several_again_are_the_same_request(bench: Clouds, make_attempt: MakeAttempt) -> None:
     """The answer is lost; what was taken is known again by its key."""
     port = await bench.started(SEVERAL, SLOW, Misbehaviour(fault="close"))
     destination = bench.destination(port, max_events=100, concurrency=1)
@@ -331,7 +323,7 @@ async def test_several_again_are_the_same_request(bench: Bench, make_attempt: Ma
     assert [one.get("repeat", False) for one in bench.received] == [True, True]
 
 
-async def test_whoever_is_cancelled_leaves_the_others_to_be_sent(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_whoever_is_cancelled_leaves_the_others_to_be_sent(bench: Clouds, make_attempt: MakeAttempt) -> None:
     port = await bench.started(SEVERAL, Misbehaviour(fault="silent"))
     destination = bench.destination(port, max_events=100, concurrency=1, timeout="30s")
     sending = [
@@ -347,7 +339,7 @@ async def test_whoever_is_cancelled_leaves_the_others_to_be_sent(bench: Bench, m
     assert len(bench.cloud.records.early) == 59, "the first was taken though nobody heard the answer"
 
 
-async def test_how_a_system_itself_is_told_where_it_is_asked_for(bench: Bench, make_attempt: MakeAttempt) -> None:
+async def test_how_a_system_itself_is_told_where_it_is_asked_for(bench: Clouds, make_attempt: MakeAttempt) -> None:
     notice = SourceNotice("xp-hq", "acct-4410", "unreachable", AT, "no answer", 1204, AT)
     told = due("s1", device_id="", notice=notice)
     port = await bench.started(Demands("extended", TOKEN))
@@ -373,7 +365,7 @@ async def test_how_a_system_itself_is_told_where_it_is_asked_for(bench: Bench, m
 
 
 async def test_what_happens_to_a_device_is_told_after_the_inventory_that_names_it(
-    bench: Bench, make_attempt: MakeAttempt
+    bench: Clouds, make_attempt: MakeAttempt
 ) -> None:
     port = await bench.started(KNOWN, Misbehaviour(delay_s=0.1), Misbehaviour(), Misbehaviour(Reply(503), delay_s=0.1))
     destination = bench.destination(port)

@@ -1,12 +1,12 @@
 """What reaches the station, how its answers end a delivery, and which host is asked when."""
 
 import asyncio
-import socket
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import trustme
+from tests.ports import free_port
 
 from tocsin.engine.contracts import LinkDown, Rejected, TryLater
 from tocsin.model.event import Address
@@ -15,11 +15,6 @@ from tocsin.telemetry.occurrences import ClockOffset, Notice, Trouble
 from tocsin.transports.tls import server_context
 
 KEY = "30313233343536373839414243444546"
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 async def test_delivered_with_its_receipt_and_the_exact_bytes(bench: Any, station: Any) -> None:
@@ -105,7 +100,7 @@ async def test_a_host_that_refused_is_not_asked_again(bench: Any, station: Any) 
 async def test_a_refused_event_with_the_other_host_gone_does_not_pause_the_station(bench: Any, station: Any) -> None:
     arc, port = await station()
     arc.switches.duh = {"6F01"}
-    destination = bench.destination(port, closed_port())
+    destination = bench.destination(port, free_port())
     with pytest.raises(TryLater, match="DUH"):
         await destination.deliver(bench.due(destination), bench.attempt())
     with pytest.raises(TryLater):
@@ -115,7 +110,7 @@ async def test_a_refused_event_with_the_other_host_gone_does_not_pause_the_stati
 
 
 async def test_nobody_can_be_reached(bench: Any) -> None:
-    destination, attempt = bench.destination(closed_port(), closed_port()), bench.attempt()
+    destination, attempt = bench.destination(free_port(), free_port()), bench.attempt()
     with pytest.raises(LinkDown, match="refuses the connection"):
         await destination.deliver(bench.due(destination), attempt)
     assert [each.result for each in attempt.exchanges] == ["unreachable", "unreachable"]
@@ -123,7 +118,7 @@ async def test_nobody_can_be_reached(bench: Any) -> None:
 
 async def test_the_second_host_when_the_first_is_closed(bench: Any, station: Any) -> None:
     _, port = await station()
-    destination, attempt = bench.destination(closed_port(), port), bench.attempt()
+    destination, attempt = bench.destination(free_port(), port), bench.attempt()
     assert (await destination.deliver(bench.due(destination), attempt)).host.endswith(f":{port}")
     assert [each.result for each in attempt.exchanges] == ["unreachable", "delivered"]
     assert destination.hosts_in_use().endswith(f":{port}")
@@ -324,7 +319,7 @@ async def test_udp(bench: Any, station: Any) -> None:
 
 
 async def test_udp_to_a_closed_port_is_a_link_that_is_down(bench: Any) -> None:
-    destination = bench.destination(closed_port(), transport="udp")
+    destination = bench.destination(free_port(), transport="udp")
     with pytest.raises(LinkDown, match="refuses the connection"):
         await destination.deliver(bench.due(destination), bench.attempt())
 
@@ -387,7 +382,7 @@ async def test_check_tells_what_to_do(bench: Any, station: Any) -> None:
     arc.switches.duh, arc.switches.silent = set(), True
     silent = (await bench.destination(port, reply_timeout=0.3).check())[-1]
     assert (silent.ok, "silent when account" in silent.hint) == (False, True)
-    gone = await bench.destination(closed_port(), account=None).check()
+    gone = await bench.destination(free_port(), account=None).check()
     assert [step.ok for step in gone] == [False]
     assert (await bench.destination(port, account=None).check())[-1].detail == "not sent: there is no default account"
     assert "refuses the connection" in gone[0].detail

@@ -1,14 +1,14 @@
 """EBÜS over real FTP: delivered, refused, cut, silent, second mirror, cancelled, twice; what a technician is told."""
 
 import asyncio
-import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.destinations.bench import Bench, results
+from tests.ports import free_host
 
 from tocsin.destinations.ebus.destination import DISK_FULL_AFTER_S, EbusDestination, build
 from tocsin.destinations.ebus.settings import EbusSettings
@@ -22,21 +22,18 @@ from tocsin.telemetry.occurrences import Trouble
 PASSWORD = "a-very-secret-word"
 
 
-class Bench:
+class Mirrors(Bench):
     """Stand-in FTP servers and destinations that use them."""
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
-        self.received: list[dict[str, Any]] = []
+        super().__init__(surroundings)
         self.standins: list[FtpStandin] = []
-        self._closing = contextlib.AsyncExitStack()
 
     async def server(self, listen: str = "127.0.0.1:0", **switches: Any) -> str:
         standin = FtpStandin(
             listen, self.received.append, self.surroundings.clock, FtpSwitches("gw", PASSWORD, **switches)
         )
-        self._closing.push_async_callback(standin.aclose)
-        port = await standin.start()
+        port = await self.closes(standin).start()
         self.standins.append(standin)
         return f"127.0.0.1:{port}"
 
@@ -45,9 +42,7 @@ class Bench:
             "name": "ebus", "hosts": list(hosts), "user": "gw", "password": PASSWORD, "tls": {"mode": "off"},
             "create_dirs": True, "timeout": "2s", **settings,
         }  # fmt: skip
-        made = build(EbusSettings.model_validate(table), self.surroundings)
-        self._closing.push_async_callback(made.aclose)
-        return made
+        return self.closes(build(EbusSettings.model_validate(table), self.surroundings))
 
     async def sets(self, count: int) -> list[dict[str, Any]]:
         async with asyncio.timeout(5):
@@ -55,30 +50,16 @@ class Bench:
                 await asyncio.sleep(0.01)
             return found
 
-    async def aclose(self) -> None:
-        await self._closing.aclose()
-
 
 @pytest.fixture
-async def bench(surroundings: Surroundings) -> AsyncIterator[Bench]:
-    made = Bench(surroundings)
-    yield made
-    await made.aclose()
-
-
-def closed_port() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-def results(attempt: Attempt) -> list[str]:
-    return [exchange.result for exchange in attempt.exchanges]
+async def bench(surroundings: Surroundings) -> AsyncIterator[Mirrors]:
+    async with Mirrors(surroundings) as made:
+        yield made
 
 
 async def test_delivered_encrypted_with_photos_and_what_is_rendered_is_what_arrives(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event], make_attempt: Callable[..., Attempt],
-    make_photo: Callable[..., Photo], authority: Any, recorded: list[Any],
+    bench: Mirrors, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    make_attempt: Callable[..., Attempt], make_photo: Callable[..., Photo], authority: Any, recorded: list[Any],
 ) -> None:  # fmt: skip
     cert, key = authority.issue("ftp.example.net")
     host = await bench.server(cert=cert, key=key, require_tls=True)
@@ -111,7 +92,7 @@ async def test_delivered_encrypted_with_photos_and_what_is_rendered_is_what_arri
     ],
 )
 async def test_what_is_not_taken(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt], recorded: list[Any],
+    bench: Mirrors, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt], recorded: list[Any],
     switches: dict[str, Any], error: type[Exception], result: str, part: str,
 ) -> None:  # fmt: skip
     destination = bench.destination(await bench.server(**switches))
@@ -127,7 +108,7 @@ async def test_what_is_not_taken(
 
 
 async def test_cut_in_the_middle_the_rest_follows_and_the_set_is_complete(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event], make_attempt: Callable[..., Attempt]
+    bench: Mirrors, make_due: Callable[..., Due], make_event: Callable[..., Event], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.server(drop_after=20_000, drops=1))
     photos = [Photo(1, _padded(5_000), ""), Photo(2, _padded(60_000), "")]
@@ -154,7 +135,7 @@ def _padded(size: int) -> bytes:
 
 
 async def test_a_mirror_takes_over_and_the_set_stays_on_one_host(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    bench: Mirrors, make_due: Callable[..., Due], make_event: Callable[..., Event],
     make_attempt: Callable[..., Attempt], make_photo: Callable[..., Photo],
 ) -> None:  # fmt: skip
     destination = bench.destination(await bench.server(drop_after=1, drops=1), second := await bench.server())
@@ -167,9 +148,9 @@ async def test_a_mirror_takes_over_and_the_set_stays_on_one_host(
 
 
 async def test_nobody_there_pauses_the_destination(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Mirrors, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
-    destination = bench.destination(closed_port(), closed_port())
+    destination = bench.destination(free_host(), free_host())
     with pytest.raises(LinkDown, match="refuses the connection"):
         await destination.deliver(make_due(address="depot"), make_attempt())
     with pytest.raises(LinkDown):
@@ -179,7 +160,7 @@ async def test_nobody_there_pauses_the_destination(
 
 
 async def test_sent_twice_overwrites(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Mirrors, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.server())
     for _ in range(2):
@@ -188,7 +169,7 @@ async def test_sent_twice_overwrites(
 
 
 async def test_cancelled_it_can_be_used_again(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event], make_attempt: Callable[..., Attempt]
+    bench: Mirrors, make_due: Callable[..., Due], make_event: Callable[..., Event], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.server(slow=2_000))
     due = make_due(make_event(photos=1), "depot")
@@ -207,7 +188,7 @@ async def test_cancelled_it_can_be_used_again(
 
 
 async def test_a_broken_photo_costs_the_photo_not_the_alarm(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event], make_attempt: Callable[..., Attempt]
+    bench: Mirrors, make_due: Callable[..., Due], make_event: Callable[..., Event], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.server())
     receipt = await destination.deliver(make_due(make_event(photos=1), "depot"), make_attempt([Photo(1, b"no", "")]))
@@ -217,7 +198,7 @@ async def test_a_broken_photo_costs_the_photo_not_the_alarm(
 
 
 async def test_an_own_template_that_grows_too_long_is_refused_and_holds_nobody_up(
-    bench: Bench, tmp_path: Path, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    bench: Mirrors, tmp_path: Path, make_due: Callable[..., Due], make_event: Callable[..., Event],
     make_attempt: Callable[..., Attempt],
 ) -> None:  # fmt: skip
     endless = "{% for a in objects %}{% for b in objects %}" + 300 * "x" + "{% endfor %}{% endfor %}"
@@ -231,7 +212,7 @@ async def test_an_own_template_that_grows_too_long_is_refused_and_holds_nobody_u
 
 
 async def test_the_routine_call_comes_when_due_and_between_only_a_sign_of_life(
-    bench: Bench, make_attempt: Callable[..., Attempt], clock: Any
+    bench: Mirrors, make_attempt: Callable[..., Attempt], clock: Any
 ) -> None:
     destination = bench.destination(await bench.server(), folder="gateway", routine="24h")
     for _ in range(3):
@@ -244,8 +225,19 @@ async def test_the_routine_call_comes_when_due_and_between_only_a_sign_of_life(
     assert bench.standins[0].logins == 1
 
 
+async def test_a_clock_that_is_set_back_does_not_put_the_routine_call_off(
+    bench: Bench, make_attempt: Callable[..., Attempt], clock: Any
+) -> None:
+    destination = bench.destination(await bench.server(), folder="gateway", routine="24h")
+    clock.wrong = timedelta(days=365)  # as after an empty battery, until the time server is heard
+    await destination.supervise(make_attempt())
+    clock.wrong, clock.at = timedelta(), clock.at + timedelta(hours=24)
+    await destination.supervise(make_attempt())
+    assert len(await bench.sets(2)) == 2
+
+
 async def test_a_refused_routine_call_is_told_and_is_no_dead_link(
-    bench: Bench, make_attempt: Callable[..., Attempt], recorded: list[Any]
+    bench: Mirrors, make_attempt: Callable[..., Attempt], recorded: list[Any]
 ) -> None:
     destination = bench.destination(await bench.server(refuse_files=True), folder="gateway")
     for _ in range(2):
@@ -256,9 +248,9 @@ async def test_a_refused_routine_call_is_told_and_is_no_dead_link(
 
 
 async def test_a_routine_call_that_found_nobody_goes_as_soon_as_somebody_is_there(
-    bench: Bench, make_attempt: Callable[..., Attempt]
+    bench: Mirrors, make_attempt: Callable[..., Attempt]
 ) -> None:
-    host = closed_port()
+    host = free_host()
     destination = bench.destination(host, folder="gateway")
     with pytest.raises(LinkDown):
         await destination.supervise(make_attempt())
@@ -269,7 +261,7 @@ async def test_a_routine_call_that_found_nobody_goes_as_soon_as_somebody_is_ther
 
 
 async def test_a_refused_routine_call_is_tried_again_before_the_next_is_due(
-    bench: Bench, make_attempt: Callable[..., Attempt], clock: Any, recorded: list[Any]
+    bench: Mirrors, make_attempt: Callable[..., Attempt], clock: Any, recorded: list[Any]
 ) -> None:
     destination = bench.destination(await bench.server(refuse_files=True), folder="gateway")
     tried = []
@@ -299,7 +291,7 @@ def test_without_supervision_the_routine_call_still_goes(
     assert build(EbusSettings.model_validate(table), surroundings).supervision_s == every
 
 
-async def test_check_says_what_a_technician_needs(bench: Bench, authority: Any) -> None:
+async def test_check_says_what_a_technician_needs(bench: Mirrors, authority: Any) -> None:
     cert, key = authority.issue("ftp.example.net")
     host = await bench.server(cert=cert, key=key)
     plain = await bench.server()

@@ -97,6 +97,11 @@ def test_another_text_from_a_file(tmp_path: Path) -> None:
     assert text == b"Person;2;ALARM\r\n"
 
 
+def test_pictures_whose_names_are_cut_stay_apart() -> None:
+    names = list(made(replace(GATE, text="gate " * 60), picture_name="{{ text }}{{ unique }}{{ n }}"))
+    assert len(names) == len(PICTURES) + 1
+
+
 LINES = [b"Alarm", b"Text", b"Objekt", b"Zeit", b"Batterie", b"URL", b""]
 NASTY = st.text(max_size=60) | st.sampled_from(["../../etc", "a/b", "..", "/", "a\x00b", "con.txt\r\nDELE x", "Ö/ö"])
 

@@ -1,7 +1,5 @@
 import asyncio
-import contextlib
 import re
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -9,6 +7,9 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.destinations.bench import results
+from tests.destinations.mailing.conftest import MailServers
+from tests.ports import free_host
 
 from tocsin.destinations.email.destination import EmailDestination, build
 from tocsin.destinations.email.pace import Pace
@@ -17,63 +18,30 @@ from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.contracts import Attempt, LinkDown, Rejected, TryLater
 from tocsin.model.delivery import Due
 from tocsin.model.event import Event, Photo
-from tocsin.standins.smtp import MailFault, MailStandin, MailSwitches
+from tocsin.standins.smtp import MailFault
 from tocsin.telemetry.occurrences import Trouble
 from tocsin.transports.tls import server_context
 
 PASSWORD = "a-very-secret-word"
 
 
-class Bench:
-    """Stand-in mail servers and destinations that use them."""
-
-    def __init__(self, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
-        self.received: list[dict[str, Any]] = []
-        self.standins: list[MailStandin] = []
-        self._closing = contextlib.AsyncExitStack()
-
-    async def server(self, *faults: MailFault, **switches: Any) -> str:
-        standin = MailStandin(
-            "127.0.0.1:0", self.received.append, self.surroundings.clock, MailSwitches(**switches), faults
-        )
-        port = await standin.start()
-        self.standins.append(standin)
-        self._closing.push_async_callback(standin.aclose)
-        return f"127.0.0.1:{port}"
-
+class Mails(MailServers):
     def destination(self, *hosts: str, **settings: Any) -> EmailDestination:
         table = {
             "name": "people", "hosts": list(hosts), "sender": "gw@example.net", "to": ["a@example.net"],
             "tls": {"mode": "off"}, **settings,
         }  # fmt: skip
-        made = build(EmailSettings.model_validate(table), self.surroundings)
-        self._closing.push_async_callback(made.aclose)
-        return made
-
-    async def aclose(self) -> None:
-        await self._closing.aclose()
+        return self.closes(build(EmailSettings.model_validate(table), self.surroundings))
 
 
 @pytest.fixture
-async def bench(surroundings: Surroundings) -> AsyncIterator[Bench]:
-    made = Bench(surroundings)
-    yield made
-    await made.aclose()
-
-
-def closed_port() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-def results(attempt: Attempt) -> list[str]:
-    return [exchange.result for exchange in attempt.exchanges]
+async def bench(surroundings: Surroundings) -> AsyncIterator[Mails]:
+    async with Mails(surroundings) as made:
+        yield made
 
 
 async def test_delivered_encrypted_logged_in_with_photos(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    bench: Mails, make_due: Callable[..., Due], make_event: Callable[..., Event],
     make_attempt: Callable[..., Attempt], make_photo: Callable[..., Photo], authority: Any, recorded: list[Any],
 ) -> None:  # fmt: skip
     host = await bench.server(
@@ -110,7 +78,7 @@ async def test_delivered_encrypted_logged_in_with_photos(
     ],
 )
 async def test_what_is_not_a_plain_yes(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
+    bench: Mails, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
     fault: MailFault, error: type[Exception], result: str, part: str,
 ) -> None:  # fmt: skip
     destination = bench.destination(await bench.server(fault), timeout="1s" if fault.delay_s else "10s")
@@ -121,7 +89,7 @@ async def test_what_is_not_a_plain_yes(
 
 
 async def test_after_a_cut_the_mail_goes_again_under_the_same_id(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Mails, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.server(MailFault("data", drop=True)))
     due = make_due(address="a@example.net")
@@ -134,7 +102,7 @@ async def test_after_a_cut_the_mail_goes_again_under_the_same_id(
 
 @pytest.mark.parametrize("answer", ["552 5.3.4 too big", "554 5.3.4 too big"])
 async def test_too_large_goes_once_more_without_photos(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    bench: Mails, make_due: Callable[..., Due], make_event: Callable[..., Event],
     make_attempt: Callable[..., Attempt], make_photo: Callable[..., Photo], answer: str,
 ) -> None:  # fmt: skip
     destination = bench.destination(await bench.server(MailFault("data", answer)))
@@ -147,7 +115,7 @@ async def test_too_large_goes_once_more_without_photos(
 
 
 async def test_an_announced_size_limit_is_met_without_photos(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event], make_attempt: Callable[..., Attempt]
+    bench: Mails, make_due: Callable[..., Due], make_event: Callable[..., Event], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.server(size_limit=12_000))
     large = Photo(1, b"\xff\xd8\xff" + b"x" * 20_000, "")
@@ -156,10 +124,10 @@ async def test_an_announced_size_limit_is_met_without_photos(
 
 
 async def test_the_second_host_takes_what_the_first_cannot(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Mails, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     second = await bench.server()
-    destination = bench.destination(closed_port(), second)
+    destination = bench.destination(free_host(), second)
     assert destination.hosts_in_use() != second
     attempt = make_attempt()
     receipt = await destination.deliver(make_due(address="a@example.net"), attempt)
@@ -172,7 +140,7 @@ async def test_the_second_host_takes_what_the_first_cannot(
 
 
 async def test_a_host_that_says_later_is_followed_by_the_next(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Mails, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.server(MailFault("mail", "451 4.3.0 later")), await bench.server())
     attempt = make_attempt()
@@ -181,9 +149,9 @@ async def test_a_host_that_says_later_is_followed_by_the_next(
 
 
 async def test_nobody_there_pauses_the_destination(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Mails, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
-    destination = bench.destination(closed_port(), closed_port())
+    destination = bench.destination(free_host(), free_host())
     attempt = make_attempt()
     with pytest.raises(LinkDown, match="refuses the connection"):
         await destination.deliver(make_due(address="a@example.net"), attempt)
@@ -193,7 +161,7 @@ async def test_nobody_there_pauses_the_destination(
 
 
 async def test_a_wrong_password_pauses_and_is_said_plainly(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Mails, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     host = await bench.server(user="gw", password="another", clear_login=True)
     destination = bench.destination(host, user="gw", password=PASSWORD, clear_login=True)
@@ -204,14 +172,14 @@ async def test_a_wrong_password_pauses_and_is_said_plainly(
     assert PASSWORD not in f"{caught.value}{steps}"
 
 
-async def test_check_goes_through_every_host_and_sends_nothing(bench: Bench) -> None:
+async def test_check_goes_through_every_host_and_sends_nothing(bench: Mails) -> None:
     destination = bench.destination(await bench.server(), await bench.server())
     assert [step.ok for step in await destination.check()] == [True] * 4
     assert bench.received == []
 
 
 async def test_who_was_told_is_not_told_again(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt], recorded: list[Any]
+    bench: Mails, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt], recorded: list[Any]
 ) -> None:
     grey = MailFault("rcpt", "450 4.2.0 greylisted", recipient="b@example.net")
     gone = MailFault("rcpt", "550 5.1.1 nobody", recipient="c@example.net")
@@ -227,7 +195,7 @@ async def test_who_was_told_is_not_told_again(
 
 
 async def test_cancelling_leaves_the_destination_usable(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Mails, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.server(MailFault("data", "250 late", delay_s=30)))
     task = asyncio.create_task(destination.deliver(make_due(address="a@example.net"), make_attempt()))
@@ -241,7 +209,7 @@ async def test_cancelling_leaves_the_destination_usable(
 
 
 async def test_rendered_is_what_is_sent(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event], make_photo: Callable[..., Photo],
+    bench: Mails, make_due: Callable[..., Due], make_event: Callable[..., Event], make_photo: Callable[..., Photo],
     make_attempt: Callable[..., Attempt],
 ) -> None:  # fmt: skip
     destination = bench.destination(await bench.server(), photos={"as": "both", "max_count": 2})
@@ -280,13 +248,10 @@ async def test_what_is_too_much_waits_and_none_is_left_out(
     make_attempt: Callable[..., Attempt], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("tocsin.destinations.email.destination._LOOK_S", 0.01)
-    hurried = Bench(replace(surroundings, clock=Hurried()))
-    try:
+    async with Mails(replace(surroundings, clock=Hurried())) as hurried:
         destination = hurried.destination(await hurried.server(), max_per_minute=2)
         for n in range(5):
             await destination.deliver(make_due(make_event(id=f"event-{n}"), "a@example.net"), make_attempt())
-    finally:
-        await hurried.aclose()
     assert [message["event_id"] for message in hurried.received] == [f"event-{n}" for n in range(5)]
     remarks = [re.findall(r"as (\d+) mails in a row", message["text"]) for message in hurried.received]
     assert remarks[:3] == [[], [], ["1"]]
@@ -294,7 +259,7 @@ async def test_what_is_too_much_waits_and_none_is_left_out(
 
 
 async def test_a_mail_that_waits_for_the_limit_can_be_cancelled(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Mails, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.server(), max_per_minute=1)
     await destination.deliver(make_due(address="a@example.net"), make_attempt())

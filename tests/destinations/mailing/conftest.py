@@ -1,15 +1,15 @@
 """Stand-in mail servers, and destinations of every type of station that is told by mail."""
 
-import contextlib
 import hashlib
 import io
 import random
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from PIL import Image
+from tests.destinations.bench import Bench
+from tests.ports import free_host
 
 from tocsin.destinations.mailing.station import StationMail
 from tocsin.destinations.registry import DESTINATION_TYPES
@@ -26,29 +26,23 @@ GIVEN: dict[str, dict[str, Any]] = {
 """The least each type is configured with, besides its hosts."""
 
 
-class Bench:
+class MailServers(Bench):
     def __init__(self, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
-        self.received: list[dict[str, Any]] = []
+        super().__init__(surroundings)
         self.standins: list[MailStandin] = []
-        self._closing = contextlib.AsyncExitStack()
 
     async def server(self, *faults: MailFault, **switches: Any) -> str:
         standin = MailStandin(
             "127.0.0.1:0", self.received.append, self.surroundings.clock, MailSwitches(**switches), faults
         )
-        port = await standin.start()
+        port = await self.closes(standin).start()
         self.standins.append(standin)
-        self._closing.push_async_callback(standin.aclose)
         return f"127.0.0.1:{port}"
 
-    def destination(self, kind: str, *hosts: str, **settings: Any) -> StationMail:
-        made = station(kind, self.surroundings, hosts=list(hosts), **settings)
-        self._closing.push_async_callback(made.aclose)
-        return made
 
-    async def aclose(self) -> None:
-        await self._closing.aclose()
+class StationMails(MailServers):
+    def destination(self, kind: str, *hosts: str, **settings: Any) -> StationMail:
+        return self.closes(station(kind, self.surroundings, hosts=list(hosts), **settings))
 
 
 def station(kind: str, surroundings: Surroundings, **settings: Any) -> StationMail:
@@ -60,10 +54,9 @@ def station(kind: str, surroundings: Surroundings, **settings: Any) -> StationMa
 
 
 @pytest.fixture
-async def bench(surroundings: Surroundings) -> AsyncIterator[Bench]:
-    made = Bench(surroundings)
-    yield made
-    await made.aclose()
+async def bench(surroundings: Surroundings) -> AsyncIterator[StationMails]:
+    async with StationMails(surroundings) as made:
+        yield made
 
 
 @pytest.fixture
@@ -78,9 +71,7 @@ def make_station(surroundings: Surroundings) -> Any:
 
 @pytest.fixture
 def closed_port() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
+    return free_host()
 
 
 @pytest.fixture

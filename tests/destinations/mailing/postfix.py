@@ -6,11 +6,12 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from tests.ports import free_port
 
 MASTER = Path("/usr/lib/postfix/sbin/master")
 USER, PASSWORD = "gateway", "a-password-with-16"
@@ -113,7 +114,7 @@ async def running(certificate: Path, size_limit: int = 10_000_000) -> AsyncItera
     """Started here, and stopped by its own process group."""
     with TemporaryDirectory(prefix="tocsin-postfix-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        port = _free_port()
+        port = free_port()
         _configured(folder, port, certificate, size_limit)
         process = subprocess.Popen([MASTER, "-d", "-c", folder / "etc"], start_new_session=True)
         try:
@@ -150,12 +151,6 @@ def _configured(folder: Path, port: int, certificate: Path, size_limit: int) -> 
 def _run(*command: object, said: str = "") -> None:
     done = subprocess.run(list(map(str, command)), input=said, text=True, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 async def _answering(port: int, process: subprocess.Popen[bytes]) -> None:

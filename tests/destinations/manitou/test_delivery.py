@@ -1,22 +1,17 @@
 """What reaches the receiver, how its answers end a delivery, and which host is asked when."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from tocsin.engine.contracts import LinkDown, Rejected, TryLater
 from tocsin.model.event import Event, Photo
 from tocsin.transports.tls import server_context
 
 Make = Callable[..., Event]
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 async def test_delivered_with_its_receipt(bench: Any, make_event: Make) -> None:
@@ -112,7 +107,7 @@ async def test_three_naks_are_a_refusal_and_one_is_not(bench: Any, make_event: M
 async def test_refused_by_one_with_the_other_away_waits(bench: Any, make_event: Make) -> None:
     arc, port = await bench.receiver()
     arc.switches.nak = -1
-    destination = bench.destination(port, closed_port(), resends=0)
+    destination = bench.destination(port, free_port(), resends=0)
     with pytest.raises(TryLater, match="refuses the packet"):
         await destination.deliver(bench.due(destination, make_event()), bench.attempt())
 
@@ -169,7 +164,7 @@ async def test_an_endless_answer_is_given_up(bench: Any, make_event: Make) -> No
 
 
 async def test_nobody_can_be_reached(bench: Any, make_event: Make) -> None:
-    destination, attempt = bench.destination(closed_port(), closed_port()), bench.attempt()
+    destination, attempt = bench.destination(free_port(), free_port()), bench.attempt()
     with pytest.raises(LinkDown, match="refuses the connection"):
         await destination.deliver(bench.due(destination, make_event()), attempt)
     assert [each.result for each in attempt.exchanges] == ["unreachable", "unreachable"]
@@ -197,7 +192,7 @@ async def test_the_ring_starts_at_the_first_host_again(bench: Any, make_event: M
 
 
 async def test_failback_closes_the_line_to_the_second_host(bench: Any, make_event: Make) -> None:
-    first = closed_port()
+    first = free_port()
     (_, two) = await bench.receiver()
     destination = bench.destination(first, two)
     destination._lines._settings = destination._settings.model_copy(update={"failback_after": 0.0})
@@ -298,5 +293,5 @@ async def test_check_says_what_a_silent_receiver_may_mean(bench: Any) -> None:
 
 
 async def test_what_sia_has_no_code_for_is_filtered(bench: Any, make_event: Make) -> None:
-    destination = bench.destination(closed_port())
+    destination = bench.destination(free_port())
     assert "SIA has no code" in destination.address(make_event(kind="system_stopped"), None).unsupported

@@ -1,13 +1,13 @@
 """Messages over real sockets: logins, receipts, and who waits when there is none."""
 
 import asyncio
-import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.destinations.bench import Bench
+from tests.ports import free_port
 
 from tocsin.destinations.osap.destination import OsapDestination, build
 from tocsin.destinations.osap.settings import OsapSettings
@@ -24,20 +24,12 @@ SECRET = "cl!ent secret+of the gw"
 CLIENT = {"client_id": "gw", "client_secret": SECRET}
 
 
-class Bench:
+class Servers(Bench):
     """Stand-in servers and destinations that talk to them."""
-
-    def __init__(self, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
-        self.received: list[dict[str, Any]] = []
-        self.closing = contextlib.AsyncExitStack()
 
     async def server(self, *scripted: Misbehaviour, tls: Any = None, **demands: Any) -> tuple[OsapStandin, int]:
         standin = OsapStandin("127.0.0.1:0", self.received.append, self.surroundings.clock, Demands(**demands), tls)
-        standin.web.scripted = list(scripted)
-        port = await standin.web.start()
-        self.closing.push_async_callback(standin.web.aclose)
-        return standin, port
+        return standin, await self.serve(standin.web, *scripted)
 
     def destination(self, *ports: int, scheme: str = "http", oauth: int = 0, **changes: Any) -> OsapDestination:
         table: dict[str, Any] = {
@@ -47,19 +39,16 @@ class Bench:
         }
         token_url = f"http://127.0.0.1:{oauth}/token"
         login = {"oauth": {"token_url": token_url, **CLIENT, **changes.pop("login", {})}} if oauth else {"api_key": KEY}
-        made = build(OsapSettings.model_validate({**table, **login, **changes}), self.surroundings)
-        self.closing.push_async_callback(made.aclose)
-        return made
+        return self.closes(build(OsapSettings.model_validate({**table, **login, **changes}), self.surroundings))
 
     def requests(self) -> list[str]:
         return [one["request"].split("/")[-1] for one in self.received]
 
 
 @pytest.fixture
-async def bench(surroundings: Surroundings) -> AsyncIterator[Bench]:
-    made = Bench(surroundings)
-    yield made
-    await made.closing.aclose()
+async def bench(surroundings: Surroundings) -> AsyncIterator[Servers]:
+    async with Servers(surroundings) as made:
+        yield made
 
 
 @pytest.fixture
@@ -67,14 +56,8 @@ def due(make_due: Callable[..., Due], make_event: Callable[..., Event]) -> Due:
     return make_due(make_event(), "#12345|01-3")
 
 
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 async def test_delivered_with_key_and_pictures(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    bench: Servers, make_due: Callable[..., Due], make_event: Callable[..., Event],
     make_attempt: Callable[..., Attempt], make_photo: Callable[..., Photo],
 ) -> None:  # fmt: skip
     _, port = await bench.server(api_key=KEY, sites=("12345",))
@@ -94,7 +77,7 @@ async def test_delivered_with_key_and_pictures(
 
 
 async def test_one_token_is_fetched_for_all_and_kept(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt], recorded: list[Any]
+    bench: Servers, due: Due, make_attempt: Callable[..., Attempt], recorded: list[Any]
 ) -> None:
     standin, port = await bench.server(**CLIENT)
     destination = bench.destination(port, oauth=port)
@@ -109,7 +92,7 @@ async def test_one_token_is_fetched_for_all_and_kept(
 
 
 async def test_a_token_is_renewed_before_it_ends_and_when_it_is_refused(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt], clock: Any
+    bench: Servers, due: Due, make_attempt: Callable[..., Attempt], clock: Any
 ) -> None:
     standin, port = await bench.server(**CLIENT, token_life_s=100)
     destination = bench.destination(port, oauth=port, login={"send": "body"})
@@ -127,7 +110,7 @@ async def test_a_token_is_renewed_before_it_ends_and_when_it_is_refused(
 
 
 async def test_a_login_that_is_refused_pauses_the_destination(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt]
+    bench: Servers, due: Due, make_attempt: Callable[..., Attempt]
 ) -> None:
     _, port = await bench.server(api_key="another key")
     with pytest.raises(LinkDown, match="Check api_key"):
@@ -140,11 +123,11 @@ async def test_a_login_that_is_refused_pauses_the_destination(
     with pytest.raises(LinkDown, match="does not accept the login"):
         await bench.destination(deaf, oauth=giver).deliver(due, make_attempt())
     with pytest.raises(LinkDown, match=r"no token for the login: .*refuses the connection"):
-        await bench.destination(giver, oauth=closed_port()).deliver(due, make_attempt())
+        await bench.destination(giver, oauth=free_port()).deliver(due, make_attempt())
 
 
 async def test_a_token_server_that_answers_nonsense(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt]
+    bench: Servers, due: Due, make_attempt: Callable[..., Attempt]
 ) -> None:
     nonsense = Misbehaviour(Reply(200, b"access_token=secret-in-a-form"))
     _, port = await bench.server(nonsense, **CLIENT)
@@ -169,7 +152,7 @@ async def test_a_token_server_that_answers_nonsense(
     ],
 )
 async def test_no_receipt_and_then_sent_again_under_the_same_id(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt],
+    bench: Servers, due: Due, make_attempt: Callable[..., Attempt],
     misbehaviour: Misbehaviour, wrong: type[Exception], result: str, part: str,
 ) -> None:  # fmt: skip
     _, port = await bench.server(misbehaviour, api_key=KEY)
@@ -183,7 +166,7 @@ async def test_no_receipt_and_then_sent_again_under_the_same_id(
 
 
 async def test_too_large_goes_once_more_without_pictures(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    bench: Servers, make_due: Callable[..., Due], make_event: Callable[..., Event],
     make_attempt: Callable[..., Attempt], make_photo: Callable[..., Photo],
 ) -> None:  # fmt: skip
     _, port = await bench.server(Misbehaviour(Reply(413)), api_key=KEY)
@@ -196,24 +179,24 @@ async def test_too_large_goes_once_more_without_pictures(
         await bench.destination(narrow).deliver(make_due(make_event(photos=1), "#12345"), make_attempt([make_photo(1)]))
 
 
-async def test_the_second_server(bench: Bench, due: Due, make_attempt: Callable[..., Attempt]) -> None:
+async def test_the_second_server(bench: Servers, due: Due, make_attempt: Callable[..., Attempt]) -> None:
     _, good = await bench.server(api_key=KEY)
-    destination, attempt = bench.destination(closed_port(), good), make_attempt()
+    destination, attempt = bench.destination(free_port(), good), make_attempt()
     assert (await destination.deliver(due, attempt)).host == f"127.0.0.1:{good}"
     assert [exchange.result for exchange in attempt.exchanges] == ["unreachable", "delivered"]
     with pytest.raises(LinkDown):
-        await bench.destination(closed_port()).deliver(due, make_attempt())
+        await bench.destination(free_port()).deliver(due, make_attempt())
 
 
-async def test_an_unknown_site_is_set_aside(bench: Bench, due: Due, make_attempt: Callable[..., Attempt]) -> None:
+async def test_an_unknown_site_is_set_aside(bench: Servers, due: Due, make_attempt: Callable[..., Attempt]) -> None:
     _, port = await bench.server(api_key=KEY, sites=("7",))
     with pytest.raises(Rejected, match="the site is not known"):
         await bench.destination(port).deliver(due, make_attempt())
 
 
-async def test_health_supervises(bench: Bench, make_attempt: Callable[..., Attempt]) -> None:
+async def test_health_supervises(bench: Servers, make_attempt: Callable[..., Attempt]) -> None:
     _, port = await bench.server(api_key=KEY)
-    destination, attempt = bench.destination(closed_port(), port), make_attempt()
+    destination, attempt = bench.destination(free_port(), port), make_attempt()
     assert destination.supervision_s == 60
     assert (await destination.supervise(attempt)).host == f"127.0.0.1:{port}"
     assert bench.requests() == ["health"]
@@ -233,7 +216,7 @@ async def test_health_supervises(bench: Bench, make_attempt: Callable[..., Attem
     ],
 )
 async def test_check_tries_the_login_without_an_event(
-    bench: Bench, demands: dict[str, Any], changes: dict[str, Any], ok: bool, part: str
+    bench: Servers, demands: dict[str, Any], changes: dict[str, Any], ok: bool, part: str
 ) -> None:
     _, port = await bench.server(**demands)
     destination = bench.destination(port, oauth=port if changes else 0)
@@ -244,7 +227,7 @@ async def test_check_tries_the_login_without_an_event(
 
 
 async def test_a_login_by_certificate(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt], authority: Any
+    bench: Servers, due: Due, make_attempt: Callable[..., Attempt], authority: Any
 ) -> None:
     pair = authority.issue("gw.example.net")
     _, port = await bench.server(tls=server_context(*authority.issue("arc.example.net"), authority.ca))
@@ -260,7 +243,7 @@ async def test_a_login_by_certificate(
 
 
 async def test_a_cancelled_token_request_holds_up_nobody(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt]
+    bench: Servers, due: Due, make_attempt: Callable[..., Attempt]
 ) -> None:
     _, port = await bench.server(Misbehaviour(fault="silent"), **CLIENT)
     destination = bench.destination(port, oauth=port)

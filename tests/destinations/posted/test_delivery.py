@@ -1,11 +1,11 @@
 """The same three over real sockets; what the shared part does is proved with the Stages service."""
 
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.destinations.bench import Bench
 
 from tocsin.app.loading import load
 from tocsin.destinations.posted import PostedStation
@@ -25,38 +25,28 @@ STATIONS: list[tuple[str, Kind, Demands, dict[str, Any], str]] = [
 every_station = pytest.mark.parametrize(("name", "kind", "demands", "login", "address"), STATIONS)
 
 
-class Bench:
-    def __init__(self, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
-        self.received: list[dict[str, Any]] = []
-        self.closing = contextlib.AsyncExitStack()
-
+class Stations(Bench):
     async def station(self, kind: Kind, demands: Demands, *scripted: Misbehaviour) -> int:
         standin = PostedStandin(kind, "127.0.0.1:0", self.received.append, self.surroundings.clock, demands)
-        standin.web.scripted = list(scripted)
-        port = await standin.web.start()
-        self.closing.push_async_callback(standin.web.aclose)
-        return port
+        return await self.serve(standin.web, *scripted)
 
     def destination(self, name: str, port: int, **changes: Any) -> PostedStation:
         kind = DESTINATION_TYPES[name]
         table = {"name": "arc", "urls": [f"http://127.0.0.1:{port}/in"], "timeout": "300ms", **changes}
         made = kind.build(kind.settings.model_validate(table), self.surroundings)
-        self.closing.push_async_callback(made.aclose)
         assert isinstance(made, PostedStation)
-        return made
+        return self.closes(made)
 
 
 @pytest.fixture
-async def bench(surroundings: Surroundings) -> AsyncIterator[Bench]:
-    made = Bench(surroundings)
-    yield made
-    await made.closing.aclose()
+async def bench(surroundings: Surroundings) -> AsyncIterator[Stations]:
+    async with Stations(surroundings) as made:
+        yield made
 
 
 @every_station
 async def test_delivered_and_no_secret_in_the_trace(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
+    bench: Stations, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
     name: str, kind: Kind, demands: Demands, login: dict[str, Any], address: str,
 ) -> None:  # fmt: skip
     destination = bench.destination(name, await bench.station(kind, demands), **login)
@@ -82,7 +72,7 @@ async def test_delivered_and_no_secret_in_the_trace(
     ],
 )
 async def test_no_receipt_and_then_sent_again(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
+    bench: Stations, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
     name: str, kind: Kind, demands: Demands, login: dict[str, Any], address: str,
     misbehaviour: Misbehaviour, error: type[Exception],
 ) -> None:  # fmt: skip
@@ -94,7 +84,7 @@ async def test_no_receipt_and_then_sent_again(
 
 
 async def test_a_wrong_login_pauses_and_an_unknown_account_is_set_aside(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Stations, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     wrong = bench.destination(
         "patriot/api", await bench.station("patriot-api", Demands("gw", "x")), user="gw", password="y"
@@ -107,7 +97,7 @@ async def test_a_wrong_login_pauses_and_an_unknown_account_is_set_aside(
 
 
 async def test_an_empty_answer_is_no_receipt_where_the_site_says_so(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Stations, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     port = await bench.station("sentinel-xml", Demands(), Misbehaviour(Reply(200)))
     with pytest.raises(TryLater, match="without any content"):

@@ -1,13 +1,13 @@
 """Signals over real sockets: what reaches the service, and who waits when it does not."""
 
 import asyncio
-import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.destinations.bench import Bench
+from tests.ports import free_port
 
 from tocsin.destinations.stages.destination import StagesDestination, build
 from tocsin.destinations.stages.settings import StagesSettings
@@ -22,34 +22,23 @@ from tocsin.transports.tls import server_context
 PASSWORD = "p<ss&word-of-the-arc"
 
 
-class Bench:
+class Services(Bench):
     """Stand-in services and destinations that talk to them."""
-
-    def __init__(self, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
-        self.received: list[dict[str, Any]] = []
-        self.closing = contextlib.AsyncExitStack()
 
     async def service(self, *scripted: Misbehaviour, tls: Any = None, **demands: Any) -> int:
         standin = StagesStandin("127.0.0.1:0", self.received.append, self.surroundings.clock, Demands(**demands), tls)
-        standin.web.scripted = list(scripted)
-        port = await standin.web.start()
-        self.closing.push_async_callback(standin.web.aclose)
-        return port
+        return await self.serve(standin.web, *scripted)
 
     def destination(self, *ports: int, scheme: str = "http", **changes: Any) -> StagesDestination:
         urls = [f"{scheme}://127.0.0.1:{port}/s/receiver.asmx" for port in ports]
         table = {"name": "arc", "type": "stages", "urls": urls, "line": "1", "account": "4711", **changes}
-        made = build(StagesSettings.model_validate(table), self.surroundings)
-        self.closing.push_async_callback(made.aclose)
-        return made
+        return self.closes(build(StagesSettings.model_validate(table), self.surroundings))
 
 
 @pytest.fixture
-async def bench(surroundings: Surroundings) -> AsyncIterator[Bench]:
-    made = Bench(surroundings)
-    yield made
-    await made.closing.aclose()
+async def bench(surroundings: Surroundings) -> AsyncIterator[Services]:
+    async with Services(surroundings) as made:
+        yield made
 
 
 @pytest.fixture
@@ -57,14 +46,8 @@ def due(make_due: Callable[..., Due], make_event: Callable[..., Event]) -> Due:
     return make_due(make_event(), "L1#4711|1-5")
 
 
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 async def test_delivered_with_login_and_no_trace_of_the_password(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt], recorded: list[Any]
+    bench: Services, due: Due, make_attempt: Callable[..., Attempt], recorded: list[Any]
 ) -> None:
     port = await bench.service(user="u", password=PASSWORD, result="OK")
     destination, attempt = bench.destination(port, user="u", password=PASSWORD), make_attempt()
@@ -81,7 +64,7 @@ async def test_delivered_with_login_and_no_trace_of_the_password(
 
 
 async def test_a_wrong_password_is_refused_and_its_echo_masked(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt]
+    bench: Services, due: Due, make_attempt: Callable[..., Attempt]
 ) -> None:
     echo = fault("Sender", f"login u / {PASSWORD} is not known")
     port = await bench.service(Misbehaviour(echo))
@@ -111,7 +94,7 @@ async def test_a_wrong_password_is_refused_and_its_echo_masked(
     ],
 )
 async def test_no_receipt_and_then_sent_again_the_same(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt],
+    bench: Services, due: Due, make_attempt: Callable[..., Attempt],
     misbehaviour: Misbehaviour, error: type[Exception], result: str, part: str,
 ) -> None:  # fmt: skip
     destination, attempt = bench.destination(await bench.service(misbehaviour), timeout="300ms"), make_attempt()
@@ -124,10 +107,10 @@ async def test_no_receipt_and_then_sent_again_the_same(
 
 
 async def test_the_second_url_when_the_first_does_not_take_it(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt]
+    bench: Services, due: Due, make_attempt: Callable[..., Attempt]
 ) -> None:
     silent, good = await bench.service(Misbehaviour(fault="silent")), await bench.service()
-    destination, attempt = bench.destination(closed_port(), silent, good, timeout="300ms"), make_attempt()
+    destination, attempt = bench.destination(free_port(), silent, good, timeout="300ms"), make_attempt()
     assert (await destination.deliver(due, attempt)).host == f"127.0.0.1:{good}"
     assert [exchange.result for exchange in attempt.exchanges] == ["unreachable", "silent", "delivered"]
     assert destination.hosts_in_use() == f"127.0.0.1:{good}"
@@ -137,7 +120,7 @@ async def test_the_second_url_when_the_first_does_not_take_it(
 
 
 async def test_after_a_while_the_first_is_asked_first_again(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt], clock: Any
+    bench: Services, due: Due, make_attempt: Callable[..., Attempt], clock: Any
 ) -> None:
     first, second = await bench.service(Misbehaviour(Reply(500))), await bench.service()
     destination = bench.destination(first, second)
@@ -147,17 +130,17 @@ async def test_after_a_while_the_first_is_asked_first_again(
 
 
 async def test_refused_by_all_is_rejected_and_refused_by_one_with_the_other_away_waits(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt]
+    bench: Services, due: Due, make_attempt: Callable[..., Attempt]
 ) -> None:
     refusing = [await bench.service(accounts=("1",)) for _ in range(2)]
     with pytest.raises(Rejected, match="account 4711 is not known"):
         await bench.destination(*refusing).deliver(due, make_attempt())
     with pytest.raises(TryLater, match="refuses the connection"):
-        await bench.destination(refusing[0], closed_port()).deliver(due, make_attempt())
+        await bench.destination(refusing[0], free_port()).deliver(due, make_attempt())
 
 
-async def test_nobody_can_be_reached(bench: Bench, due: Due, make_attempt: Callable[..., Attempt]) -> None:
-    destination = bench.destination(closed_port(), closed_port())
+async def test_nobody_can_be_reached(bench: Services, due: Due, make_attempt: Callable[..., Attempt]) -> None:
+    destination = bench.destination(free_port(), free_port())
     with pytest.raises(LinkDown, match="refuses the connection"):
         await destination.deliver(due, make_attempt())
     steps = await destination.check()
@@ -166,20 +149,20 @@ async def test_nobody_can_be_reached(bench: Bench, due: Due, make_attempt: Calla
 
 
 async def test_sent_to_all_and_taken_by_one_is_enough(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt]
+    bench: Services, due: Due, make_attempt: Callable[..., Attempt]
 ) -> None:
     one, two = await bench.service(), await bench.service()
     both = await bench.destination(one, two, fan_out="all").deliver(due, make_attempt())
     assert both.host == f"127.0.0.1:{one}, 127.0.0.1:{two}"
     assert len(bench.received) == 2
     attempt = make_attempt()
-    receipt = await bench.destination(closed_port(), two, fan_out="all").deliver(due, attempt)
+    receipt = await bench.destination(free_port(), two, fan_out="all").deliver(due, attempt)
     assert receipt.host == f"127.0.0.1:{two}"
     assert sorted(exchange.result for exchange in attempt.exchanges) == ["delivered", "unreachable"]
 
 
 async def test_a_cancelled_delivery_leaves_nothing_behind(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt]
+    bench: Services, due: Due, make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.service(Misbehaviour(fault="silent")))
     task = asyncio.create_task(destination.deliver(due, make_attempt()))
@@ -193,7 +176,7 @@ async def test_a_cancelled_delivery_leaves_nothing_behind(
 
 
 async def test_tls_and_what_is_missing(
-    bench: Bench, due: Due, make_attempt: Callable[..., Attempt], authority: Any
+    bench: Services, due: Due, make_attempt: Callable[..., Attempt], authority: Any
 ) -> None:
     port = await bench.service(tls=server_context(*authority.issue("arc.example.net")))
     trusting = {"ca_file": authority.ca, "server_name": "arc.example.net"}
@@ -207,7 +190,7 @@ async def test_tls_and_what_is_missing(
 
 
 @pytest.mark.parametrize(("heartbeat", "flag"), [("poll", "PollMessageFlag"), ("test-signal", "TestSignalFlag")])
-async def test_heartbeats(bench: Bench, make_attempt: Callable[..., Attempt], heartbeat: str, flag: str) -> None:
+async def test_heartbeats(bench: Services, make_attempt: Callable[..., Attempt], heartbeat: str, flag: str) -> None:
     port = await bench.service()
     destination = bench.destination(port, heartbeat=heartbeat, heartbeat_every="30s")
     assert destination.supervision_s == 30
@@ -221,7 +204,9 @@ async def test_heartbeats(bench: Bench, make_attempt: Callable[..., Attempt], he
     assert bench.destination(port).supervision_s is None
 
 
-async def test_what_is_rendered_is_what_is_sent(bench: Bench, due: Due, make_attempt: Callable[..., Attempt]) -> None:
+async def test_what_is_rendered_is_what_is_sent(
+    bench: Services, due: Due, make_attempt: Callable[..., Attempt]
+) -> None:
     port = await bench.service()
     destination, attempt = bench.destination(port, soap_action="http://tempuri.org/Signal"), make_attempt()
     head, body = destination.render(due, ())

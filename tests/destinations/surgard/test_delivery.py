@@ -1,23 +1,18 @@
 """Connecting: heartbeat first, one record at a time, repeats, fail-over, and what ends a delivery."""
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
 import trustme
 from tests.destinations.surgard.conftest import Bench, Software
+from tests.ports import free_port
 
 from tocsin.engine.contracts import LinkDown, TryLater
 from tocsin.model.event import Address
 from tocsin.transports.tls import server_context
 
 RECORD = "5011 186F01E13002017"
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def kinds(host: Any) -> list[str]:
@@ -170,7 +165,7 @@ async def test_failback_after_returns_to_the_first_host(bench: Bench, station: S
 
 
 async def test_nobody_can_be_reached(bench: Bench) -> None:
-    destination, attempt = bench.destination(closed_port(), closed_port()), bench.attempt()
+    destination, attempt = bench.destination(free_port(), free_port()), bench.attempt()
     with pytest.raises(LinkDown, match="refuses the connection"):
         await destination.deliver(bench.due(destination), attempt)
     assert [each.result for each in attempt.exchanges] == ["unreachable", "unreachable"]
@@ -250,5 +245,5 @@ async def test_check_says_what_to_do(bench: Bench, station: Software) -> None:
     arc.switches.silent = True
     silent = (await bench.destination(port, wait=0.1).check())[-1]
     assert (silent.ok, "line_digits" in silent.hint) == (False, True)
-    (gone,) = await bench.destination(closed_port()).check()
+    (gone,) = await bench.destination(free_port()).check()
     assert (gone.ok, "refuses the connection" in gone.detail) == (False, True)

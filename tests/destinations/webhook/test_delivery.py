@@ -1,11 +1,11 @@
 import asyncio
-import contextlib
 import hashlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from tests.destinations.bench import Bench
+from tests.ports import free_port
 
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.webhook.destination import WebhookDestination, build
@@ -20,43 +20,30 @@ KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 TOKEN = "a-very-secret-token"
 
 
-class Bench:
+class Hooks(Bench):
     """A stand-in receiver and destinations that talk to it."""
-
-    def __init__(self, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
-        self.received: list[dict[str, Any]] = []
-        self._closing = contextlib.AsyncExitStack()
 
     async def receiver(self, *answers: Answer, expected: Expected | None = None, **more: Any) -> int:
         standin = WebhookStandin(
             "127.0.0.1:0", self.received.append, self.surroundings.clock, expected or Expected(), answers, **more
         )
-        port = await standin.start()
-        self._closing.push_async_callback(standin.aclose)
-        return port
+        return await self.closes(standin).start()
 
     def destination(
         self, port: int, scheme: str = "http", host: str = "127.0.0.1", **settings: Any
     ) -> WebhookDestination:
         table = {"name": "hook", "url": f"{scheme}://{host}:{port}/in", **settings}
-        made = build(WebhookSettings.model_validate(table), self.surroundings)
-        self._closing.push_async_callback(made.aclose)
-        return made
-
-    async def aclose(self) -> None:
-        await self._closing.aclose()
+        return self.closes(build(WebhookSettings.model_validate(table), self.surroundings))
 
 
 @pytest.fixture
-async def bench(surroundings: Surroundings) -> AsyncIterator[Bench]:
-    made = Bench(surroundings)
-    yield made
-    await made.aclose()
+async def bench(surroundings: Surroundings) -> AsyncIterator[Hooks]:
+    async with Hooks(surroundings) as made:
+        yield made
 
 
 async def test_delivered_with_photos_signed_and_logged_in(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    bench: Hooks, make_due: Callable[..., Due], make_event: Callable[..., Event],
     make_attempt: Callable[..., Attempt], make_photo: Callable[..., Photo],
 ) -> None:  # fmt: skip
     port = await bench.receiver(expected=Expected(standard_keys=(KEY,), token=TOKEN))
@@ -89,7 +76,7 @@ async def test_delivered_with_photos_signed_and_logged_in(
     ],
 )
 async def test_answers(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
+    bench: Hooks, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
     answer: Answer, error: type[Exception], after_s: float | None, part: str,
 ) -> None:  # fmt: skip
     destination = bench.destination(await bench.receiver(answer))
@@ -110,7 +97,7 @@ async def test_answers(
     ],
 )
 async def test_no_whole_answer_is_no_receipt(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
+    bench: Hooks, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt],
     answer: Answer, result: str, part: str,
 ) -> None:  # fmt: skip
     destination = bench.destination(await bench.receiver(answer), timeout="300ms")
@@ -126,7 +113,7 @@ async def test_no_whole_answer_is_no_receipt(
 
 
 async def test_too_large_goes_once_more_without_photos(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    bench: Hooks, make_due: Callable[..., Due], make_event: Callable[..., Event],
     make_attempt: Callable[..., Attempt], make_photo: Callable[..., Photo],
 ) -> None:  # fmt: skip
     destination = bench.destination(await bench.receiver(Answer(413)))
@@ -139,7 +126,7 @@ async def test_too_large_goes_once_more_without_photos(
 
 
 async def test_photos_are_not_even_read_when_they_do_not_go_along(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event], clock: Any
+    bench: Hooks, make_due: Callable[..., Due], make_event: Callable[..., Event], clock: Any
 ) -> None:
     async def never(seq: int) -> list[Photo]:
         raise AssertionError("photos were read")
@@ -150,16 +137,10 @@ async def test_photos_are_not_even_read_when_they_do_not_go_along(
     assert not WebhookSettings.model_validate({"name": "h", "url": "http://a.example", "photos": "none"}).wants_photos()
 
 
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 async def test_a_closed_port_pauses_the_destination(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Hooks, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
-    destination = bench.destination(closed_port())
+    destination = bench.destination(free_port())
     attempt = make_attempt()
     with pytest.raises(LinkDown, match="refuses the connection"):
         await destination.deliver(make_due(), attempt)
@@ -169,7 +150,7 @@ async def test_a_closed_port_pauses_the_destination(
 
 
 async def test_an_unknown_name_pauses_the_destination(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Hooks, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(80, host="no-such-host.invalid")
     with pytest.raises(LinkDown, match=r"no-such-host\.invalid cannot be found"):
@@ -177,7 +158,7 @@ async def test_an_unknown_name_pauses_the_destination(
 
 
 async def test_tls_and_what_is_missing(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt], authority: Any
+    bench: Hooks, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt], authority: Any
 ) -> None:
     certificate = authority.issue("arc.example.net")
     port = await bench.receiver(tls=server_context(*certificate))
@@ -197,7 +178,7 @@ async def test_tls_and_what_is_missing(
 
 
 async def test_a_pinned_certificate_is_checked_before_anything_is_sent(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt], authority: Any
+    bench: Hooks, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt], authority: Any
 ) -> None:
     certificate = authority.issue("arc.example.net")
     port = await bench.receiver(tls=server_context(*certificate))
@@ -211,7 +192,7 @@ async def test_a_pinned_certificate_is_checked_before_anything_is_sent(
 
 
 async def test_cancelling_leaves_the_destination_usable(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Hooks, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     destination = bench.destination(await bench.receiver(Answer(fault="silent")), concurrency=1)
     task = asyncio.create_task(destination.deliver(make_due(), make_attempt()))
@@ -240,7 +221,7 @@ async def raw_receiver(answer: bytes) -> tuple[asyncio.Server, int, list[bytes]]
 
 
 async def test_what_is_shown_is_what_was_sent_and_no_secret_is_in_it(
-    bench: Bench, make_due: Callable[..., Due], make_event: Callable[..., Event],
+    bench: Hooks, make_due: Callable[..., Due], make_event: Callable[..., Event],
     make_attempt: Callable[..., Attempt], make_photo: Callable[..., Photo], recorded: list[Any],
 ) -> None:  # fmt: skip
     echoed = f"you said {TOKEN} and hush-hush".encode()
@@ -271,7 +252,7 @@ async def test_what_is_shown_is_what_was_sent_and_no_secret_is_in_it(
 
 
 async def test_basic_login_reaches_the_receiver(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Hooks, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     server, port, requests = await raw_receiver(b"HTTP/1.1 204 No Content\r\n\r\n")
     attempt = make_attempt()
@@ -282,7 +263,7 @@ async def test_basic_login_reaches_the_receiver(
 
 
 async def test_an_endless_answer_is_cut_off(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Hooks, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     server, port, _ = await raw_receiver(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"z" * 200_000)
     attempt = make_attempt()
@@ -293,7 +274,7 @@ async def test_an_endless_answer_is_cut_off(
 
 
 async def test_what_is_no_http_is_said(
-    bench: Bench, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
+    bench: Hooks, make_due: Callable[..., Due], make_attempt: Callable[..., Attempt]
 ) -> None:
     server, port, _ = await raw_receiver(b"220 mail.example.net ESMTP\r\n")
     with pytest.raises(TryLater, match="did not answer in HTTP"):

@@ -3,7 +3,6 @@
 import logging
 
 import pytest
-from agentkit.recordings import at, span
 
 from tocsin.evidence.registry.profile import assumed_text
 from tocsin.store.evidence import JobQuery
@@ -11,8 +10,7 @@ from tocsin.telemetry.occurrences import AgentCameBack, AgentWentAway, ProfileMi
 
 
 async def delivered(one):
-    one.recordings.held["cam"] = [span(0, 30)]
-    job = one.post("mediarequest", "cam", at(0), at(30))
+    job = one.media_request(30)
     return await one.job_ended(job)
 
 
@@ -66,11 +64,10 @@ async def test_retry_after_always_wins(scene):
 async def test_never_more_calls_than_agreed_also_with_many_workers_and_errors(scene, monkeypatch):
     monkeypatch.setattr("tocsin.evidence.jobs.choosing.HOLD_OFF_S", (0.0,))
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 30)]
     one.recordings.away = True
     one.fault("lock=503")
     for _ in range(30):
-        one.post("mediarequest", "cam", at(0), at(30))
+        one.media_request(30)
     async with one.working(workers=50):
         await one.until(lambda: len(one.registry.calls) >= 30)
     times = [called for called, _ in one.registry.calls]
@@ -83,13 +80,12 @@ async def test_a_profile_that_misses_a_field_takes_no_more_jobs_of_that_type(sce
     text = assumed_text().replace('["fileId", "id"]', '["fileIdentifier"]')
     one = await scene()
     (one.folder / "wrong.toml").write_text(text)
-    one.recordings.held["cam"] = [span(0, 30)]
-    job = one.post("mediarequest", "cam", at(0), at(30))
+    job = one.media_request(30)
     async with one.working(profile_file=str(one.folder / "wrong.toml")) as agent:
         assert await one.job_ended(job) == "released"
         other = one.post("thumbnail", "cam")
         assert await one.job_ended(other) == "released"
-        third = one.post("mediarequest", "cam", at(0), at(30))
+        third = one.media_request(30)
         polls = len(one.requests("get_jobs"))
         await one.until(lambda: len(one.requests("get_jobs")) > polls + 2)
         assert "mediarequest" in (await agent.status()).blocked[0]
@@ -129,8 +125,7 @@ async def test_polling_goes_on_after_any_nonsense(scene, fault, monkeypatch):
 
 async def test_dry_run_takes_nothing(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 30)]
-    job = one.post("mediarequest", "cam", at(0), at(30))
+    job = one.media_request(30)
     async with one.working(dry_run=True):
         await one.until(lambda: any("would take" in getattr(told, "text", "") for told in one.occurrences))
         await one.until(lambda: len(one.requests("get_jobs")) > 3)
@@ -141,13 +136,12 @@ async def test_dry_run_takes_nothing(scene):
 
 async def test_paused_it_finishes_what_it_has_and_takes_nothing_more(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 30)]
     one.recordings.gate.clear()
-    first = one.post("mediarequest", "cam", at(0), at(30))
+    first = one.media_request(30)
     async with one.working() as agent:
         await one.until(lambda: one.recordings.asked)
         agent.pause()
-        second = one.post("mediarequest", "cam", at(0), at(30))
+        second = one.media_request(30)
         one.recordings.gate.set()
         assert await one.job_ended(first) == "completed"
         assert (await agent.status()).state == "paused"

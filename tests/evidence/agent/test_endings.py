@@ -61,9 +61,8 @@ async def test_a_job_that_never_makes_sense_is_cancelled(scene):
 
 async def test_a_recorder_that_is_away_makes_it_released_and_left_alone_for_a_while(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 100)]
     one.recordings.away = True
-    job = one.post("mediarequest", "cam", at(0), at(100))
+    job = one.media_request(100)
     async with one.working():
         assert await one.job_ended(job) == "released"
         polls = len(one.requests("get_jobs"))
@@ -76,9 +75,8 @@ async def test_a_recorder_that_is_away_makes_it_released_and_left_alone_for_a_wh
 
 async def test_the_fifth_failure_is_the_last(scene, at_once):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 100)]
     one.recordings.away = True
-    job = one.post("mediarequest", "cam", at(0), at(100))
+    job = one.media_request(100)
     async with one.working():
         await one.job_ended(job, 5)
     assert (job.state, job.outcome, job.message, job.locks) == ("ended", "Failed", "the recorder cannot be reached", 5)
@@ -87,9 +85,8 @@ async def test_the_fifth_failure_is_the_last(scene, at_once):
 async def test_a_recorder_that_goes_away_in_the_middle_is_asked_again(scene, monkeypatch):
     monkeypatch.setattr("tocsin.evidence.media_request.PAUSES_S", (0.0, 0.0))
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 120)]
     one.recordings.faults = [NotNow("cut off"), NotNow("cut off")]
-    job = one.post("mediarequest", "cam", at(0), at(120))
+    job = one.media_request(120)
     async with one.working():
         assert await one.job_ended(job) == "completed"
     assert len(one.recordings.asked) == 4

@@ -1,18 +1,22 @@
 """Locks: renewed beside the work, fenced in time, lost, taken by others, withdrawn by people (9.2, 13)."""
 
-import pytest
-from agentkit.recordings import at, span
+import random
+from types import SimpleNamespace
 
+import pytest
+
+from tocsin.evidence.contracts import Fenced
+from tocsin.evidence.locking import JobLock, LockParts
+from tocsin.evidence.registry.client import Granted
 from tocsin.standins.blobs import Fault
-from tocsin.store.evidence import JobQuery
+from tocsin.store.evidence import JobQuery, Superseded
 from tocsin.telemetry.occurrences import LockFenced, LockRenewed
 
 
 async def test_a_lock_of_ten_seconds_outlives_a_block_of_fifteen(scene):
     one = await scene("lock_s=4")
-    one.recordings.held["cam"] = [span(0, 30)]
     one.blobs.switches.lasting["blob"] = Fault(delay_s=6.0)
-    job = one.post("mediarequest", "cam", at(0), at(30))
+    job = one.media_request(30)
     async with one.working():
         await one.until(lambda: job.state == "locked" and one.stored)
         one.blobs.switches.lasting.clear()
@@ -23,12 +27,8 @@ async def test_a_lock_of_ten_seconds_outlives_a_block_of_fifteen(scene):
 
 async def test_with_renewals_refused_nothing_is_written_after_the_fence(scene):
     one = await scene("lock_s=3")
-    one.recordings.held["cam"] = [span(0, 30)]
-    one.recordings.gate.clear()
     one.fault("renew=503")
-    job = one.post("mediarequest", "cam", at(0), at(30))
-    async with one.working(poll_interval=60.0):
-        await one.until(lambda: one.recordings.asked)
+    async with one.fetching(poll_interval=60.0) as job:
         assert await one.job_ended(job) == "lost"
         until = one.requests("lock")[0]["until"]
         one.recordings.gate.set()
@@ -42,11 +42,7 @@ async def test_with_renewals_refused_nothing_is_written_after_the_fence(scene):
 async def test_a_machine_that_was_suspended_writes_nothing_when_it_wakes(scene):
     """The lock's deadline is over on waking: the first thing asked is the clock that counted the sleep."""
     one = await scene("lock_s=60")
-    one.recordings.held["cam"] = [span(0, 30)]
-    one.recordings.gate.clear()
-    job = one.post("mediarequest", "cam", at(0), at(30))
-    async with one.working(poll_interval=60.0):
-        await one.until(lambda: one.recordings.asked)
+    async with one.fetching(poll_interval=60.0) as job:
         one.fault("renew=409")
         one.boot_ahead_s = 3600.0
         one.recordings.gate.set()
@@ -57,11 +53,7 @@ async def test_a_machine_that_was_suspended_writes_nothing_when_it_wakes(scene):
 async def test_a_late_renewal_that_succeeds_lets_the_work_go_on(scene):
     """The registry never gave the job away (13.1)."""
     one = await scene("lock_s=60")
-    one.recordings.held["cam"] = [span(0, 30)]
-    one.recordings.gate.clear()
-    job = one.post("mediarequest", "cam", at(0), at(30))
-    async with one.working(poll_interval=60.0):
-        await one.until(lambda: one.recordings.asked)
+    async with one.fetching(poll_interval=60.0) as job:
         one.boot_ahead_s = 3600.0
         await one.until(lambda: one.requests("renew"))
         one.recordings.gate.set()
@@ -71,8 +63,7 @@ async def test_a_late_renewal_that_succeeds_lets_the_work_go_on(scene):
 
 async def test_a_job_that_people_withdraw_stops_and_leaves_nothing(scene):
     one = await scene("lock_s=2")
-    one.recordings.held["cam"] = [span(0, 120)]
-    job = one.post("mediarequest", "cam", at(0), at(120))
+    job = one.media_request(120)
     one.fault("initialize_upload=withdraw*1+1")
     async with one.working():
         assert await one.job_ended(job) == "withdrawn"
@@ -86,11 +77,7 @@ async def test_a_job_that_people_withdraw_stops_and_leaves_nothing(scene):
 
 async def test_withdrawn_while_the_recorder_works_is_seen_by_the_renewal(scene):
     one = await scene("lock_s=2")
-    one.recordings.held["cam"] = [span(0, 30)]
-    one.recordings.gate.clear()
-    job = one.post("mediarequest", "cam", at(0), at(30))
-    async with one.working():
-        await one.until(lambda: one.recordings.asked)
+    async with one.fetching() as job:
         one.registry.ledger.withdraw(job.id)
         assert await one.job_ended(job) == "withdrawn"
     assert one.stored == []
@@ -98,9 +85,8 @@ async def test_withdrawn_while_the_recorder_works_is_seen_by_the_renewal(scene):
 
 async def test_another_agent_was_faster(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 30)]
     one.fault("lock=steal*1")
-    job = one.post("mediarequest", "cam", at(0), at(30))
+    job = one.media_request(30)
     async with one.working():
         assert await one.job_ended(job) == "refused"
     assert job.locked_by == "another agent"
@@ -108,9 +94,8 @@ async def test_another_agent_was_faster(scene):
 
 async def test_a_lock_whose_answer_was_lost_is_found_to_be_ours(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 30)]
     one.fault("lock=lost*1")
-    job = one.post("mediarequest", "cam", at(0), at(30))
+    job = one.media_request(30)
     async with one.working():
         assert await one.job_ended(job) == "completed"
     assert (job.locks, len(one.requests("lock"))) == (1, 1)
@@ -118,9 +103,8 @@ async def test_a_lock_whose_answer_was_lost_is_found_to_be_ours(scene):
 
 async def test_an_agent_without_answer_to_its_lock_takes_the_job_when_it_is_still_on_offer(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 30)]
     one.fault("lock=close*1")
-    job = one.post("mediarequest", "cam", at(0), at(30))
+    job = one.media_request(30)
     async with one.working():
         assert await one.job_ended(job) == "completed"
     assert len(one.requests("lock")) == 2
@@ -128,10 +112,9 @@ async def test_an_agent_without_answer_to_its_lock_takes_the_job_when_it_is_stil
 
 async def test_lost_answers_to_completions_are_settled(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 30)]
     one.fault("complete_media=lost*1")
     one.fault("complete=lost*1")
-    job = one.post("mediarequest", "cam", at(0), at(30))
+    job = one.media_request(30)
     async with one.working():
         assert await one.job_ended(job) == "completed"
     assert (job.state, [file.completed for file in job.files]) == ("ended", [True])
@@ -149,7 +132,37 @@ OTHER_WAYS = (
 @pytest.mark.parametrize("assumed", OTHER_WAYS)
 async def test_assumptions_the_other_way(scene, assumed):
     one = await scene(*assumed)
-    one.recordings.held["cam"] = [span(0, 30)]
-    job = one.post("mediarequest", "cam", at(0), at(30))
+    job = one.media_request(30)
     async with one.working():
         assert await one.job_ended(job) == "completed"
+
+
+class Holder:
+    """A lock of a minute's length, its node's clock and lease, and what is recorded."""
+
+    def __init__(self):
+        self.now, self.owned, self.told = 0.0, True, []
+        holding = SimpleNamespace(job=SimpleNamespace(registry_id="job-1"))
+        around = (lambda: self.now, random.Random(1), self.told.append, "city", lambda: self.owned)
+        self.lock = JobLock(holding, Granted(0.0, 60.0, ""), LockParts(None, None, *around))
+
+
+def test_a_node_that_was_frozen_writes_nothing_where_another_one_works_now():
+    holder = Holder()
+    holder.lock.fence()
+    holder.owned = False
+    with pytest.raises(Superseded, match="city"):
+        holder.lock.fence()
+    holder.owned = True
+    holder.lock.fence()
+
+
+def test_whoever_comes_to_the_fence_first_it_is_told_once():
+    holder = Holder()
+    holder.now = 53.9
+    holder.lock.fence()
+    holder.now = 54.0
+    for _ in range(2):
+        with pytest.raises(Fenced, match="not renewed in time"):
+            holder.lock.fence()
+    assert holder.told == [LockFenced("city", "job-1")]

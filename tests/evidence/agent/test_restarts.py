@@ -2,6 +2,7 @@
 (clearance.md 13.2 to 13.4).
 """
 
+import asyncio
 import hashlib
 import json
 
@@ -20,9 +21,8 @@ def faults(lines):
 async def test_what_was_under_way_goes_on_where_the_journal_stands(scene):
     one = await scene()
     one.recordings.bytes_per_s = 300_000
-    one.recordings.held["cam"] = [span(0, 50)]
     one.blobs.switches.lasting["blocklist"] = Fault(kind="busy")
-    job = one.post("mediarequest", "cam", at(0), at(50))
+    job = one.media_request(50)
     async with one.working():
         await one.until(lambda: [line for line in one.stored if line["request"] == "PUT blocklist"])
     one.blobs.switches.lasting.clear()
@@ -39,9 +39,8 @@ async def test_what_was_under_way_goes_on_where_the_journal_stands(scene):
 async def test_stopped_at_any_call_it_is_done_once(scene, call, how):
     """Whether the registry has carried it out is not known: it hangs, or it never began."""
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 110)]
     one.fault(f"{call}={how}*1")
-    job = one.post("mediarequest", "cam", at(0), at(110))
+    job = one.media_request(110)
     async with one.working():
         await one.until(lambda: one.requests(call))
     async with one.working():
@@ -55,9 +54,8 @@ async def test_stopped_at_any_call_it_is_done_once(scene, call, how):
 async def test_a_job_that_is_gone_after_the_restart_is_lost_and_its_keys_with_it(scene):
     one = await scene()
     one.recordings.bytes_per_s = 300_000
-    one.recordings.held["cam"] = [span(0, 50)]
     one.blobs.switches.lasting["block"] = Fault(kind="busy")
-    job = one.post("mediarequest", "cam", at(0), at(50))
+    job = one.media_request(50)
     async with one.working():
         await one.until(lambda: one.stored)
     (kept,) = await one.store.jobs(JobQuery())
@@ -68,13 +66,24 @@ async def test_a_job_that_is_gone_after_the_restart_is_lost_and_its_keys_with_it
     assert [file.upload for file in await one.store.job_files(kept.id)] == [None]
 
 
+async def test_an_attempt_that_was_lost_leaves_nothing_once_another_one_has_ended_the_job(scene):
+    one = await scene()
+    one.blobs.switches.lasting["blob"] = Fault(kind="busy")
+    job = one.media_request(50)
+    async with one.working():
+        await one.until(lambda: one.stored)
+    one.registry.ledger.expire(job.id)
+    one.blobs.switches.lasting.clear()
+    async with one.working():
+        assert await one.job_ended(job, times=2) == "completed"
+    assert (job.locks, len(one.recordings.asked)) == (2, 1), "the second attempt took over what the first had fetched"
+    assert list((one.folder / "spool-city").iterdir()) == []
+
+
 async def test_let_go_at_the_stop_another_agent_may_have_it_at_once(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 50)]
-    one.recordings.gate.clear()
-    job = one.post("mediarequest", "cam", at(0), at(50))
-    async with one.working(on_stop="release"):
-        await one.until(lambda: one.recordings.asked)
+    async with one.fetching(on_stop="release") as job:
+        pass
     assert (job.state, job.message) == ("available", "the gateway stops")
     (kept,) = await one.store.jobs(JobQuery())
     assert (kept.state, kept.failures) == ("released", 0)
@@ -82,11 +91,10 @@ async def test_let_go_at_the_stop_another_agent_may_have_it_at_once(scene):
 
 async def test_two_nodes_never_work_on_one_registry_at_once(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 50)]
     async with one.working("first") as first:
         await one.until(lambda: one.requests("get_jobs"))
         async with one.working("second") as second:
-            jobs = [one.post("mediarequest", "cam", at(0), at(50)) for _ in range(3)]
+            jobs = [one.media_request(50) for _ in range(3)]
             for job in jobs:
                 assert await one.job_ended(job) == "completed"
             assert (await first.status()).state == "asking"
@@ -94,14 +102,13 @@ async def test_two_nodes_never_work_on_one_registry_at_once(scene):
             assert [job.locks for job in jobs] == [1, 1, 1]
             await first.aclose()
             await one.until(lambda: second._parts.keeper.lease is not None)
-            late = one.post("mediarequest", "cam", at(0), at(50))
+            late = one.media_request(50)
             assert await one.job_ended(late) == "completed"
 
 
 async def test_two_registries_in_one_process_do_not_disturb_each_other(scene):
     one = await scene()
-    one.recordings.held["cam"] = [span(0, 50)]
-    jobs = [one.post("mediarequest", "cam", at(0), at(50)) for _ in range(8)]
+    jobs = [one.media_request(50) for _ in range(8)]
     async with one.working(), one.working("other", name="town"):
         await one.until(lambda: all(job.state == "ended" for job in jobs))
     assert [job.locks for job in jobs] == [1] * 8
@@ -114,9 +121,8 @@ async def test_two_registries_in_one_process_do_not_disturb_each_other(scene):
 async def test_a_permission_that_runs_out_is_renewed_for_the_same_blob(scene):
     one = await scene("sas_s=3", "again=same")
     one.recordings.bytes_per_s = 400_000
-    one.recordings.held["cam"] = [span(0, 50)]
     one.blobs.switches.lasting["block"] = Fault(delay_s=1.2)
-    job = one.post("mediarequest", "cam", at(0), at(50))
+    job = one.media_request(50)
     async with one.working(upload={"per_file": 1}):
         assert await one.job_ended(job) == "completed"
     assert len(job.files) == 1
@@ -127,9 +133,8 @@ async def test_a_permission_that_runs_out_is_renewed_for_the_same_blob(scene):
 async def test_another_blob_makes_a_new_file_and_too_slow_a_link_shorter_ones(scene):
     one = await scene("sas_s=3")
     one.recordings.bytes_per_s = 100_000
-    one.recordings.held["cam"] = [span(0, 240)]
     one.blobs.switches.lasting["block"] = Fault(delay_s=0.6)
-    job = one.post("mediarequest", "cam", at(0), at(240))
+    job = one.media_request(240)
     async with one.working(upload={"per_file": 1}, segment=240.0):
         assert await one.job_ended(job) == "completed"
     done = [file for file in job.files if file.completed]
@@ -161,9 +166,8 @@ async def test_the_custody_log_tells_the_whole_way_without_secrets(scene):
 async def test_progress_never_falls_and_reaches_the_end_only_with_it(scene):
     one = await scene("lock_s=20")
     one.recordings.bytes_per_s = 500_000
-    one.recordings.held["cam"] = [span(0, 50)]
     one.blobs.switches.lasting["block"] = Fault(delay_s=2.0)
-    job = one.post("mediarequest", "cam", at(0), at(50))
+    job = one.media_request(50)
     async with one.working(upload={"per_file": 1}):
         assert await one.job_ended(job) == "completed"
     told = [line["progress"] for line in one.requests("update")]
@@ -171,3 +175,56 @@ async def test_progress_never_falls_and_reaches_the_end_only_with_it(scene):
     assert told
     assert max(told) <= 980
     assert one.problems() == []
+
+
+async def test_a_reload_lets_go_of_nothing(scene):
+    """Whatever `on_stop` says: the same agent goes on a moment later."""
+    one = await scene()
+    one.recordings.gate.clear()
+    job = one.media_request(50)
+    async with one.working(on_stop="release") as agent:
+        await one.until(lambda: one.recordings.asked)
+        await agent.stop(for_good=False)
+        assert (job.state, one.requests("release")) == ("locked", [])
+        one.recordings.gate.set()
+        assert await one.job_ended(job) == "completed"
+
+
+async def test_a_lock_that_has_ended_is_not_given_back_at_the_stop(scene):
+    """It may be another's by now."""
+    one = await scene("lock_s=60")
+    async with one.fetching(on_stop="release"):
+        one.fault("renew=503")
+        one.boot_ahead_s = 3600.0
+    assert one.requests("release") == []
+
+
+async def test_paused_it_ends_what_it_holds_and_takes_no_more(scene):
+    one = await scene()
+    one.recordings.gate.clear()
+    first, second = one.media_request(30), one.media_request(30)
+    async with one.working(workers=1) as agent:
+        await one.until(lambda: one.recordings.asked)
+        agent.pause()
+        held = (await agent.status()).running
+        one.recordings.gate.set()
+        assert await one.job_ended(first) == "completed"
+        polls = len(one.requests("get_jobs"))
+        await one.until(lambda: len(one.requests("get_jobs")) > polls + 2)
+        status = await agent.status()
+        assert (len(held), status.running, status.unsettled, status.state) == (1, [], [], "paused")
+        assert (second.state, second.locks) == ("available", 0)
+        agent.resume()
+        assert await one.job_ended(second) == "completed"
+
+
+async def test_paused_between_two_locks_it_asks_for_no_second_one(scene):
+    one = await scene()
+    one.fault("lock=late:1*1")
+    jobs = [one.media_request(30), one.media_request(30)]
+    async with one.working(workers=2) as agent:
+        while not (await agent.status()).unsettled:  # nobody may believe that nothing is under way
+            await asyncio.sleep(0.01)
+        agent.pause()
+        await one.until(one.ended)
+    assert sorted(job.locks for job in jobs) == [0, 1]

@@ -66,7 +66,11 @@ async def test_names_of_cameras_can_be_given_ids(folder: Path) -> None:
 
 async def test_a_picture_of_a_moment_and_the_newest_one(folder: Path) -> None:
     for at in (BEGAN + timedelta(seconds=3.5), None):
-        assert (await archive(folder).picture("cam1", at)).startswith(b"\xff\xd8\xff")
+        taken = await archive(folder).picture("cam1", at)
+        assert taken.data.startswith(b"\xff\xd8\xff")
+        assert taken.origin.startswith("folder nvr: 20260308_0")
+        assert taken.at is not None
+        assert at in (None, taken.at)
     with pytest.raises(Impossible, match="no recording"):
         await archive(folder).picture("cam1", BEGAN - timedelta(days=1))
     with pytest.raises(UnknownCamera):
@@ -133,3 +137,16 @@ def test_pieces_cover_the_stretches(given_files: list[tuple[int, int]], first: i
     assert bool(found) == any(one.start < span.end and one.end > span.start and one.end > one.start for one in files)
     for one in pieces(files, span):
         assert one.end_us > one.start_us >= 0
+
+
+async def test_the_first_and_the_last_recording_of_each_camera(folder: Path, units: list[Unit]) -> None:
+    other = folder / "cam2"
+    other.mkdir()
+    recording(other / f"{BEGAN:%Y%m%d_%H%M%S}.mp4", units)
+    found = {device: span async for device, span in archive(folder).extents(["cam1", "cam2", "cam3"])}
+    being_written = BEGAN + timedelta(seconds=75)
+    assert found == {"cam1": Span(BEGAN, being_written), "cam2": Span(BEGAN, BEGAN + LENGTH)}
+    named = archive(folder, cam2="gate")
+    assert [device async for device, _ in named.extents(["gate", "cam1"])] == ["gate"]
+    with pytest.raises(NotNow, match="cannot be read"):
+        await anext(archive(folder / "nowhere").extents(["cam1"]))

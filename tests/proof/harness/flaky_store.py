@@ -19,6 +19,7 @@ T = TypeVar("T")
 _READS = {
     *("due", "photos", "event", "events", "delivery", "deliveries", "deliveries_of", "trace", "backlog"),
     *("last_delivered", "devices", "areas", "recent_repeats", "audit_entries", "link", "tests", "contact_record"),
+    "recall",
 }
 
 

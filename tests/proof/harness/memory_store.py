@@ -62,6 +62,7 @@ class MemoryStore(MemoryEvidence):
         self._armings: dict[str, Arming] = {}
         self._areas: dict[str, Area] = {}
         self._audit: list[AuditEntry] = []
+        self._notes: dict[str, str] = {}
         self._revoked: dict[int, datetime] = {}
         self._tests: dict[str, OnTest] = {}
         self._listened_s = 0.0
@@ -317,6 +318,12 @@ class MemoryStore(MemoryEvidence):
             before = self._conditions.get((one.device_id, one.matter))
             if before is None or one.n > before.n:
                 self._conditions[one.device_id, one.matter] = one
+
+    async def remember(self, name: str, text: str) -> None:
+        self._notes[name] = text
+
+    async def recall(self, name: str) -> str:
+        return self._notes.get(name, "")
 
     async def audit(self, entry: AuditEntry) -> None:
         self._audit.append(entry)

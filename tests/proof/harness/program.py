@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-START_LIMIT_S = 30.0
+START_LIMIT_S = 120.0
 
 
 def free_port() -> int:
@@ -64,6 +64,11 @@ class Program:
             process.send_signal(signal.SIGKILL)
         if process is not None:
             await process.wait()
+
+    def signal(self, what: signal.Signals) -> None:
+        """For a process that runs."""
+        assert self._process is not None
+        self._process.send_signal(what)
 
     def log(self) -> str:
         return (self._folder / "log").read_text(errors="replace")

@@ -176,7 +176,10 @@ class Scene:
     # The senders
 
     def send(self, patient: bool = True) -> None:
-        """Everybody sends until `settle`. Impatient HTTP senders give up at a refusal, noted in `refused`."""
+        """Everybody sends until `settle`. Impatient HTTP senders give up what was not taken.
+
+        `refused` holds what the gateway refused in words; what was never answered may be on disk or not.
+        """
         self._sending = True
         self._senders = [asyncio.create_task(self._panel(account)) for account in ACCOUNTS if patient]
         self._senders += [asyncio.create_task(self._poster(device, patient)) for device in DEVICES]
@@ -197,12 +200,12 @@ class Scene:
             await panel.aclose()
 
     async def _poster(self, device: str, patient: bool) -> None:
-        count = sum(1 for line, _ in (*self.acknowledged, *self.refused) if line == device)
+        count = 0
         while self._sending:
             count += 1
             mark = f"{count:06}"
-            while not await self._post(device, mark):
-                if not patient:
+            while (status := await self._post(device, mark)) != 202:
+                if not patient and status is not None:
                     self.refused.append((device, mark))
                 await asyncio.sleep(0.1)
                 if not patient:
@@ -210,15 +213,16 @@ class Scene:
             else:
                 self.acknowledged.append((device, mark))
 
-    async def _post(self, device: str, mark: str) -> bool:
+    async def _post(self, device: str, mark: str) -> int | None:
+        """202 or 503; None without an answer."""
         body = {"id": f"{device}-{mark}", "kind": "burglary", "device_id": device, "text": mark}
         try:
             async with self._http.post("/api/v1/events", json=body, timeout=aiohttp.ClientTimeout(5)) as answer:
                 if answer.status not in (202, 503):
                     raise RuntimeError(f"POST answered {answer.status}: {await answer.text()}")
-                return answer.status == 202
+                return answer.status
         except (aiohttp.ClientError, TimeoutError):
-            return False
+            return None
 
     async def kept(self) -> set[tuple[str, str]]:
         """What the gateway's API shows of the HTTP senders' events, as (device, mark)."""

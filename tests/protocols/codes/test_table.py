@@ -62,7 +62,7 @@ def test_every_published_row_is_in_the_table(row: dict[str, str]) -> None:
     ours = CLASSES[row["class"]]
     assert (ours.sia_on, ours.sia_off) == (row["sia_on"], row["sia_off"])
     assert ours.counts == row["address"].split()[0]
-    began = "3" if ours.is_arming else "1"
+    began = "3" if ours.kind == "armed" else "1"
     assert ours.cid_on == began + row["cid"]
 
 

@@ -97,11 +97,13 @@ async def test_over_udp_and_to_a_panel_that_left(receiving: Start) -> None:
     assert (await asyncio.wait_for(raising, 5)).answer == "ACK"
 
 
-async def test_a_source_that_stops_leaves_nobody_waiting(receiving: Start) -> None:
+async def test_a_source_that_stops_leaves_nobody_waiting_and_acknowledges_nothing(receiving: Start) -> None:
     it = await receiving(acknowledge="delivered", delivered_within="30s")
-    _, writer = await connected(it)
+    reader, writer = await connected(it)
     writer.write(frame("0001"))
     await kept(it, 1)
     it.task.cancel()
-    await asyncio.gather(it.task, return_exceptions=True)
+    async with asyncio.timeout(5):
+        await asyncio.gather(it.task, return_exceptions=True)
+        assert await reader.read() == b""
     writer.close()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.sources.smtp.patterns import compiled, matched
+from tocsin.sources.smtp.patterns import Lines, compiled, matched
 
 CASES = [
     ("Motion at {device}", "MOTION AT Gate 3", {"device": "Gate 3"}),
@@ -44,6 +44,15 @@ def test_patterns_that_cannot_be_used(pattern: str, said: str) -> None:
     with pytest.raises(ValueError) as raised:
         compiled(pattern)
     assert said in str(raised.value)
+
+
+@given(
+    st.sampled_from([pattern for pattern, _, _ in CASES]),
+    st.lists(st.sampled_from([text for _, text, _ in CASES]), min_size=1),
+)
+def test_the_first_line_that_fits_is_found(pattern: str, lines: list[str]) -> None:
+    alone = (matched(compiled(pattern), line) for line in lines)
+    assert Lines("\n".join(lines)).first(compiled(pattern)) == next((kept for kept in alone if kept is not None), None)
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="*{}"), min_size=1), min_size=1, max_size=6), st.text())

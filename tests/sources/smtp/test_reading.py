@@ -43,15 +43,39 @@ def test_a_picture_sent_as_any_file_is_a_picture_and_html_is_read_as_seen() -> N
 def test_no_page_makes_it_slow(crooked: str) -> None:
     page = crooked * (LONGEST_TEXT * 4 // len(crooked))
     mail = b"Content-Type: text/html\r\n\r\n" + page.encode()
-    began = time.perf_counter()
+    began = time.process_time()
     read_mail(mail)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'Content-Type: text/plain; x="%b' % (b";" * 180_000),
+        b"Content-Type: text/plain%b" % (b";" * 180_000),
+        b'Content-Type: multipart/mixed; x="%b' % (b";" * 180_000),
+        b'Content-Type: image/jpeg\r\nContent-Disposition: attachment; filename="%b' % (b";" * 180_000),
+        b"Content-Type: multipart/mixed; boundary=a\r\n\r\n%b" % (b"--a\r\n\r\n" * 30_000),
+        b"Subject: %b" % (b"=?utf-8?q?a?= " * 12_000),
+    ],
+    ids=["parameters", "empty parameters", "parameters of many parts", "file name", "parts without end", "words"],
+)
+def test_no_header_makes_it_slow(header: bytes) -> None:
+    began = time.process_time()
+    read_mail(header + b"\r\n\r\nIntrusion\r\n")
+    assert time.process_time() - began < 0.5
+
+
+def test_a_mail_of_very_many_parts_is_an_alarm_all_the_same() -> None:
+    found = read_mail(b"Content-Type: multipart/mixed; boundary=a\r\n\r\nIntrusion\r\n" + b"--a\r\n\r\n" * 5000)
+    assert found.problems == ("the mail cannot be taken apart: MessageError",)
+    assert "Intrusion" in found.text
 
 
 def test_documents_without_end_do_not_make_it_slow() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert read_alarm("<Alarm " * 10_000) is None
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.5
 
 
 def test_what_is_too_much_is_left_out_and_named() -> None:

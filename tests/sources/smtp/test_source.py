@@ -146,6 +146,16 @@ async def test_rules_are_tried_in_order_and_keep_parts(mailing: Start) -> None:
     assert [each.reason for each in m.occurrences if isinstance(each, EventRefused)] == ["no_rule"]
 
 
+async def test_many_rules_and_many_lines_do_not_hold_up_the_gateway(mailing: Start) -> None:
+    rules = [{"line": f"Camera {n}: *", "device": f"cam-{n}"} for n in range(500)]
+    m = await mailing(rules=rules)
+    text = "a\n" * 7000 + "Camera 499: motion\n"
+    to = [f"{n}@alarms.example.net" for n in range(20)]
+    code, said = await m.send(a_mail("Motion", text), to)  # within the camera's ten seconds
+    assert code == 250, said
+    assert {event.device_id for event in await m.events()} == {"cam-499"}
+
+
 async def test_words_tell_the_kind_and_that_it_is_over(mailing: Start) -> None:
     words = [
         {"contains": "video loss ended", "kind": "video_loss", "state": "restore"},

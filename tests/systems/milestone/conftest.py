@@ -13,12 +13,24 @@ from tocsin.model.inventory import FoundDevice, Note
 from tocsin.standins.milestone.site import Plan
 from tocsin.standins.milestone.standin import MilestoneStandin
 from tocsin.standins.milestone.switches import Assumptions, Login
+from tocsin.systems.milestone.image_server import Answers
 from tocsin.systems.milestone.settings import MilestoneSettings
 from tocsin.systems.milestone.system import MilestoneSystem, build
 from tocsin.systems.surroundings import SystemSurroundings
 
 Start = Callable[..., Any]
 PLAN, LOGIN, ASSUMED = Plan(), Login(), Assumptions()
+
+
+def answers_in(*parts: bytes) -> list[Any]:
+    """What a recording server said in a stream that comes in these parts."""
+    answers = Answers()
+    seen = []
+    for part in parts:
+        answers.feed(part)
+        while (answer := answers.next()) is not None:
+            seen.append(answer)
+    return seen
 
 
 class SkippingClock:

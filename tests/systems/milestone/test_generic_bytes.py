@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.systems.milestone.conftest import answers_in
 
 from tocsin.engine.systems import Frame, NotSupported, ProtocolFault
 from tocsin.systems.milestone.generic_bytes import frames_of
-from tocsin.systems.milestone.image_server import Answers, Picture, Said
+from tocsin.systems.milestone.image_server import Picture, Said
 
 AT_MS = 1_741_410_000_000
 AT = datetime(2025, 3, 8, 5, 0, tzinfo=UTC)
@@ -90,20 +91,10 @@ BEHIND = b"<methodresponse><methodname>connectupdate</methodname></methodrespons
 MEANT: list[Any] = [Picture(AT_MS, GENERIC, KEY, (NEXT,)), Said("connectupdate")]
 
 
-def read(*parts: bytes) -> list[Any]:
-    answers = Answers()
-    seen = []
-    for part in parts:
-        answers.feed(part)
-        while (answer := answers.next()) is not None:
-            seen.append(answer)
-    return seen
-
-
 def test_several_parts_whole_and_byte_by_byte_with_bytes_behind() -> None:
     stream = WHOLE + BEHIND + WHOLE[:-9]
-    assert read(stream) == MEANT
-    assert read(*(stream[at : at + 1] for at in range(len(stream)))) == MEANT
+    assert answers_in(stream) == MEANT
+    assert answers_in(*(stream[at : at + 1] for at in range(len(stream)))) == MEANT
     assert frames_of(MEANT[0]) == [KEY_FRAME, NEXT_FRAME]
 
 
@@ -120,7 +111,7 @@ def test_several_parts_whole_and_byte_by_byte_with_bytes_behind() -> None:
 )
 def test_parts_that_are_none(stream: bytes) -> None:
     with pytest.raises(ProtocolFault):
-        read(stream)
+        answers_in(stream)
 
 
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([KEY, NEXT, WRAPPER, KEY[:20], b"\xff\xd8"])))
@@ -135,9 +126,9 @@ def test_any_body_is_frames_or_a_fault(parts: list[bytes]) -> None:
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([PARTS, FIRST, SECOND, b"\r\n--b0--\r\n\r\n", b"--b0\r\n"])))
 def test_any_bytes_are_answers_or_a_fault(parts: list[bytes]) -> None:
     try:
-        whole = read(b"".join(parts))
+        whole = answers_in(b"".join(parts))
     except ProtocolFault:
         with pytest.raises(ProtocolFault):
-            read(*parts)
+            answers_in(*parts)
         return
-    assert read(*parts) == whole
+    assert answers_in(*parts) == whole

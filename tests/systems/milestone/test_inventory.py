@@ -1,6 +1,6 @@
 """The inventory against a stand-in site: the scenarios of connectors.md 10.2, by their numbers."""
 
-import time
+import asyncio
 import tracemalloc
 from typing import Any
 
@@ -21,12 +21,11 @@ def keys(devices: list[Any]) -> set[tuple[str, str]]:
 async def test_scenario_1_all_of_2500_cameras_once_quickly_and_in_little_memory(bench: Any) -> None:
     one = await bench(LARGE)
     tracemalloc.start()
-    begun = time.monotonic()
-    devices, notes = await one.read()
+    async with asyncio.timeout(60):
+        devices, notes = await one.read()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (len(devices), len(keys(devices)), notes) == (2501, 2501, [])
-    assert time.monotonic() - begun < 60
     assert peak < 200e6
     assert all(device.macs for device in devices if device.kind == "camera")
 

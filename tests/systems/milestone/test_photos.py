@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.systems.milestone.conftest import answers_in
 
 from tocsin.engine.systems import NotSupported, ProtocolFault, SystemFault, UnknownDevice, Unreachable
 from tocsin.media.jpeg import JpegFacts, jpeg_facts
 from tocsin.standins.milestone.site import identity
 from tocsin.standins.milestone.switches import Assumptions, Fault
-from tocsin.systems.milestone.image_server import Answers, Picture, Said
+from tocsin.systems.milestone.image_server import Picture, Said
 
 CAMERA = identity("camera", 3)
 CONNECTED = (
@@ -32,20 +33,10 @@ MEANT = [
 ]
 
 
-def found(*parts: bytes) -> list[Any]:
-    answers = Answers()
-    seen = []
-    for part in parts:
-        answers.feed(part)
-        while (answer := answers.next()) is not None:
-            seen.append(answer)
-    return seen
-
-
 def test_answers_whole_and_byte_by_byte() -> None:
     stream = CONNECTED + IMAGE + NOTHING + CONNECTED[:20]
-    assert found(stream) == MEANT
-    assert found(*(stream[at : at + 1] for at in range(len(stream)))) == MEANT
+    assert answers_in(stream) == MEANT
+    assert answers_in(*(stream[at : at + 1] for at in range(len(stream)))) == MEANT
 
 
 @pytest.mark.parametrize(
@@ -61,13 +52,13 @@ def test_answers_whole_and_byte_by_byte() -> None:
 )
 def test_what_is_no_answer_is_a_protocol_fault(stream: bytes) -> None:
     with pytest.raises(ProtocolFault):
-        found(stream)
+        answers_in(stream)
 
 
 @given(st.lists(st.binary(max_size=200) | st.sampled_from([b"\r\n\r\n", b"ImageResponse\r\n", b"Content-length: 3"])))
 def test_any_bytes_are_answers_or_a_protocol_fault(parts: list[bytes]) -> None:
     try:
-        assert all(isinstance(one, Picture | Said) for one in found(*parts))
+        assert all(isinstance(one, Picture | Said) for one in answers_in(*parts))
     except ProtocolFault:
         return
 

@@ -137,7 +137,7 @@ def test_the_newer_of_box_and_camera_decides_and_at_once_the_cameras_own() -> No
         found = settled(
             one for each in frame.states or [] for one in states_of(each, meanings_with(()), topology, "UTC", "event")
         )
-        return found["camera", "c"].state
+        return found["camera"]["c"].state
 
     assert [state(2, 1), state(1, 2), state(1, 1)] == ["offline", "online", "online"]
 

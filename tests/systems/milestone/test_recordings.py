@@ -138,3 +138,31 @@ def test_merged_is_the_union(given_: list[tuple[int, int]]) -> None:
     covered = {n for begin, end in map(sorted, given_) for n in range(max(begin, 0), min(end, 60))}
     assert {n for n in range(60) if any(one.start <= at(n) < one.end for one in stretches)} == covered
     assert all(one.end < after.start for one, after in pairwise(stretches))
+
+
+async def extents(one: Any, *cameras: str) -> dict[str, Span]:
+    return {key: span async for key, span in one.system.extents(cameras)}
+
+
+async def test_the_first_and_the_last_recording(bench: Any) -> None:
+    one = await bench()
+    await one.read()
+    other = identity("camera", 2)
+    one.site.recorder.archive(CAMERA).until_ms = ms(60)
+    one.site.recorder.archive(CAMERA).gaps.append((0, ms(0)))
+    one.site.recorder.archive(other).gaps.append((0, ms(10**9)))
+    one.told.clear()
+    found = await extents(one, other, CAMERA, "nobody")
+    assert (list(found), found[CAMERA].start) == ([CAMERA], at(0))
+    assert timedelta(0) <= at(60) - found[CAMERA].end < timedelta(seconds=3)
+    asked = [told["recorder"] for told in one.told if told.get("recorder")]
+    assert asked == ["connect", "begin", "goto"] * 2
+
+
+async def test_a_recorder_that_is_away_is_asked_about_one_camera_only(bench: Any) -> None:
+    one = await bench(timeout="1s")
+    await one.read()
+    one.site.recorder.delay_s = 5.0
+    one.told.clear()
+    assert await extents(one, CAMERA, identity("camera", 2)) == {}
+    assert sum(told.get("recorder") == "connect" for told in one.told) == 1

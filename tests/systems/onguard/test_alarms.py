@@ -277,6 +277,29 @@ async def test_old_events_are_no_alarms_after_a_start(bench: Bench) -> None:
     assert intake.told == texts(2)
 
 
+async def test_what_happens_now_is_an_alarm_whatever_the_clock_of_onguard_says(bench: Bench) -> None:
+    site, intake = example(), Keeping()
+    happened(site, 1)
+    _, port = await bench.server(site)
+    async with handing_over(bench.system(port, alarms=KINDS), intake):
+        await intake.until(lambda one: len(one.told) == 1)
+        behind = datetime.now(UTC) - timedelta(hours=5)  # local time, and time_zone is not set
+        site.log("Door Forced Open", behind, controller_id=3, device_id=4, device_name="Door 2")
+        await intake.until(lambda one: len(one.told) == 2)
+    assert intake.told == texts(1, 2)
+
+
+async def test_an_alarm_before_many_other_events_is_made_up_for(bench: Bench) -> None:
+    site, intake = example(), Keeping()
+    happened(site, 1)
+    for _ in range(1000):
+        site.log("Access Granted", datetime.now(UTC), controller_id=3)
+    _, port = await bench.server(site)
+    async with handing_over(bench.system(port, alarms=KINDS), intake):
+        await intake.until(lambda one: len(one.told) == 1)
+    assert intake.told == texts(1)
+
+
 async def test_an_outage_of_openaccess_and_a_closed_intake_lose_nothing(bench: Bench) -> None:
     site, intake = example(), Keeping()
     standin, port = await bench.server(site)

@@ -167,6 +167,11 @@ def test_a_refused_login_names_what_locks_accounts(status: int, fault: type[Syst
     assert ("locks" in str(found)) is (fault is LoginRefused)
 
 
+def test_what_onguard_says_of_a_login_stands_in_our_sentence_without_its_full_stop() -> None:
+    found = login_fault(HttpAnswer(401, "", (), b'{"error":{"code":"openaccess.login","message":"Invalid login."}}'))
+    assert "openaccess.login: Invalid login. OnGuard locks" in str(found)
+
+
 @given(st.integers(100, 599), st.binary(max_size=200), st.text(max_size=20))
 def test_any_answer_is_an_object_or_a_fault(status: int, body: bytes, header: str) -> None:
     try:

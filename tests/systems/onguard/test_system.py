@@ -24,6 +24,7 @@ from tocsin.model.inventory import FoundState
 from tocsin.standins.onguard import Access
 from tocsin.standins.onguard_site import Site, example
 from tocsin.standins.web_service import Misbehaviour, Reply
+from tocsin.systems.onguard.session import Session
 from tocsin.systems.onguard.system import OnGuardSystem
 from tocsin.transports.tls import server_context
 
@@ -213,6 +214,17 @@ async def test_a_second_server_takes_over(bench: Bench) -> None:
     await first.web.aclose()
     assert len((await inventory(system))[0]) == 11
     assert (first.logins, second.logins) == ([True], [True])
+
+
+async def test_a_second_server_takes_over_from_all_that_ask_at_once(bench: Bench) -> None:
+    first, port = await bench.server()
+    second, other = await bench.server()
+    session = Session(settings(port, more_urls=[f"http://127.0.0.1:{other}"]), bench.clock)
+    bench.closing.push_async_callback(session.aclose)
+    await session.login()
+    await first.web.aclose()
+    await asyncio.gather(*(session.ask("GET", "version") for _ in range(4)))
+    assert second.logins == [True]
 
 
 @pytest.mark.parametrize(

@@ -288,3 +288,23 @@ def test_any_answer_to_a_search_is_read(parts: list[tuple[str, str]]) -> None:
     found = recorded.recordings(answer)
     assert isinstance(stretches(found, recorded.changes(answer), span(0, 10)), list)
     assert isinstance(recorded.is_over(answer), bool)
+
+
+async def extents(scene: Scene, *keys: str) -> dict[str, Span]:
+    return {key: found async for key, found in scene.system.extents(keys)}
+
+
+async def test_the_first_and_the_last_recording_take_one_search_for_a_device(scene: Scenes) -> None:
+    it, service = await recorder(scene, kept((0, 20), (30, 40)), kept((50, 60), token="R2", source="VS2"), sources=2)
+    keys = [one.native_key async for one in it.system.devices() if getattr(one, "kind", "") == "camera"]
+    assert await extents(it, *keys, "nobody") == dict(zip(keys, [span(0, 40), span(50, 60)], strict=True))
+    assert (service.begun, service.searches) == (1, {})
+
+
+async def test_without_recordings_or_without_their_end_nothing_is_told(scene: Scenes) -> None:
+    it, _ = await recorder(scene)
+    assert await extents(it, "gate") == {}, "nothing is asked of what was never read"
+    await it.system.recordings("gate", span(0, 1))
+    assert await extents(it, "gate") == {}
+    assert recorded.extent([Recording("R", (), at(0), None)]) is None
+    assert recorded.extent([Recording("R", (), at(0), at(9)), Recording("S", (), at(-5), at(3))]) == span(-5, 9)

@@ -1,9 +1,10 @@
 """EBÜS: joins the format with the FTP servers."""
 
 import contextlib
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from tocsin.destinations.ebus.addressing import Place, address_of, read_printed
 from tocsin.destinations.ebus.format import file_set
@@ -13,12 +14,12 @@ from tocsin.destinations.photos import wanted_photos
 from tocsin.destinations.pictures import files_at_hand, files_of
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.templates import TemplateProblem
-from tocsin.destinations.trace import one_line
 from tocsin.destinations.uploading.sending import Uploads
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
 from tocsin.model.delivery import DeliveryKey, Due, Receipt
 from tocsin.model.device import Device
 from tocsin.model.event import Event, Photo
+from tocsin.protocols.text import one_line
 from tocsin.telemetry.occurrences import Trouble
 from tocsin.transports.contract import Unreachable
 from tocsin.transports.ftp import NotStored, Progress
@@ -26,7 +27,7 @@ from tocsin.transports.ftp_entry import File as Upload
 from tocsin.transports.ftp_entry import FileSet
 
 DISK_FULL_AFTER_S = 300.0
-CALL_AGAIN = timedelta(minutes=10)
+CALL_AGAIN_S = 600.0
 """After a routine call that was not taken."""
 CALL_LOOK_S = 3600.0
 """How often the routine call is thought of where supervision is off."""
@@ -47,8 +48,8 @@ class EbusDestination:
         self._uploads = Uploads(settings)
         self._progress: OrderedDict[DeliveryKey, Progress] = OrderedDict()
         self._full = False
-        self._call_at: datetime | None = None
-        """When the next routine call is due; None: at once."""
+        self._call_at = -math.inf
+        """When the next routine call is due, monotonic: the wall clock may be set back by years."""
         self._call_refused = False
 
     def address(self, event: Event, device: Device | None) -> Addressed:
@@ -73,14 +74,14 @@ class EbusDestination:
         """A routine call that is not taken is no dead link: it is told, and the login is tried instead. One that found
         nobody stays due.
         """
-        now = self._around.clock.now()
+        now = self._around.clock.monotonic()
         folder, every_s = self._settings.folder, self._settings.routine
-        if folder and every_s is not None and (self._call_at is None or now >= self._call_at):
+        if folder and every_s is not None and now >= self._call_at:
             with contextlib.suppress(TryLater):
-                receipt = await self._routine_call(now, folder, attempt)
-                self._call_at = now + timedelta(seconds=every_s)
+                receipt = await self._routine_call(self._around.clock.now(), folder, attempt)
+                self._call_at = now + every_s
                 return receipt
-            self._call_at = now + min(CALL_AGAIN, timedelta(seconds=every_s))
+            self._call_at = now + min(CALL_AGAIN_S, every_s)
         try:
             return Receipt(await self._uploads.probe(attempt), "the login is accepted")
         except Unreachable as error:

@@ -101,5 +101,11 @@ def _path(settings: EbusSettings, place: Place, template: Template, values: Mapp
 
 
 def _clean(text: str) -> str:
-    """ASCII without blanks, as one part of a path."""
-    return _UNSAFE.sub("_", ascii_text(text)).strip(".")[:_LONGEST_PART]
+    """ASCII without blanks, as one part of a path. Where it is cut a digest stands for the rest: two pictures whose
+    names differ at their ends stay two.
+    """
+    clean = _UNSAFE.sub("_", ascii_text(text)).strip(".")
+    if len(clean) <= _LONGEST_PART:
+        return clean
+    digest = hashlib.sha256(clean.encode()).hexdigest()[:8]
+    return f"{clean[: _LONGEST_PART - 9]}-{digest}"

@@ -96,8 +96,7 @@ class Mailing:
                 raise
             except DeliveryError as error:
                 failures.append(error)
-        worst = next(kind for kind in (TryLater, Rejected, LinkDown) if any(isinstance(one, kind) for one in failures))
-        raise worst("; ".join(map(str, failures)))
+        raise _failed_round(failures)
 
     async def _at(self, host: Endpoint, due: Due, draft: Draft, attempt: Attempt) -> Receipt:
         """One try at one host, noted."""
@@ -155,6 +154,12 @@ class Mailing:
         except Unreachable as error:
             return [*steps, CheckStep("mail dialogue", False, str(error))]
         return [*steps, CheckStep(what, True, "the server would take mail from us; nothing was sent")]
+
+
+def _failed_round(failures: Sequence[DeliveryError]) -> DeliveryError:
+    """A server that could not be reached may take tomorrow what another one refuses."""
+    alike = next((kind for kind in (Rejected, LinkDown) if all(isinstance(one, kind) for one in failures)), TryLater)
+    return alike("; ".join(map(str, failures)))
 
 
 def noted(*parts: str) -> str:

@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from tocsin.destinations.manitou.line import Line
 from tocsin.destinations.manitou.settings import ManitouSettings
-from tocsin.destinations.trace import ANSWER_LIMIT, excerpt, one_line
+from tocsin.destinations.trace import ANSWER_LIMIT, excerpt
 from tocsin.engine.contracts import Attempt
 from tocsin.model.delivery import Receipt
 from tocsin.protocols.manitou import framed
+from tocsin.protocols.text import one_line
 from tocsin.transports.contract import LinkBroken
 
 AFTER_NAK_S = 0.5

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tocsin.destinations.posting import Verdict, by_status, status_line
-from tocsin.destinations.trace import one_line
+from tocsin.protocols.text import one_line
 from tocsin.transports.http import HttpAnswer
 
 _ADVICE = {

@@ -6,7 +6,7 @@ from datetime import datetime
 from lxml import etree
 
 from tocsin.destinations.posting import Verdict, by_status, status_line
-from tocsin.destinations.trace import one_line
+from tocsin.protocols.text import one_line
 from tocsin.protocols.xml import NotXml, first, local_name, read, text_of
 from tocsin.transports.http import HttpAnswer
 
@@ -50,7 +50,7 @@ def _document(body: bytes) -> "tuple[etree._Element | None, str]":
 def _faulted(fault: "etree._Element", answer: HttpAnswer, where: str) -> Verdict:
     code, reason = fault_of(fault)
     said = f"{where} answered {status_line(answer)} with the SOAP fault {code or 'without a code'}"
-    said += f": {reason}" if reason else ""
+    said += f": {reason.rstrip('.')}" if reason else ""
     if code.rpartition(":")[2].partition(".")[0].lower() in _OURS or (answer.status < 500 and not _theirs(code)):
         return Verdict("refused", f"{said}. Compare element names and order (fields) with the service's ?WSDL")
     return Verdict("retry", said)

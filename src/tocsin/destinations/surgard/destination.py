@@ -15,7 +15,7 @@ from tocsin.destinations.surgard.hosts import Hosts
 from tocsin.destinations.surgard.line import Line
 from tocsin.destinations.surgard.settings import LinkedSettings, SurgardSettings
 from tocsin.destinations.surroundings import Surroundings
-from tocsin.destinations.trace import one_line, printable
+from tocsin.destinations.trace import printable
 from tocsin.engine.contracts import Addressed, Attempt, CheckStep, LinkDown, Rejected, Rendered, TryLater
 from tocsin.engine.link import ANNOUNCE_AFTER
 from tocsin.model.delivery import Due, Receipt
@@ -24,6 +24,7 @@ from tocsin.model.event import Address, Event, Photo
 from tocsin.protocols.errors import Unsendable
 from tocsin.protocols.surgard.framing import wrap
 from tocsin.protocols.surgard.sender import Ended
+from tocsin.protocols.text import one_line
 from tocsin.transports.contract import Endpoint, LinkBroken, Unreachable
 
 ARRIVAL_WAIT_S = 5.0

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from tocsin.destinations.posting import retry_after, status_line
-from tocsin.destinations.trace import one_line
 from tocsin.engine.contracts import DeliveryError, Rejected, TryLater
+from tocsin.protocols.text import one_line
 from tocsin.transports.http import HttpAnswer
 
 _LATER = frozenset({408, 425, 429})

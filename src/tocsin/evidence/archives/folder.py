@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from tocsin.evidence.archives.faults import of_video
 from tocsin.evidence.archives.file_names import FileNames
 from tocsin.evidence.archives.instants import instant, microseconds
 from tocsin.evidence.archives.stretches import Recorded, pieces, stretches
-from tocsin.evidence.contracts import Fetched, Impossible, NotNow, UnknownCamera
+from tocsin.evidence.contracts import Fetched, Impossible, NotNow, Taken, UnknownCamera
 from tocsin.media.child import NotMade
 from tocsin.media.mp4 import cut, limits_for, probed
 from tocsin.media.still import recorded_picture
@@ -59,6 +59,25 @@ class FolderArchive:
     async def recordings(self, device: str, span: Span) -> Sequence[Span]:
         return stretches(await self._recorded(device, span), span)
 
+    async def extents(self, devices: Sequence[str]) -> AsyncGenerator[tuple[str, Span], None]:
+        """One look at all names, and into the last file of each; while that is written its beginning counts."""
+        ends = await asyncio.to_thread(self._ends, frozenset(devices))
+        for device, (first, last) in ends.items():
+            measured = await self._measure(last)
+            seconds = measured.seconds if isinstance(measured, Probed) else 0.0
+            if (end := last.start + timedelta(seconds=seconds)) > first.start:
+                yield device, Span(first.start, end)
+
+    def _ends(self, devices: Collection[str]) -> dict[str, tuple[_File, _File]]:
+        """The first and the last file. Raises NotNow."""
+        found: dict[str, tuple[_File, _File]] = {}
+        for written, file in self._all():
+            device = self._rules.devices.get(written, "" if self._rules.devices else written)
+            if device in devices:
+                first, last = found.get(device, (file, file))
+                found[device] = (min(first, file, key=_begins), max(last, file, key=_begins))
+        return found
+
     async def fetch(self, device: str, span: Span, into: Path, told: Callable[[float], None]) -> Fetched:
         files = pieces(await self._recorded(device, span), span)
         if not files:
@@ -71,7 +90,7 @@ class FolderArchive:
             raise of_video(origin, made)
         return Fetched(into, "video/mp4", instant(made.first_us), instant(made.end_us), origin)
 
-    async def picture(self, device: str, at: datetime | None = None) -> bytes:
+    async def picture(self, device: str, at: datetime | None = None) -> Taken:
         """Recorded: the key frame at or before `at`, or the last one there is."""
         found = await asyncio.to_thread(self._files, device)
         before = [one for one in found if at is None or one.start <= at]
@@ -82,7 +101,8 @@ class FolderArchive:
                 at_us = until_us if at is None else min(microseconds(at) - microseconds(one.start), until_us)
                 made = await recorded_picture(Path(one.path), at_us)
                 if isinstance(made, bytes):
-                    return made
+                    origin = f"folder {self._name}: {Path(one.path).name}, the key frame at or before"
+                    return Taken(made, origin, instant(microseconds(one.start) + at_us))
         raise Impossible("no recording") if found else UnknownCamera("unknown device")
 
     async def _recorded(self, device: str, span: Span) -> list[Recorded]:
@@ -108,11 +128,14 @@ class FolderArchive:
     def _files(self, device: str) -> list[_File]:
         """Of one device, oldest first. Raises NotNow."""
         written = self._written.get(device, device)
+        return sorted((file for name, file in self._all() if name == written), key=_begins)
+
+    def _all(self) -> list[tuple[str, _File]]:
+        """By the camera's name in the file's. Raises NotNow."""
         try:
-            found = [one for one in self._named() if one[0] == written]
+            return list(self._named())
         except OSError as error:
             raise NotNow(f"the folder {self._rules.folder} cannot be read: {error.strerror}") from None
-        return sorted((one for _, one in found), key=lambda one: one.start)
 
     def _named(self) -> Iterator[tuple[str, _File]]:
         for n, (below, entry) in enumerate(_entries(self._rules.folder, "", 0)):
@@ -122,6 +145,10 @@ class FolderArchive:
             if named is not None:
                 facts = entry.stat(follow_symlinks=False)
                 yield named.device, _File(entry.path, named.start, facts.st_size, facts.st_mtime_ns)
+
+
+def _begins(file: _File) -> datetime:
+    return file.start
 
 
 def _candidates(files: Sequence[_File], span: Span) -> list[_File]:

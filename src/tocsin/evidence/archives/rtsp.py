@@ -4,7 +4,7 @@ Which times a recorder holds is not asked: a request is taken as held and what i
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from tocsin.engine.contracts import Clock
 from tocsin.engine.systems import Span
 from tocsin.evidence.archives.instants import instant, microseconds
-from tocsin.evidence.contracts import Fetched, Impossible, NotNow, UnknownCamera
+from tocsin.evidence.contracts import Fetched, Impossible, NotNow, Taken, UnknownCamera
 from tocsin.media.child import NotMade
 from tocsin.media.mp4 import Limits, limits_for, played
 from tocsin.media.video_plan import PlayPlan
@@ -47,6 +47,11 @@ class RtspArchive:
         end = min(span.end, self._clock.now() - timedelta(seconds=10))
         return [Span(span.start, end)] if end > span.start else []
 
+    async def extents(self, devices: Sequence[str]) -> AsyncGenerator[tuple[str, Span], None]:
+        nothing: tuple[tuple[str, Span], ...] = ()
+        for one in nothing:
+            yield one
+
     async def fetch(self, device: str, span: Span, into: Path, told: Callable[[float], None]) -> Fetched:
         rules, seconds = self._rules, span.length.total_seconds()
         if not self.holds(device):
@@ -61,7 +66,7 @@ class RtspArchive:
             raise NotNow(f"{self._name} plays nothing of {device}: {without(made.reason, rules.password)}")
         return Fetched(into, "video/mp4", instant(made.first_us), instant(made.end_us), f"rtsp {self._name} {device}")
 
-    async def picture(self, device: str, at: datetime | None = None) -> bytes:
+    async def picture(self, device: str, at: datetime | None = None) -> Taken:
         raise Impossible(f"{self._name} gives recordings only")
 
 

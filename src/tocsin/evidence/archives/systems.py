@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from tocsin.engine.systems import Frame, Span, System, SystemFault
 from tocsin.evidence.archives.faults import of_system, of_video
 from tocsin.evidence.archives.instants import instant, microseconds
-from tocsin.evidence.contracts import Fetched, UnknownCamera
+from tocsin.evidence.contracts import Fetched, Taken, UnknownCamera
 from tocsin.media.child import NotMade
 from tocsin.media.frames import record
 from tocsin.media.mp4 import limits_for, muxed
@@ -46,6 +46,18 @@ class SystemArchive:
         except SystemFault as fault:
             raise of_system(system.name, fault) from None
 
+    async def extents(self, devices: Sequence[str]) -> AsyncGenerator[tuple[str, Span], None]:
+        """One system after the other."""
+        located = {device: found for device in devices if (found := self._locate(device)) is not None}
+        for system in dict.fromkeys(found.system for found in located.values()):
+            if "recordings" not in system.capabilities:
+                continue
+            called = {found.native_key: device for device, found in located.items() if found.system is system}
+            told = cast("AsyncGenerator[tuple[str, Span], None]", system.extents(list(called)))
+            async with aclosing(told):
+                async for key, span in told:
+                    yield called[key], span
+
     async def fetch(self, device: str, span: Span, into: Path, told: Callable[[float], None]) -> Fetched:
         system, key = self._found(device)
         origin = f"{system.type} {system.name} {key}"
@@ -59,10 +71,10 @@ class SystemArchive:
             raise of_video(origin, made)
         return Fetched(into, "video/mp4", instant(made.first_us), instant(made.end_us), origin)
 
-    async def picture(self, device: str, at: datetime | None = None) -> bytes:
+    async def picture(self, device: str, at: datetime | None = None) -> Taken:
         system, key = self._found(device)
         try:
-            return await system.photo(key, at)
+            return Taken(await system.photo(key, at), f"{system.type} {system.name} {key}", at)
         except SystemFault as fault:
             raise of_system(system.name, fault) from None
 

@@ -5,6 +5,7 @@ job for us.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -15,7 +16,6 @@ from tocsin.model.evidence import EndState, Job
 
 MOST_FAILURES = 5
 NO_RECORDING = "no recording"
-UNKNOWN_DEVICE = "unknown device"
 LONGEST_MESSAGE = 500
 
 
@@ -35,6 +35,17 @@ def delivered(wanted: Span, spans: Sequence[Span], problems: Sequence[str]) -> E
     if whole(wanted, spans) and not problems:
         return Ending("complete", "", "Completed")
     return Ending("complete", reason or "not everything of it was recorded", "PartiallyCompleted")
+
+
+def with_photos(taken: Sequence[datetime], reason: str) -> Ending:
+    """Photos of events were delivered because no recording could be had, for this reason; none of them: failed."""
+    if not taken:
+        return failed(reason)
+    first, last = (f"{at:%Y-%m-%d %H:%M:%S}" for at in (min(taken), max(taken)))
+    when = f"taken at {first} UTC" if first == last else f"taken from {first} to {last} UTC"
+    number = "1 photo" if len(taken) == 1 else f"{len(taken)} photos"
+    said = f"no video but {number} of the camera's events, {when}: {reason}"
+    return Ending("complete", said[:LONGEST_MESSAGE], "PartiallyCompleted")
 
 
 def failed(reason: str) -> Ending:

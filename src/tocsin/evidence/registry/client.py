@@ -24,6 +24,7 @@ from tocsin.evidence.registry.wire import (
     written_path,
 )
 from tocsin.model.evidence import EndState, JobType
+from tocsin.protocols.text import one_line
 from tocsin.transports.contract import TransportError
 from tocsin.transports.http import HttpAnswer
 
@@ -163,7 +164,7 @@ class RegistryClient:
         self._heed_wish(answer)
         if status in known.ok:
             return answer
-        words = f"{operation} is answered {status} {_shown(answer.reason)}".rstrip()
+        words = f"{operation} is answered {status} {one_line(answer.reason, 100)}".rstrip()
         if status in known.not_mine:
             raise NotMine(words)
         if status in known.retry or status >= 500:
@@ -198,7 +199,3 @@ class RegistryClient:
             return read(self._parts.profile, answer.body)
         except Unreadable as error:
             raise NotUnderstood(str(error)) from None
-
-
-def _shown(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)[:100]

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.evidence.registry.profile import OPERATIONS, Operation, Profile, assumed_text, read_profile
+from tocsin.protocols.text import one_line
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -183,14 +184,14 @@ def _of_operation(operation: Operation, candidate: Candidate | None, prefix: str
         yield f"# ? nothing in the document fits; this is the assumption\nmethod = {json.dumps(call.method)}\n"
         yield f"path = {json.dumps(call.path)}\n"
         return
-    yield f"# ? {_shown(candidate.method)} {_shown(candidate.path)}  {_shown(candidate.title)}\n"
+    yield f"# ? {one_line(candidate.method)} {one_line(candidate.path)}  {one_line(candidate.title)}\n"
     yield f"method = {json.dumps(candidate.method)}\n"
     yield f"path = {json.dumps(_placed(candidate.path.removeprefix(prefix)))}\n"
     known = {name: word for name in candidate.body if (word := _word(name)) and "." not in name}
     if known:
         yield f"body = {{ {', '.join(f'{json.dumps(name)} = {json.dumps(word)}' for name, word in known.items())} }}\n"
     if foreign := [name for name in candidate.body if name not in known]:
-        yield f"# ? it also takes {_shown(', '.join(foreign))}\n"
+        yield f"# ? it also takes {one_line(', '.join(foreign))}\n"
 
 
 def _word(name: str) -> str:
@@ -210,7 +211,7 @@ def _fields(best: Mapping[Operation, Candidate | None], assumed: Profile) -> Ite
         there = candidate.answer if candidate else ()
         wanted = {one.lower() for one in spellings}
         found = [name for name in there if name.rpartition(".")[2].lower() in wanted]
-        remark = "" if found else f"  # ? not seen; there is {_shown(', '.join(there[:30])) or 'nothing'}"
+        remark = "" if found else f"  # ? not seen; there is {one_line(', '.join(there[:30])) or 'nothing'}"
         yield f'"{field}" = {json.dumps(list(dict.fromkeys([*found, *spellings])))}{remark}\n'
 
 
@@ -234,7 +235,3 @@ def _placed(path: str) -> str:
         return next((f"{{{name}}}" for name, signs in meant if signs & words), f"{{{match[1]}}}")
 
     return re.sub(r"\{([^}]*)\}", ours, path)
-
-
-def _shown(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)[:500]

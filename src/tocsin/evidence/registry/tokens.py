@@ -15,6 +15,7 @@ from tocsin.evidence.registry.connection import Connection
 from tocsin.evidence.registry.faults import Misconfigured, TryAgain
 from tocsin.evidence.registry.places import Places
 from tocsin.evidence.registry.profile import Assertion, filled
+from tocsin.protocols.text import one_line
 from tocsin.transports.contract import TransportError
 from tocsin.transports.http import HttpAnswer
 
@@ -144,8 +145,7 @@ def _said(answer: HttpAnswer) -> str:
     document = _document(answer)
     texts = [document.get(name) for name in ("error", "error_description")]
     words = ": ".join(text for text in texts if isinstance(text, str))
-    shown = "".join(char if char.isprintable() else " " for char in words)[:300]
-    return f" ({shown})" if shown else ""
+    return f" ({one_line(words)})" if words else ""
 
 
 def date_of(answer: HttpAnswer) -> datetime | None:

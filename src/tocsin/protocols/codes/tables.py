@@ -41,10 +41,6 @@ class EventClass(Struct, frozen=True):
     kind: Kind
     kind_off: Kind | Literal[""]
 
-    @property
-    def is_arming(self) -> bool:
-        return self.kind == "armed"
-
     def code(self, wire: Wire, ends: bool) -> str:
         if wire == "sia":
             return self.sia_off if ends else self.sia_on

@@ -12,7 +12,7 @@ from tocsin.engine.event_times import told_time
 from tocsin.model.event import NOWHERE, Actor, Event, Place
 from tocsin.model.kinds import Kind, State
 from tocsin.sources.smtp.alarm_xml import AlarmXml, read_alarm
-from tocsin.sources.smtp.patterns import Pattern, matched
+from tocsin.sources.smtp.patterns import Lines, Pattern, matched
 from tocsin.sources.smtp.reading import Reading
 from tocsin.sources.smtp.settings import RuleSettings, SmtpSourceSettings
 
@@ -54,10 +54,15 @@ class Mails:
             return True
         return any("to" not in rule.patterns or _to(rule.patterns["to"], recipient) is not None for rule in self.rules)
 
-    def find(self, recipient: str, sender: str, mail: Reading, alarm: AlarmXml | None) -> Found | None:
-        """The first rule that fits; None when there is none and strangers are refused."""
+    def find(
+        self, recipient: str, sender: str, mail: Reading, alarm: AlarmXml | None, lines: Lines | None = None
+    ) -> Found | None:
+        """The first rule that fits; None when there is none and strangers are refused. `lines` of the mail's text,
+        where more than one recipient is asked for.
+        """
+        lines = lines or Lines(mail.text)
         for rule in self.rules:
-            kept = _kept(rule, recipient, sender, mail, alarm)
+            kept = _kept(rule, recipient, sender, mail, alarm, lines)
             if kept is not None:
                 named = rule.settings.device or self._device(kept.get("device", ""))
                 return Found(named, kept.get("zone", ""), kept.get("text", ""), rule)
@@ -73,7 +78,9 @@ def _to(pattern: Pattern, recipient: str) -> dict[str, str] | None:
     return matched(pattern, recipient.rpartition("@")[0] or recipient) if whole is None else whole
 
 
-def _kept(rule: Rule, recipient: str, sender: str, mail: Reading, alarm: AlarmXml | None) -> dict[str, str] | None:
+def _kept(
+    rule: Rule, recipient: str, sender: str, mail: Reading, alarm: AlarmXml | None, lines: Lines
+) -> dict[str, str] | None:
     number = rule.settings.number
     if number is not None and (alarm is None or alarm.number != number):
         return None
@@ -82,8 +89,7 @@ def _kept(rule: Rule, recipient: str, sender: str, mail: Reading, alarm: AlarmXm
         if name == "to":
             found = _to(pattern, recipient)
         elif name == "line":
-            lines = (matched(pattern, line.strip()) for line in mail.text.split("\n"))
-            found = next((each for each in lines if each is not None), None)
+            found = lines.first(pattern)
         else:
             found = matched(pattern, sender if name == "sender" else mail.subject)
         if found is None:

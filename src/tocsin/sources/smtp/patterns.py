@@ -39,6 +39,31 @@ def compiled(text: str) -> Pattern:
     return Pattern((*literals, text[place:].lower()), tuple(holes))
 
 
+class Lines:
+    """The lines of a mail's text. Each pattern is looked for once, however many rules and recipients ask, and only
+    where the longest of its literal parts stands in the text at all.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lowered = text.lower()
+        self._lines: list[str] = []
+        self._found: dict[Pattern, dict[str, str] | None] = {}
+
+    def first(self, pattern: Pattern) -> dict[str, str] | None:
+        """What the first line that fits keeps; None if none does."""
+        if pattern not in self._found:
+            self._found[pattern] = self._looked_for(pattern)
+        return self._found[pattern]
+
+    def _looked_for(self, pattern: Pattern) -> dict[str, str] | None:
+        longest = max(pattern.literals, key=len)
+        if longest not in self._lowered and longest not in self._text:
+            return None
+        self._lines = self._lines or [line.strip() for line in self._text.split("\n")]
+        return next((kept for line in self._lines if (kept := matched(pattern, line)) is not None), None)
+
+
 def matched(pattern: Pattern, text: str) -> dict[str, str] | None:
     """The kept parts if the whole text fits, letters of either case; None if it does not."""
     lowered = text.lower()

@@ -13,6 +13,11 @@ from tocsin.engine.contracts import PhotoIn
 from tocsin.protocols.text import decoded, printable
 
 MOST_PARTS = 100
+MOST_TAKEN_APART = 1000
+"""Parts of which anything is made at all: a mail of six bytes each could have millions of them."""
+LONGEST_HEADER = 2000
+"""Of each part. Python's parser takes a header's parameters apart in a time that grows with the square of its length.
+"""
 MOST_PHOTOS = 20
 LONGEST_SUBJECT = 500
 LONGEST_TEXT = 16_000
@@ -30,10 +35,32 @@ class Reading(Struct, frozen=True):
     problems: tuple[str, ...] = ()
 
 
+class _ShortHeaders(policy.Compat32):
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:LONGEST_HEADER]
+
+
+_SHORT_HEADERS = _ShortHeaders()
+
+
+class _PartsMade:
+    """Makes the parts of one mail, so many and no more."""
+
+    def __init__(self) -> None:
+        self._left = MOST_TAKEN_APART
+
+    def __call__(self, policy: policy.Policy) -> Message:
+        self._left -= 1
+        if self._left < 0:
+            raise MessageError(f"more than {MOST_TAKEN_APART} parts")
+        return Message(policy)
+
+
 def read_mail(data: bytes) -> Reading:
     """Never fails: an alarm in a badly made mail is still an alarm."""
     try:
-        message = message_from_bytes(data, policy=policy.compat32)
+        message = message_from_bytes(data, cast("type[Message]", _PartsMade()), policy=_SHORT_HEADERS)
         return _reading(message)
     except (MessageError, ValueError, LookupError, RecursionError, TypeError, AttributeError, IndexError) as error:
         # Python's mail parser has raised each of these on some broken mail.
@@ -92,7 +119,7 @@ def _text(part: Message) -> str:
 
 
 def _header(message: Message, name: str) -> str:
-    raw = str(message.get(name, ""))[: 4 * LONGEST_SUBJECT]
+    raw = str(message.get(name, ""))
     try:
         return str(make_header(decode_header(raw)))
     except (ValueError, LookupError, MessageError):

@@ -16,6 +16,7 @@ from tocsin.config.listening import split_listen
 from tocsin.engine.contracts import Intake, IntakeClosed, Refused, SourceState, Submission, Supervised
 from tocsin.sources.acknowledging import may_acknowledge
 from tocsin.sources.smtp.events import Mails, alarm_of, submission
+from tocsin.sources.smtp.patterns import Lines
 from tocsin.sources.smtp.reading import Reading, read_mail
 from tocsin.sources.smtp.settings import SmtpSourceSettings
 from tocsin.sources.surroundings import SourceSurroundings
@@ -181,10 +182,10 @@ class SmtpSource:
         return "451 4.3.0 internal error, try again later"
 
     def _submissions(self, mail: Reading, envelope: Envelope) -> list[Submission]:
-        now, alarm = self._clock.now(), alarm_of(mail)
+        now, alarm, lines = self._clock.now(), alarm_of(mail), Lines(mail.text)
         made = []
         for recipient in envelope.rcpt_tos:
-            found = self._mails.find(recipient, envelope.mail_from or "", mail, alarm)
+            found = self._mails.find(recipient, envelope.mail_from or "", mail, alarm, lines)
             if found is not None:
                 if found.rule is not None:
                     self._heard(found.rule.subject, now)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.protocols.xml import NotXml, first, read, text_of
 from tocsin.standins.detector import picture
-from tocsin.standins.milestone.archive import CODECS, GOP_MS, Archive, Gop, clip
+from tocsin.standins.milestone.archive import CODECS, GOP_MS, SINCE_MS, Archive, Gop, clip
 from tocsin.standins.milestone.recorder_soap import answered
 from tocsin.standins.milestone.switches import Assumptions
 
@@ -24,6 +24,7 @@ _DEADLINE_S = 60.0
 _CALLS = {
     "connect": {"username", "password", "cameraid", "alwaysstdjpeg", "connectparam", "clientcapabilities"},
     "connectupdate": {"connectparam"},
+    "begin": {"compressionrate"},
     "goto": {"time", "compressionrate", "keyframesonly"},
     "next": {"compressionrate"},
     "live": {"compressionrate", "sendinitialimage"},
@@ -152,11 +153,20 @@ class Recorder:
         if method == "live":
             status = b"<livepackage><status><statusitem><id>5</id><value>0</value></statusitem></status></livepackage>"
             return status + END + self._still(number, link.camera, _now_ms())
-        at = int(text_of(first(root, "time"))) if method == "goto" else None
+        at = self._moment(method, root, link)
         if link.jpeg and at is not None:
             taken = self._picture_at(link.camera, at)
             return _image(number, 0, "image/jpeg", b"") if taken is None else self._still(number, link.camera, taken)
         return await self._recorded(number, link, at)
+
+    def _moment(self, method: str, root: "etree._Element", link: _Link) -> int | None:
+        """Where goto and begin lead; None: on from where the connection stands. Raises ValueError."""
+        if method == "goto":
+            return int(text_of(first(root, "time")))
+        if method == "begin":
+            number = self.archive(link.camera).after(SINCE_MS // GOP_MS - 1)
+            return 0 if number is None else number * GOP_MS
+        return None
 
     def _connect(self, root: "etree._Element", number: str, link: _Link) -> bytes:
         camera, token = text_of(first(root, "cameraid")), _token(root)

@@ -50,6 +50,11 @@ def _end_test(test_id: str) -> Steps[bool]:
     return bool((yield Query("end_test", (test_id,))))
 
 
+def _remember(noted: tuple[str, str]) -> Steps[None]:
+    name, text = noted
+    yield Query("put_meta", (f"note {plain(name)}", plain(text)))
+
+
 def _audit(entry: AuditEntry) -> Steps[None]:
     yield Query("add_audit", audit_row(entry))
 
@@ -60,4 +65,5 @@ keep = each(_keep)
 delete_area = each(_delete_area)
 put_test = each(_put_test)
 end_test = each(_end_test)
+remember = each(_remember)
 audit = each(_audit)

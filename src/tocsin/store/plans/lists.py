@@ -182,5 +182,10 @@ def areas() -> Steps[list[Area]]:
     return [area_of(row) for row in (yield Query("areas"))]
 
 
+def recalled(name: str) -> Steps[str]:
+    rows = yield Query("meta", (f"note {plain(name)}",))
+    return str(rows[0][0]) if rows else ""
+
+
 def audit_entries(limit: int) -> Steps[list[AuditEntry]]:
     return [audit_entry_of(row) for row in (yield Query("audit_entries", (limit,)))]

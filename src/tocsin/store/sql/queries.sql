@@ -139,6 +139,9 @@ SELECT name, value FROM meta WHERE name IN ('schema', 'written_by', 'migrations'
 -- put_meta: note something about the database
 INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
+-- meta [1]: a note
+SELECT value FROM meta WHERE name = ?;
+
 -- drop_meta: forget a note
 DELETE FROM meta WHERE name = ?;
 

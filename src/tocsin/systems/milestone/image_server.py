@@ -59,6 +59,11 @@ def next_call() -> bytes:
     return _call(2, "next", "<compressionrate>100</compressionrate>")
 
 
+def begin_call() -> bytes:
+    """To the first picture there is."""
+    return _call(2, "begin", "<compressionrate>90</compressionrate>")
+
+
 def goto_call(at_ms: int) -> bytes:
     inside = f"<time>{at_ms}</time><compressionrate>90</compressionrate><keyframesonly>no</keyframesonly>"
     return _call(2, "goto", inside)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -58,11 +58,14 @@ class Topology(Struct, frozen=True):
     recorders: Mapping[str, RecordingServer] = {}
     disabled: frozenset[Identity] = frozenset()
 
+    def by_box(self, kind: str) -> Mapping[str, Iterable[str]]:
+        """The keys of all devices of a kind, by that of their box; "" for what hangs on none."""
+        standing: Mapping[str, Iterable[str]] = {"recorder": self.recorders, "hardware": self.boxes}
+        return {"": standing[kind]} if kind in standing else self.channels.get(kind, {})
+
     def devices(self) -> Iterator[Identity]:
-        yield from (("recorder", key) for key in self.recorders)
-        yield from (("hardware", key) for key in self.boxes)
-        for kind, by_box in self.channels.items():
-            yield from ((kind, key) for keys in by_box.values() for key in keys)
+        for kind in ("recorder", "hardware", *self.channels):
+            yield from ((kind, key) for keys in self.by_box(kind).values() for key in keys)
 
     def children(self, parent: Identity) -> Iterator[Identity]:
         """The channels of a box, or of all boxes of a recording server."""

@@ -1,29 +1,28 @@
 """Times as XProtect writes them (connectors.md 1.8). Pure."""
 
-import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-_FORM = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?")
 
-
-def instant(text: str, zone: str) -> datetime | None:
-    """Up to nine fraction digits; without an offset the time is of `zone`. None if it is no time."""
-    found = _FORM.fullmatch(text)
-    if found is None:
-        return None
-    whole, fraction, offset = found.groups()
+def moment(text: str) -> datetime | None:
+    """Digits beyond microseconds are left out: a time is never taken for a later one. None if it is no time."""
     try:
-        if offset == "Z":
-            return datetime.fromisoformat(text)
-        moment = datetime.fromisoformat(f"{whole}.{(fraction or '0')[:6]:0<6}{offset or ''}")
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=ZoneInfo(zone))
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+        return datetime.fromisoformat(text) if text[10:11] == "T" else None
+    except ValueError:
         return None
 
 
-def written(moment: datetime) -> str:
+def instant(told: str | datetime | None, zone: str) -> datetime | None:
+    """Without an offset the time is of `zone`. None if it is no time."""
+    found = moment(told) if isinstance(told, str) else told
+    if found is None or found.tzinfo is UTC:
+        return found
+    try:
+        return (found if found.tzinfo is not None else found.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def written(at: datetime) -> str:
     """UTC with seven fraction digits, as XProtect writes them: rounded, a filter would give the last event again."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"

@@ -1,7 +1,8 @@
 """What the Events and State service says, read into states of devices (connectors.md 4.6). Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 
@@ -11,17 +12,26 @@ from msgspec import Struct
 from tocsin.engine.systems import ProtocolFault
 from tocsin.model.inventory import Basis, FoundState, HealthState, Reason
 from tocsin.systems.milestone.joining import KINDS, Identity, Topology
-from tocsin.systems.milestone.moments import instant
+from tocsin.systems.milestone.moments import instant, moment
 from tocsin.systems.milestone.resources import EventType, guid
 
 
-class Occurred(Struct, frozen=True):
-    """An event, or a state as the event that began it. `source` is `resourceType/guid`."""
+class Occurred(Struct, frozen=True, gc=False):
+    """An event. `source` is `resourceType/guid`."""
 
     type: str
     source: str
     time: str = ""
     id: str = ""
+
+
+class Standing(Struct, frozen=True, gc=False):
+    """A state, as the event that began it; its time is read with the frame, since a large site has very many."""
+
+    type: str
+    source: str
+    time: datetime | None = None
+    """None where it cannot be read; without an offset it is of the site's own zone."""
 
 
 _decode_occurred = msgspec.json.Decoder(Occurred).decode
@@ -46,7 +56,7 @@ class _Plain(Struct, frozen=True, rename="camel"):
     command_id: int | None = None
     status: int | None = None
     session_id: str | None = None
-    states: tuple[Occurred, ...] | None = None
+    states: tuple[Standing, ...] | None = None
     events: tuple[Occurred, ...] | None = None
     error: FrameError | None = None
 
@@ -57,7 +67,7 @@ class Frame(Struct, frozen=True):
     command_id: int | None = None
     status: int | None = None
     session_id: str | None = None
-    states: Sequence[Occurred] | None = None
+    states: Sequence[Standing] | None = None
     events: Sequence[Occurred] | None = None
     error: FrameError | None = None
 
@@ -81,6 +91,10 @@ _INHERITED: Mapping[str, tuple[HealthState, Reason]] = {
     "recorder": ("unknown", "parent_unknown"),
 }
 """What it means for the channels when this kind is offline (rules 2 and 3)."""
+ByKind = Mapping[str, Mapping[str, FoundState]]
+"""States by kind and native key."""
+Back = tuple[datetime, HealthState]
+"""Since when a box or recording server is back, and what its outage said of its channels."""
 
 
 def read_frame(data: str | bytes) -> Frame:
@@ -100,7 +114,8 @@ def _read_one_by_one(data: str | bytes) -> Frame:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolFault(f"the Events and State service sends what cannot be read: {error}") from None
     states, events = _occurred(raw.states), _occurred(raw.events)
-    return Frame(raw.command_id, raw.status, raw.session_id, states, events, raw.error)
+    standing = None if states is None else [Standing(one.type, one.source, moment(one.time)) for one in states]
+    return Frame(raw.command_id, raw.status, raw.session_id, standing, events, raw.error)
 
 
 def read_occurred(item: object) -> Occurred | None:
@@ -123,75 +138,68 @@ def meanings_with(types: Iterable[EventType]) -> dict[str, Meaning]:
 
 
 def states_of(
-    one: Occurred, meanings: Mapping[str, Meaning], topology: Topology, zone: str, basis: Basis
-) -> Iterator[FoundState]:
+    one: Occurred | Standing, meanings: Mapping[str, Meaning], topology: Topology, zone: str, basis: Basis
+) -> Sequence[FoundState]:
     """The state of the device it is about; a box or a recording server that fails takes its channels with it."""
     meaning = meanings.get(one.type) or meanings.get(guid(one.type))
     identity = identity_of(one.source)
     if meaning is None or identity is None:
-        return
+        return ()
+    kind, key = identity
     since = instant(one.time, zone)
-    yield _state(identity, meaning.state, meaning.reason, topology, basis, since)
-    if meaning.state == "offline" and identity[0] in _INHERITED:
-        passed_on = _INHERITED[identity[0]]
-        for child in topology.children(identity):
-            yield _state(child, *passed_on, topology, "inherited", since)
+    if meaning.state != "offline":
+        return (FoundState(kind, key, meaning.state, meaning.reason, basis, since),)
+    own = _state(identity, meaning.state, meaning.reason, topology, basis, since)
+    if kind not in _INHERITED:
+        return (own,)
+    children = topology.children(identity)
+    return (own, *(_state(child, *_INHERITED[kind], topology, "inherited", since) for child in children))
 
 
-def settled(found: Iterable[FoundState]) -> dict[Identity, FoundState]:
+def settled(found: Iterable[FoundState]) -> ByKind:
     """One state for each device: the newest, and at the same time its own rather than its box's."""
-    newest: dict[Identity, FoundState] = {}
+    newest: dict[str, dict[str, FoundState]] = defaultdict(dict)
     for one in found:
-        identity = (one.kind, one.native_key)
-        known = newest.get(identity)
-        if known is None or _rank(one) > _rank(known):
-            newest[identity] = one
+        known = newest[one.kind].setdefault(one.native_key, one)
+        if known is not one and _rank(one) > _rank(known):
+            newest[one.kind][one.native_key] = one
     return newest
 
 
-def confirmed(found: Mapping[Identity, FoundState], topology: Topology) -> dict[Identity, FoundState]:
-    """A box or recording server that came back speaks for its channels from then on: otherwise what they were before
+def snapshot_of(
+    said: Iterable[Standing], meanings: Mapping[str, Meaning], topology: Topology, zone: str, kinds: Collection[str]
+) -> list[FoundState]:
+    """The state of every device of these kinds, from all that `getState` answered. Before the first inventory these
+    are all it tells of; afterwards one that the last inventory has not found is no device of ours.
+    """
+    found = settled(state for one in said for state in states_of(one, meanings, topology, zone, "state_snapshot"))
+    if next(topology.devices(), None) is None:
+        return [one for kind in sorted(kinds) for one in found.get(kind, {}).values()]
+    back = _back(found)
+    return [one for kind in sorted(kinds) for one in confirmed(kind, found.get(kind, {}), back, topology)]
+
+
+def confirmed(
+    kind: str, found: Mapping[str, FoundState], back: Mapping[str, Back], topology: Topology
+) -> Iterator[FoundState]:
+    """What is known of each device of a kind of the last inventory.
+
+    A box or recording server that came back speaks for its channels from then on: otherwise what they were before
     would never again count for more than what its outage said of them.
     """
-    lifted = dict(found)
-    for (kind, key), parent in found.items():
-        if kind not in _INHERITED or parent.state != "online" or parent.since is None:
-            continue
-        for child in topology.children((kind, key)):
-            own = lifted.get(child)
-            if own is None or own.since is None or own.state == _INHERITED[kind][0]:
-                continue  # it was told the same during the outage
-            if own.since < parent.since:
-                lifted[child] = msgspec.structs.replace(own, since=parent.since)
-    return lifted
-
-
-def snapshot_of(
-    said: Iterable[Occurred], meanings: Mapping[str, Meaning], topology: Topology, zone: str
-) -> list[FoundState]:
-    """The state of every device, from all that `getState` answered."""
-    found = settled(state for one in said for state in states_of(one, meanings, topology, zone, "state_snapshot"))
-    return list(with_the_silent(confirmed(found, topology), topology))
+    for box, keys in topology.by_box(kind).items():
+        returned = [back[above] for above in (box, topology.boxes.get(box, "")) if above in back]
+        for key in keys:
+            own = found.get(key) or _silent((kind, key), topology)
+            for since, told in returned:
+                if own.since is not None and own.since < since and own.state != told:
+                    own = msgspec.structs.replace(own, since=since)
+            yield own
 
 
 def heals(state: FoundState) -> bool:
     """Whether channels may be well again although nothing is said of them."""
     return state.kind in _INHERITED and state.state == "online"
-
-
-def with_the_silent(found: Mapping[Identity, FoundState], topology: Topology) -> Iterator[FoundState]:
-    """A device the system says nothing about is unknown, not offline (rule 1). One that the last inventory has not
-    found is no device of ours.
-    """
-    devices = frozenset(topology.devices())
-    for identity, state in found.items():
-        if not devices or identity in devices:
-            yield state
-    for kind, key in sorted(devices - found.keys()):
-        if (kind, key) in topology.disabled:
-            yield FoundState(kind, key, "disabled", "disabled", "state_snapshot")
-        else:
-            yield FoundState(kind, key, "unknown", "never_reported", "state_snapshot")
 
 
 def _occurred(items: Sequence[msgspec.Raw] | None) -> Sequence[Occurred] | None:
@@ -231,3 +239,20 @@ def _state(
     if state == "offline" and identity in topology.disabled:
         state, reason = "disabled", "disabled"
     return FoundState(identity[0], identity[1], state, reason, basis, since)
+
+
+def _back(found: ByKind) -> Mapping[str, Back]:
+    """The boxes and recording servers that are back, by key."""
+    return {
+        key: (one.since, told)
+        for kind, (told, _) in _INHERITED.items()
+        for key, one in found.get(kind, {}).items()
+        if one.state == "online" and one.since is not None
+    }
+
+
+def _silent(identity: Identity, topology: Topology) -> FoundState:
+    """A device the system says nothing about is unknown, not offline (rule 1)."""
+    if identity in topology.disabled:
+        return FoundState(*identity, "disabled", "disabled", "state_snapshot")
+    return FoundState(*identity, "unknown", "never_reported", "state_snapshot")

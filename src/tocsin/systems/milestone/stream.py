@@ -18,7 +18,7 @@ from tocsin.systems.milestone.session import Session
 from tocsin.systems.milestone.states import (
     MEANINGS,
     Meaning,
-    Occurred,
+    Standing,
     heals,
     meanings_with,
     snapshot_of,
@@ -83,7 +83,7 @@ class StateStream:
             await asyncio.sleep(PAUSES_S[min(self._failures, len(PAUSES_S) - 1)])
             self._failures += 1
 
-    async def baseline(self) -> AsyncIterator[FoundState]:
+    async def baseline(self) -> Sequence[FoundState]:
         """What `getState` says now: over the socket that stands, otherwise over one of its own. Raises SystemFault."""
         if self._socket is not None:
             frame = await self._state_frame(self._socket)
@@ -93,9 +93,7 @@ class StateStream:
                 await self._subscribe(own)
                 frame = await self._state_frame(own)
         meanings, topology = self._meanings or MEANINGS, self.topology
-        for state in await asyncio.to_thread(snapshot_of, frame, meanings, topology, self._zone):
-            if state.kind in self._kinds:
-                yield state
+        return await asyncio.to_thread(snapshot_of, frame, meanings, topology, self._zone, self._kinds)
 
     async def probe(self) -> None:
         """Open the socket and a session, and leave again. Raises SystemFault."""
@@ -174,7 +172,7 @@ class StateStream:
         }
         accepted(await socket.command("addSubscription", COMMAND_DEADLINE_S, {"filters": [include]}), "addSubscription")
 
-    async def _state_frame(self, socket: EventSocket) -> Sequence[Occurred]:
+    async def _state_frame(self, socket: EventSocket) -> Sequence[Standing]:
         frame = accepted(await socket.command("getState", self.state_timeout_s), "getState")
         if frame.states is None:
             raise ProtocolFault("getState was answered without states")

@@ -14,6 +14,7 @@ from tocsin.systems.milestone.alarms import Alarms
 from tocsin.systems.milestone.checking import Checks
 from tocsin.systems.milestone.driver_settings import DriverSettingsCache
 from tocsin.systems.milestone.exports import Exports
+from tocsin.systems.milestone.extents import Extents
 from tocsin.systems.milestone.joining import Reading, Topology, joined, kinds_of, topology_of
 from tocsin.systems.milestone.ntlm import WindowsLogin
 from tocsin.systems.milestone.orders import Orders
@@ -61,6 +62,7 @@ class MilestoneSystem:
         recorders = Recorders(settings, surroundings, self._management, self._session, self._rest)
         self._photos = Photos(recorders, settings.photo_timeout)
         self._recordings = Recordings(recorders, settings.timeout)
+        self._extents = Extents(recorders, surroundings.clock, settings.timeout)
         self._orders = Orders(settings.orders, self._rest)
         self._alarms = Alarms(settings, surroundings, self._stream, self._stored, self._rest, self.photo)
         self._exports = Exports(recorders, surroundings.clock, settings.export_timeout)
@@ -97,9 +99,7 @@ class MilestoneSystem:
 
     async def baseline(self) -> AsyncIterator[FoundState]:
         """While stored events are followed there is none, and the states they gave stand."""
-        if self._following_stored:
-            return
-        async for state in self._stream.baseline():
+        for state in () if self._following_stored else await self._stream.baseline():
             yield state
 
     async def states(self) -> AsyncIterator[FoundState | Marker]:
@@ -127,6 +127,9 @@ class MilestoneSystem:
 
     async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
         return await self._recordings.of(native_key, span, self._recorder_of(native_key))
+
+    def extents(self, native_keys: Sequence[str]) -> AsyncIterator[tuple[str, Span]]:
+        return self._extents.of(native_keys, self._recorder_of)
 
     def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
         return self._exports.frames(native_key, span, self._recorder_of(native_key))

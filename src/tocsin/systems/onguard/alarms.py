@@ -20,7 +20,7 @@ from tocsin.telemetry.occurrences import Notice, Trouble
 PAUSES_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 CLOSED_S = 1.0
 LOOK_BACK = 200
-"""Rows of the log that are read again after a start: their ids tell what was kept before."""
+"""Rows of the log that are read again after a start, at least: their ids tell what was kept before."""
 
 
 class Alarms:
@@ -55,14 +55,18 @@ class Alarms:
         await self._from_log(intake)
 
     async def _from_log(self, intake: Intake) -> None:
-        await self._log.begin(LOOK_BACK)
+        await self._log.begin(LOOK_BACK, self._since)
         while True:
             for event in await self._log.more():
-                if not (event.at and event.at < self._since):
+                if not self._is_of_old(event):
                     await self._hand_over(event, intake)
                 self._log.last = event.serial_number
             self._up()
             await asyncio.sleep(self._settings.health.hint_every)
+
+    def _is_of_old(self, event: LoggedEvent) -> bool:
+        """Only what was in the log before is judged by its time: OnGuard's clock may be wrong by hours."""
+        return event.serial_number <= self._log.end and event.at is not None and event.at < self._since
 
     async def _from_bus(self, amqp: AmqpSettings, intake: Intake) -> None:
         async def take(content: Any) -> None:

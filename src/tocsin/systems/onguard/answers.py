@@ -14,13 +14,13 @@ from tocsin.engine.systems import (
     SystemFault,
     Unreachable,
 )
+from tocsin.protocols.text import one_line
 from tocsin.transports.http import HttpAnswer
 
 _LICENCE = re.compile(r"licen[cs]e|application.?id", re.IGNORECASE)
-_LONGEST = 300
 LOCKING = (
     "OnGuard locks internal accounts after 5 failures and lets their passwords expire after 90 days by default; check "
-    "user, password and directory with the OnGuard administrator"
+    "username, password and directory with the OnGuard administrator"
 )
 
 
@@ -81,14 +81,14 @@ def login_fault(answer: HttpAnswer) -> SystemFault:
 
 
 def error_text(answer: HttpAnswer) -> str:
-    """`{"error": {"code", "message"}}` in the body, or as seen in public clients in a header; one line, bounded."""
+    """`{"error": {"code", "message"}}` in the body, or as seen in public clients in a header; without a full stop."""
     for data in (answer.body, answer.header("error").encode()):
         found = _decoded(data)
         error = found.get("error", found) if isinstance(found, dict) else None
         if isinstance(error, dict):
             words = [str(error[name]) for name in ("code", "message") if isinstance(error.get(name), str)]
             if words:
-                return _one_line(": ".join(words))
+                return one_line(": ".join(words)).rstrip(".")
     return ""
 
 
@@ -112,8 +112,3 @@ def _decoded(data: bytes) -> Any:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _one_line(text: str) -> str:
-    flat = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "…"

@@ -14,6 +14,7 @@ from tocsin.engine.contracts import Submission
 from tocsin.engine.event_times import system_time
 from tocsin.model.event import NOWHERE, Event, Place
 from tocsin.model.kinds import Kind, State
+from tocsin.protocols.text import one_line
 
 NUMBERS = ("serial_number", "controller_id", "device_id", "subdevice_id")
 TEXTS = ("description", "event_text", "controller_name", "device_name", "subdevice_name")
@@ -129,7 +130,7 @@ def _number(value: Any) -> int:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         return ""
-    return " ".join("".join(char if char.isprintable() else " " for char in value).split())[:_LONGEST]
+    return one_line(value, _LONGEST)
 
 
 def _instant(value: Any, zone: tzinfo) -> datetime | None:

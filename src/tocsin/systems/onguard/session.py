@@ -58,12 +58,13 @@ class Session:
     ) -> dict[str, Any]:
         """The JSON object that answers. `once`: not repeated at another server, for orders. Raises SystemFault."""
         for left in reversed(range(1 if once else len(self._servers))):
+            asked = self._at
             try:
                 return await self._asked(method, operation, query, body)
             except Unreachable:
                 if not left:
                     raise
-                self._next_server()
+                self._leave(asked)
         raise AssertionError("there is a server")
 
     async def page(self, operation: str, query: Query, n: int, size: int, order_by: str) -> dict[str, Any]:
@@ -159,9 +160,11 @@ class Session:
         self._good_until = self._clock.monotonic() + left_s
         return token
 
-    def _next_server(self) -> None:
-        self._at = (self._at + 1) % len(self._servers)
-        self._token = ""  # a session is known to its own server only
+    def _leave(self, server: int) -> None:
+        """For the next one, unless another request that failed there has done so already."""
+        if self._at == server:
+            self._at = (self._at + 1) % len(self._servers)
+            self._token = ""  # a session is known to its own server only
 
     async def _sent(self, method: str, operation: str, query: Query, body: Any, token: str) -> HttpAnswer:
         try:

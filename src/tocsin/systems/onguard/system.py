@@ -97,6 +97,11 @@ class OnGuardSystem:
     async def recordings(self, native_key: str, span: Span) -> Sequence[Span]:
         raise NotSupported("OnGuard holds no video")
 
+    async def extents(self, native_keys: Sequence[str]) -> AsyncIterator[tuple[str, Span]]:
+        nothing: tuple[tuple[str, Span], ...] = ()
+        for one in nothing:
+            yield one
+
     def export(self, native_key: str, span: Span) -> AsyncIterator[Frame]:
         raise NotSupported("OnGuard holds no video")
 

@@ -91,6 +91,14 @@ def of_camera(found: Sequence[Recording], tokens: Collection[str], only: bool) -
     return [one for one in found if only or not set(tokens).isdisjoint(one.names)]
 
 
+def extent(found: Sequence[Recording]) -> Span | None:
+    """From the first to the last picture; None where a recording does not say, as while it goes on."""
+    begins, ends = [one.start for one in found if one.start], [one.end for one in found if one.end]
+    if not found or len(begins) < len(found) or len(ends) < len(found) or min(begins) >= max(ends):
+        return None
+    return Span(min(begins), max(ends))
+
+
 def stretches(found: Iterable[Recording], changed: Sequence[Change], span: Span) -> list[Stretch]:
     """Within the span, oldest first. Where a device tells no changes a recording counts as one stretch."""
     made = [

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.engine.systems import Codec, Frame, LoginRefused, ProtocolFault, Span, SystemFault, Unreachable
+from tocsin.protocols.text import one_line
 from tocsin.systems.onvif.recorded import Stretch
 
 PYTHONS = ("/usr/bin/python3",)
@@ -191,7 +192,7 @@ def is_key(codec: Codec, data: bytes) -> bool:
 
 
 def _fault(kind: bytes, data: bytes) -> SystemFault:
-    text = "".join(char if char.isprintable() else " " for char in data.decode("utf-8", "replace"))[:200]
+    text = one_line(data.decode("utf-8", "replace"))
     if kind == b"L":
         return LoginRefused(f"the recorder refuses the login for its replay: {text}")
     return (Unreachable if kind == b"U" else ProtocolFault)(f"the recorder does not replay: {text}")

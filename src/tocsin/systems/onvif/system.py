@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 
 from tocsin.engine.contracts import CheckStep, Intake
-from tocsin.engine.systems import Capability, Frame, NotSupported, ProtocolFault, Span, UnknownDevice
+from tocsin.engine.systems import Capability, Frame, NotSupported, ProtocolFault, Span, SystemFault, UnknownDevice
 from tocsin.model.inventory import FoundDevice, FoundState, Marker, Note
 from tocsin.systems.onvif.archive import Archive
 from tocsin.systems.onvif.checking import steps
@@ -16,12 +16,14 @@ from tocsin.systems.onvif.found import Camera, output_key
 from tocsin.systems.onvif.listening import Listening
 from tocsin.systems.onvif.pictures import PicturedIntake
 from tocsin.systems.onvif.polling import Polling
-from tocsin.systems.onvif.recorded import Stretch, merged, of_camera, stretches
+from tocsin.systems.onvif.recorded import Recording, Stretch, extent, merged, of_camera, stretches
 from tocsin.systems.onvif.replay import AFTER, SILENCE_S, cut, missing_packages, parts, replay
 from tocsin.systems.onvif.settings import EVENT_KINDS, OnvifSettings
 from tocsin.systems.onvif.soap import SoapFault
 from tocsin.systems.surroundings import SystemSurroundings
 
+EXTENT_LIMIT_S = 10.0
+"""For the search of one device; the others are to have their turn."""
 _ORDERS = {"siren": True, "stop_siren": False, "trigger": True}
 
 
@@ -118,13 +120,20 @@ class OnvifSystem:
                 async for frame in cut(frames, part.end):
                     yield frame
 
+    async def extents(self, native_keys: Sequence[str]) -> AsyncIterator[tuple[str, Span]]:
+        """One search for each device that was read before, whatever number of cameras it has."""
+        asked = frozenset(native_keys)
+        for one in self._fleet.listed:
+            wanted = [camera for camera in one.cameras() if camera.native_key in asked and one.facts is not None]
+            found = await _recorded(one) if wanted else []
+            for camera in wanted:
+                if (held := extent(_own(one, camera, found))) is not None:
+                    yield camera.native_key, held
+
     async def _stretches(self, native_key: str, span: Span) -> list[Stretch]:
         one, camera = await self._camera(native_key)
-        archive, facts = Archive(one.device), one.facts
-        known = (
-            {camera.source, *(each.token for each in facts.profiles if each.source == camera.source)} if facts else {}
-        )
-        own = of_camera(await archive.recordings(), known, len(one.cameras()) == 1)
+        archive = Archive(one.device)
+        own = _own(one, camera, await archive.recordings())
         if not own:
             return []
         return stretches(own, await archive.changes([each.token for each in own], span), span)
@@ -167,6 +176,20 @@ class OnvifSystem:
                     raise NotSupported(f"{one.endpoint} has no siren: set siren to the token of its relay output")
                 return one, one.settings.siren
         raise NotSupported(f"{self.name} has no {kind} {native_key} that could be read")
+
+
+async def _recorded(one: Listed) -> list[Recording]:
+    """What the device says in good time, if anything."""
+    with suppress(SystemFault, TimeoutError):
+        async with asyncio.timeout(EXTENT_LIMIT_S):
+            return await Archive(one.device).recordings()
+    return []
+
+
+def _own(one: Listed, camera: Camera, found: Sequence[Recording]) -> list[Recording]:
+    facts = one.facts
+    known = {camera.source, *(each.token for each in facts.profiles if each.source == camera.source)} if facts else {}
+    return of_camera(found, known, len(one.cameras()) == 1)
 
 
 def _capabilities(settings: OnvifSettings) -> frozenset[Capability]:

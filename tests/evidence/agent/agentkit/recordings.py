@@ -3,12 +3,12 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tocsin.engine.systems import Span
-from tocsin.evidence.contracts import Fetched, Impossible, NotNow, UnknownCamera
+from tocsin.evidence.contracts import Fetched, Impossible, NotNow, Taken, UnknownCamera
 
 START = datetime(2026, 3, 4, 8, 0, 0, tzinfo=UTC)
 
@@ -51,6 +51,11 @@ class Recordings:
         found = [Span(max(one.start, wanted.start), min(one.end, wanted.end)) for one in self.held[device]]
         return [one for one in found if one.start < one.end]
 
+    async def extents(self, devices: Sequence[str]) -> AsyncGenerator[tuple[str, Span], None]:
+        for device in devices:
+            if held := self.held.get(device):
+                yield device, Span(held[0].start, held[-1].end)
+
     async def fetch(self, device: str, wanted: Span, into: Path, told: Callable[[float], None]) -> Fetched:
         self.asked.append(wanted)
         if self.faults:
@@ -61,7 +66,7 @@ class Recordings:
         told(wanted.length.total_seconds())
         return Fetched(into, "video/mp4", wanted.start, wanted.end, f"recorder of {device}")
 
-    async def picture(self, device: str, when: datetime | None = None) -> bytes:
+    async def picture(self, device: str, when: datetime | None = None) -> Taken:
         if device not in self.held:
             raise Impossible("no picture")
-        return b"\xff\xd8\xff\xe0 picture of " + device.encode()
+        return Taken(b"\xff\xd8\xff\xe0 picture of " + device.encode(), f"recorder of {device}")

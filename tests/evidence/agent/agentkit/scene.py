@@ -5,17 +5,19 @@ import contextlib
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agentkit.recordings import Recordings
+from agentkit.recordings import Recordings, at, span
 from tocsin.engine.clock import LoopClock
+from tocsin.engine.systems import Span
 from tocsin.engine.tasks import Supervised
+from tocsin.evidence.asking import Telling
 from tocsin.evidence.building import EvidenceSurroundings, build
-from tocsin.evidence.contracts import Archive
+from tocsin.evidence.contracts import Archive, Taken
 from tocsin.evidence.discovery_job import DeviceList
 from tocsin.evidence.registry.profile import assumed_text
 from tocsin.evidence.sealing import MachineKey
@@ -51,6 +53,7 @@ class Scene:
         self.recordings = Recordings()
         self.clock = LoopClock()
         self.boot_ahead_s = 0.0
+        self.photos: list[Taken] = []
         self.listed = DeviceList(b'{"devices":[]}', 3)
         self._happened = asyncio.Event()
         self._agents = 0
@@ -99,9 +102,21 @@ class Scene:
     def fault(self, text: str) -> None:
         self.registry.faults.append(read_fault(text))
 
-    def post(self, type_: str, device: str = "cam", start: datetime | None = None, end: datetime | None = None) -> Job:
+    def post(
+        self,
+        type_: str,
+        device: str = "cam",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        approved_by: str = "",
+    ) -> Job:
         times = [one.astimezone(UTC).isoformat() if one else "" for one in (start, end)]
-        return self.registry.ledger.post(type_, device, *times)
+        return self.registry.ledger.post(type_, device, *times, approved_by=approved_by)
+
+    def media_request(self, seconds: float, approved_by: str = "") -> Job:
+        """For so much of what `cam` has recorded, all of which is there."""
+        self.recordings.held["cam"] = [span(0, seconds)]
+        return self.post("mediarequest", "cam", at(0), at(seconds), approved_by)
 
     def ended(self) -> list[tuple[str, str]]:
         """Job and outcome, in the order they ended."""
@@ -134,7 +149,8 @@ class Scene:
         randomness = random.Random(f"{node} {self._agents}")
         ids = UlidSource(lambda: int(self.clock.now().timestamp() * 1000), randomness.getrandbits)
         options = UploadOptions(read.upload.per_file, read.upload.requests, read.upload.pace(), stall_s=5.0)
-        uploader = Uploader(options, MachineKey(b"m" * 32), os.urandom, self.clock, randomness)
+        watch = Telling(read.name, self.record)
+        uploader = Uploader(options, MachineKey(b"m" * 32), os.urandom, self.clock, randomness, watch=watch)
         return build(read, self._around(node, randomness, ids, uploader, self.folder / f"spool-{read.name}"))
 
     def _around(
@@ -145,15 +161,18 @@ class Scene:
 
         async def look() -> None: ...
 
-        async def picture(archive: Archive, device: str) -> bytes:
+        async def picture(archive: Archive, device: str) -> Taken:
             return await archive.picture(device)
+
+        async def photos(device: str, wanted: Span) -> Sequence[Taken]:
+            return self.photos
 
         def boot() -> float:
             return self.clock.monotonic() + self.boot_ahead_s
 
         return EvidenceSurroundings(
             self.store, self.clock, boot, randomness, self.record, ids, node, 2.0, spool,
-            [self.recordings], _shared, "Camera {}".format, look, uploader, listed, picture, uploader.aclose,
+            [self.recordings], _shared, "Camera {}".format, look, uploader, listed, picture, photos, uploader.aclose,
         )  # fmt: skip
 
     @asynccontextmanager
@@ -165,11 +184,20 @@ class Scene:
         try:
             yield agent
         finally:
-            await agent.stop()
+            await agent.stop(for_good=True)
             for task in running:
                 task.cancel()
             await asyncio.wait(running)
             await agent.aclose()
+
+    @asynccontextmanager
+    async def fetching(self, **settings: Any) -> AsyncIterator[Job]:
+        """An agent in the middle of a media request: the recorder takes until `recordings.gate` is set."""
+        self.recordings.gate.clear()
+        job = self.media_request(30)
+        async with self.working(**settings):
+            await self.until(lambda: self.recordings.asked)
+            yield job
 
 
 def _shared(device: str) -> bool:

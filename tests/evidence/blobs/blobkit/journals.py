@@ -1,8 +1,5 @@
 """Journals of the tests: one in memory, one on disk that survives its process."""
 
-import os
-from pathlib import Path
-
 import msgspec
 
 from blobkit.vectors import JWK
@@ -35,29 +32,3 @@ class MemoryJournal:
 
     def stored(self, done: int, expected: int) -> None:
         self.told.append((done, expected))
-
-
-class FileJournal:
-    """One file on disk, replaced whole; progress goes into a second one, a line each."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._progress = path.with_suffix(".progress")
-
-    def read(self) -> JobFile | None:
-        return msgspec.json.decode(self._path.read_bytes(), type=JobFile) if self._path.exists() else None
-
-    async def keep(self, file: JobFile) -> None:
-        part = self._path.with_suffix(".part")
-        with part.open("wb") as written:
-            written.write(msgspec.json.encode(file))
-            written.flush()
-            os.fsync(written.fileno())
-        part.rename(self._path)
-
-    def stored(self, done: int, expected: int) -> None:
-        with self._progress.open("a") as written:
-            written.write(f"{done} {expected}\n")
-
-    def progress(self) -> list[int]:
-        return [int(line.split()[0]) for line in self._progress.read_text().splitlines()]

@@ -1,5 +1,4 @@
 -- lock_sequence: nothing to do: there is one writer, and its transaction holds the database
-SELECT 1;
 
 -- lease: the lease of a subject
 SELECT owner, epoch, until FROM leases WHERE subject = ?;
@@ -145,4 +144,3 @@ ON CONFLICT (device_id, matter) DO UPDATE SET state = excluded.state, n = exclud
 DELETE FROM job_files WHERE job_id IN (SELECT value FROM json_each(?));
 
 -- lock_custody: nothing to do: there is one writer, and its transaction holds the database
-SELECT ?;
