@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.inventory.conftest import CUSTOMER, RULES, ScriptedSystem, camera, opened, site, virtually
+from tests.engine.virtual_house import SetClock, on_virtual_time
+from tests.inventory.conftest import CUSTOMER, RULES, ScriptedSystem, camera, opened, site
 
 from tocsin.engine.inventory.reading import imprint
 from tocsin.engine.inventory.rules import CustomerRule
@@ -79,127 +80,113 @@ def test_whatever_is_told_otherwise_is_another_imprint(changed: FoundDevice | No
     assert imprint([camera(1), changed]) != imprint([camera(1), camera(1)])
 
 
-def test_the_same_once_more_changes_nothing_and_is_told_all_the_same() -> None:
-    async def main(clock):
-        store = Watched(await opened())
-        rules = replace(RULES, customers=(CustomerRule(name_glob="Spare*"), CustomerRule("acct-2", name_glob="B*")))
-        listed = [camera(1), camera(2, name="Spare"), camera(3, name="B"), Note("one of two sites")]
-        async with site(clock, ScriptedSystem(*listed), rules, store) as s:
-            first, before = await s.first_run(), await s.kept()
-            await s.until(lambda: len(s.inventories()) == 2)
-            looks, asked_at = store.looks, clock.now()
-            again = await s.run()
-            assert store.looks == looks
-            assert (again.state, again.counts) == ("succeeded", replace(first.counts, added=0))
-            assert (again.notes, again.differences) == (first.notes, ())
-            assert (await store.standing("xp")).last_complete_sync >= asked_at
-            assert (await store.standing("xp")).last_run == again.id
-            assert await s.kept() == before
-            await s.until(lambda: len(s.inventories()) == 4)
-            assert {one.customer_id for one in s.inventories()[2:]} == {CUSTOMER, "acct-2"}
-            s.system.listed.reverse()
-            await s.run()
-            assert store.looks == looks + 1, "by this test"
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_the_same_once_more_changes_nothing_and_is_told_all_the_same(clock: SetClock) -> None:
+    store = Watched(await opened())
+    rules = replace(RULES, customers=(CustomerRule(name_glob="Spare*"), CustomerRule("acct-2", name_glob="B*")))
+    listed = [camera(1), camera(2, name="Spare"), camera(3, name="B"), Note("one of two sites")]
+    async with site(clock, ScriptedSystem(*listed), rules, store) as s:
+        first, before = await s.first_run(), await s.kept()
+        await s.until(lambda: len(s.inventories()) == 2)
+        looks, asked_at = store.looks, clock.now()
+        again = await s.run()
+        assert store.looks == looks
+        assert (again.state, again.counts) == ("succeeded", replace(first.counts, added=0))
+        assert (again.notes, again.differences) == (first.notes, ())
+        assert (await store.standing("xp")).last_complete_sync >= asked_at
+        assert (await store.standing("xp")).last_run == again.id
+        assert await s.kept() == before
+        await s.until(lambda: len(s.inventories()) == 4)
+        assert {one.customer_id for one in s.inventories()[2:]} == {CUSTOMER, "acct-2"}
+        s.system.listed.reverse()
+        await s.run()
+        assert store.looks == looks + 1, "by this test"
+    await store.aclose()
 
 
-def test_one_fact_of_one_device_is_a_change() -> None:
-    async def main(clock):
-        system = ScriptedSystem(camera(1), camera(2))
-        async with site(clock, system) as s:
-            await s.first_run()
-            await s.run()
-            system.listed[1] = camera(2, name="Gate")
-            changed = await s.run()
-            assert [(line.what, line.id) for line in changed.differences] == [("~", "xp:camera:2")]
-            assert (await s.run()).differences == ()
-            system.listed[1] = camera(2)
-            assert (await s.run()).counts.changed == 1, "as before the last run is not as before"
-
-    virtually(main)
+@on_virtual_time
+async def test_one_fact_of_one_device_is_a_change(clock: SetClock) -> None:
+    system = ScriptedSystem(camera(1), camera(2))
+    async with site(clock, system) as s:
+        await s.first_run()
+        await s.run()
+        system.listed[1] = camera(2, name="Gate")
+        changed = await s.run()
+        assert [(line.what, line.id) for line in changed.differences] == [("~", "xp:camera:2")]
+        assert (await s.run()).differences == ()
+        system.listed[1] = camera(2)
+        assert (await s.run()).counts.changed == 1, "as before the last run is not as before"
 
 
-def test_other_rules_read_the_same_facts_anew() -> None:
-    async def main(clock):
-        store, system = await opened(), ScriptedSystem(camera(1))
-        async with site(clock, system, store=store) as s:
-            await s.first_run()
-            await s.run()
-        moved = ScriptedSystem(camera(1))
-        async with site(clock, moved, replace(RULES, customer_id="acct-9"), store) as s:
-            await s.until(lambda: moved.readings > 0)
-            (run, *_) = await store.runs("xp", 1)
-            assert (await s.ended(run.id)).counts.changed == 1
-            assert [one.record.customer_id for one in (await s.kept()).values()] == ["acct-9"]
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_other_rules_read_the_same_facts_anew(clock: SetClock) -> None:
+    store, system = await opened(), ScriptedSystem(camera(1))
+    async with site(clock, system, store=store) as s:
+        await s.first_run()
+        await s.run()
+    moved = ScriptedSystem(camera(1))
+    async with site(clock, moved, replace(RULES, customer_id="acct-9"), store) as s:
+        await s.until(lambda: moved.readings > 0)
+        (run, *_) = await store.runs("xp", 1)
+        assert (await s.ended(run.id)).counts.changed == 1
+        assert [one.record.customer_id for one in (await s.kept()).values()] == ["acct-9"]
+    await store.aclose()
 
 
-def test_what_the_book_of_devices_lost_is_entered_again() -> None:
-    async def main(clock):
-        async with site(clock, ScriptedSystem(camera(1), camera(2))) as s:
-            await s.first_run()
-            await s.run()
-            book = s.gateway.devices
-            await book.delete("xp:camera:1")
-            await book.put(replace(book.get("xp:camera:2"), name="Mine", description="by the door"), clock.now())
-            await s.run()
-            assert book.get("xp:camera:1").name == "Camera 1"
-            assert (book.get("xp:camera:2").name, book.get("xp:camera:2").description) == ("Camera 2", "by the door")
-
-    virtually(main)
+@on_virtual_time
+async def test_what_the_book_of_devices_lost_is_entered_again(clock: SetClock) -> None:
+    async with site(clock, ScriptedSystem(camera(1), camera(2))) as s:
+        await s.first_run()
+        await s.run()
+        book = s.gateway.devices
+        await book.delete("xp:camera:1")
+        await book.put(replace(book.get("xp:camera:2"), name="Mine", description="by the door"), clock.now())
+        await s.run()
+        assert book.get("xp:camera:1").name == "Camera 1"
+        assert (book.get("xp:camera:2").name, book.get("xp:camera:2").description) == ("Camera 2", "by the door")
 
 
-def test_a_tombstone_is_forgotten_in_its_time_though_nothing_else_changes() -> None:
-    async def main(clock):
-        store = Watched(await opened())
-        system = ScriptedSystem(camera(1), camera(2))
-        async with site(clock, system, store=store) as s:
-            await s.first_run()
-            del system.listed[1]
-            await s.run()
-            assert (await s.run()).counts.removed == 1
-            assert (await s.run()).counts.missing == 0
-            looks = store.looks
-            clock.put_forward += timedelta(days=29)
-            await s.run()
-            assert store.looks == looks, "a tombstone alone is no reason to look"
-            clock.put_forward += timedelta(days=2)
-            await s.run()
-            assert list(await s.kept()) == ["1"]
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_a_tombstone_is_forgotten_in_its_time_though_nothing_else_changes(clock: SetClock) -> None:
+    store = Watched(await opened())
+    system = ScriptedSystem(camera(1), camera(2))
+    async with site(clock, system, store=store) as s:
+        await s.first_run()
+        del system.listed[1]
+        await s.run()
+        assert (await s.run()).counts.removed == 1
+        assert (await s.run()).counts.missing == 0
+        looks = store.looks
+        clock.put_forward += timedelta(days=29)
+        await s.run()
+        assert store.looks == looks, "a tombstone alone is no reason to look"
+        clock.put_forward += timedelta(days=2)
+        await s.run()
+        assert list(await s.kept()) == ["1"]
+    await store.aclose()
 
 
-def test_a_device_that_is_missing_is_counted_each_time_it_is() -> None:
-    async def main(clock):
-        system = ScriptedSystem(camera(1), camera(2))
-        async with site(clock, system, replace(RULES, remove_after=4)) as s:
-            await s.first_run()
-            del system.listed[1]
-            assert [(await s.run()).counts.removed for _ in range(5)] == [0, 0, 0, 1, 0]
-
-    virtually(main)
+@on_virtual_time
+async def test_a_device_that_is_missing_is_counted_each_time_it_is(clock: SetClock) -> None:
+    system = ScriptedSystem(camera(1), camera(2))
+    async with site(clock, system, replace(RULES, remove_after=4)) as s:
+        await s.first_run()
+        del system.listed[1]
+        assert [(await s.run()).counts.removed for _ in range(5)] == [0, 0, 0, 1, 0]
 
 
-def test_whoever_could_not_be_told_is_told_by_the_next_run() -> None:
-    async def main(clock):
-        store = Watched(await opened())
-        async with site(clock, ScriptedSystem(camera(1)), store=store) as s:
-            await s.first_run()
-            await s.until(lambda: len(s.inventories()) == 1)
-            await s.run()
-            await s.until(lambda: len(s.inventories()) == 2)
-            store.down = True
-            await s.run()
-            store.down = False
-            looks = store.looks
-            await s.until(lambda: len(s.inventories()) == 3, 120)
-            assert store.looks == looks + 1
-        await store.aclose()
-
-    virtually(main)
+@on_virtual_time
+async def test_whoever_could_not_be_told_is_told_by_the_next_run(clock: SetClock) -> None:
+    store = Watched(await opened())
+    async with site(clock, ScriptedSystem(camera(1)), store=store) as s:
+        await s.first_run()
+        await s.until(lambda: len(s.inventories()) == 1)
+        await s.run()
+        await s.until(lambda: len(s.inventories()) == 2)
+        store.down = True
+        await s.run()
+        store.down = False
+        looks = store.looks
+        await s.until(lambda: len(s.inventories()) == 3, 120)
+        assert store.looks == looks + 1
+    await store.aclose()
