@@ -6,8 +6,10 @@ from msgspec.structs import replace
 from storekit.values import at
 
 from tocsin.model.canonical import DeviceRecord, Health, KeptDevice, Removal, Run, SystemStanding
+from tocsin.model.device import Device
 from tocsin.store.inventory import InventoryChange
 from tocsin.store.open import open_store
+from tocsin.store.plans.lists import DEVICES_AT_ONCE
 
 CAMERA = KeptDevice(
     DeviceRecord("xp:camera:1", "Dock \0 'x'", "camera", "xp", "camera", "1", "acct-1", attributes={"n": 1, "b": True}),
@@ -74,3 +76,12 @@ async def test_the_facts_of_single_devices_are_read_by_id(store):
     assert await store.records(["xp:camera:1", "xp:camera:none", "a\0b"]) == {"xp:camera:1": CAMERA.record}
     assert len(await store.records(["xp:camera:1", "xp:reader:2"])) == 2
     assert await store.records([]) == {}
+
+
+async def test_every_device_is_read_however_many_there_are(store):
+    devices = [Device(f"d-{n}", type="camera", customer_id="acct-1", origin="xp") for n in range(2 * DEVICES_AT_ONCE)]
+    for count in (1, DEVICES_AT_ONCE, 2 * DEVICES_AT_ONCE):
+        await store.keep([], devices[:count])
+        found = list(await store.devices())
+        assert sorted(one.id for one in found) == sorted(one.id for one in devices[:count])
+        assert {id(one.customer_id) for one in found} == {id(found[0].customer_id)}, "held once"
