@@ -1,7 +1,9 @@
 """Who may do what: tokens, scopes, narrowing, and this machine while there is no token."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving import Served, served
@@ -125,6 +127,23 @@ async def test_what_a_narrowed_token_may_not_see_is_not_there_for_it(gw: Served)
     assert await status(gw, "POST", "/api/v1/deliveries/1.arc/discard", "north") == 404
     async with gw.http.get("/api/v1/deliveries", headers=bearer("north")) as answer:
         assert (await answer.json())["items"] == []
+
+
+async def test_a_narrowed_token_is_not_told_of_the_last_delivery_of_others(gw: Served) -> None:
+    async def last(name: str) -> Any:
+        call = {"jsonrpc": "2.0", "id": 1, "method": "gateway.status"}
+        async with gw.http.get("/api/v1/destinations", headers=bearer(name)) as answer:
+            (arc,) = (await answer.json())["items"]
+        async with gw.http.post("/api/v1/rpc", json=call, headers=bearer(name)) as answer:
+            assert (await answer.json())["result"]["destinations"] == [arc]
+        return arc["last_delivered"] and arc["last_delivered"]["event_id"]
+
+    async with gw.http.post("/api/v1/events", json={"kind": "motion", "device_id": "d2"}, headers=bearer("boss")) as it:
+        event_id = (await it.json())["id"]
+    async with asyncio.timeout(30):
+        while await last("boss") is None:
+            await asyncio.sleep(0.01)
+    assert (await last("boss"), await last("only-d2"), await last("north")) == (event_id, event_id, None)
 
 
 async def test_a_narrowed_token_does_not_operate_what_serves_everybody(gw: Served) -> None:

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving import Served, Station, member, picture, served
+from starlette.requests import Request
 
+from tocsin.api.bodies import Buffers
 from tocsin.api.limits import Limits
 
 PATH = "/api/v1/events"
@@ -290,3 +292,17 @@ def test_any_bytes_are_taken_or_refused_but_never_break(tmp_path: Path) -> None:
         finally:
             runner.run(serving.__aexit__(None, None, None))
         assert not [one for one in gw.occurrences if type(one).__name__ == "TaskFailed"]
+
+
+async def test_a_deadline_that_passes_inside_is_not_taken_for_a_body_that_did_not_arrive() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+
+    async def taken() -> None:
+        async with Buffers(Limits()).body(request, 100) as body:
+            raise TimeoutError(f"over {len(body)} bytes")
+
+    with pytest.raises(TimeoutError):
+        await taken()

@@ -10,6 +10,8 @@ import trustme
 from tests.cli.conftest import Tocsin, line_with, started
 
 STATION = '[[destinations]]\nname = "arc"\ntype = "dc09"\nhosts = ["127.0.0.1:4001"]\naccount = "9280"\n'
+ANY_PORT = '[api]\nlisten = "127.0.0.1:0"\n'
+"""So that a check does not find somebody else at the usual one."""
 
 WRONG = {
     "misspelt setting": (
@@ -93,7 +95,7 @@ def port_of(process: "subprocess.Popen[str]") -> str:
 
 def test_connect_to_a_station_that_answers(tocsin: Tocsin, tmp_path: Path) -> None:
     with started(tmp_path, "simulate", "dc09", "--listen", "127.0.0.1:0") as station:
-        (tmp_path / "tocsin.toml").write_text(STATION.replace("4001", port_of(station)))
+        (tmp_path / "tocsin.toml").write_text(ANY_PORT + STATION.replace("4001", port_of(station)))
         ended = tocsin("check", "--connect")
     assert ended.code == 0, ended.out
     steps = ended.out.partition("\narc:\n")[2].splitlines()
@@ -128,7 +130,7 @@ def test_connect_to_a_foreign_certificate(tocsin: Tocsin, tmp_path: Path) -> Non
     theirs.cert_pem.write_to_path(str(tmp_path / "right-ca.pem"))
     station_tls = ("--cert", "station.pem", "--cert-key", "station.key")
     with started(tmp_path, "simulate", "dc09", "--listen", "127.0.0.1:0", *station_tls) as station:
-        text = STATION.replace("4001", port_of(station)) + 'tls = { ca_file = "ca.pem" }\n'
+        text = ANY_PORT + STATION.replace("4001", port_of(station)) + 'tls = { ca_file = "ca.pem" }\n'
         (tmp_path / "tocsin.toml").write_text(text)
         foreign = tocsin("check", "--connect")
         (tmp_path / "tocsin.toml").write_text(text.replace('"ca.pem"', '"right-ca.pem"'))

@@ -85,7 +85,7 @@ def test_check_run_jobs_pause_and_verify(registry: Path) -> None:
     assert tocsin(registry, "evidence", "check", "town").returncode == 2
     gateway = Started(registry, "run")
     try:
-        url = gateway.said("is ready").rpartition("console at ")[2].strip("'")
+        url = gateway.said("is ready").rpartition("console at ")[2].split()[0]
         gateway.said("unknown device")
         listed = json.loads(tocsin(registry, "jobs", "--json", "--url", url).stdout)
         assert {one["type"]: (one["state"], one["outcome"], one["reason"]) for one in listed} == {

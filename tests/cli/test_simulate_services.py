@@ -15,6 +15,8 @@ SETTINGS = """
 [gateway]
 name = "north-depot"
 data_dir = "data"
+[api]
+listen = "127.0.0.1:0"
 [[destinations]]
 name = "arc"
 {}

@@ -107,10 +107,10 @@ async def test_two_nodes_share_an_agent(
             await agency.node(tmp_path, tmp_path / "archive", name=name, database=database, workers=4)
             for name in ("north", "south")
         ]
-        for number in range(jobs):
-            offer(agency, number, randomness)
         for node in nodes:
             await node.program.start()
+        for number in range(jobs):
+            offer(agency, number, randomness)
         pair = Pair(agency, nodes)
         stops = [pair.kill] * kills + [pair.freeze] * freezes
         randomness.shuffle(stops)

@@ -6,8 +6,10 @@ from msgspec.structs import replace
 from storekit.values import at
 
 from tocsin.model.canonical import DeviceRecord, Health, KeptDevice, Removal, Run, SystemStanding
+from tocsin.model.device import Device
 from tocsin.store.inventory import InventoryChange
 from tocsin.store.open import open_store
+from tocsin.store.plans.lists import DEVICES_AT_ONCE
 
 CAMERA = KeptDevice(
     DeviceRecord("xp:camera:1", "Dock \0 'x'", "camera", "xp", "camera", "1", "acct-1", attributes={"n": 1, "b": True}),
@@ -67,3 +69,19 @@ async def test_runs_are_kept_newest_first_and_not_for_ever(store):
     assert (len(found), found[0], found[-1]) == (200, "R0204", "R0005")
     await store.put_run(replace(RUN, id="R0204", state="failed", error="gone"))
     assert (await store.run("R0204")).error == "gone"
+
+
+async def test_the_facts_of_single_devices_are_read_by_id(store):
+    await store.keep_inventory(change(CAMERA, READER))
+    assert await store.records(["xp:camera:1", "xp:camera:none", "a\0b"]) == {"xp:camera:1": CAMERA.record}
+    assert len(await store.records(["xp:camera:1", "xp:reader:2"])) == 2
+    assert await store.records([]) == {}
+
+
+async def test_every_device_is_read_however_many_there_are(store):
+    devices = [Device(f"d-{n}", type="camera", customer_id="acct-1", origin="xp") for n in range(2 * DEVICES_AT_ONCE)]
+    for count in (1, DEVICES_AT_ONCE, 2 * DEVICES_AT_ONCE):
+        await store.keep([], devices[:count])
+        found = list(await store.devices())
+        assert sorted(one.id for one in found) == sorted(one.id for one in devices[:count])
+        assert {id(one.customer_id) for one in found} == {id(found[0].customer_id)}, "held once"

@@ -1,6 +1,8 @@
 """The writer thread: group commit, back-pressure, an orderly end; the checkpointer; the writer without threads."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -118,6 +120,15 @@ async def test_the_checkpointer_moves_the_log_each_time_it_has_grown(tmp_path, m
         while (tmp_path / "tocsin.db").stat().st_size < batch * 20 * 4096:
             await asyncio.sleep(0.001)
     await store.aclose()
+
+
+def test_a_process_can_do_without_counting_memory():
+    program = (
+        "import apsw; from tocsin.store.sqlite import without_memory_counts; without_memory_counts();"
+        "apsw.Connection(':memory:').execute('CREATE TABLE t (n)'); print(apsw.memory_used())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "0\n"
 
 
 async def test_a_log_that_cannot_be_moved_is_said_once(tmp_path):

@@ -176,6 +176,11 @@ async def test_refusals(post: Post, fault: MailFault, command: str, code: int, p
     assert post.standins[0].connections == 1
 
 
+async def test_a_host_name_that_cannot_be_one_is_told(post: Post) -> None:
+    with pytest.raises(Unreachable, match="no valid host name"):
+        await post.link().send(Endpoint(f"mail.{'a' * 64}.example.net", 25), MAIL, [])
+
+
 async def test_one_refused_recipient_does_not_keep_the_others_from_it(post: Post) -> None:
     endpoint = await post.server(MailFault("rcpt", "550 5.1.1 nobody", recipient="a@example.net"))
     taken = await post.link().send(endpoint, MAIL, [])

@@ -290,6 +290,31 @@ async def test_datagrams_go_and_come_one_by_one() -> None:
         assert not link.alive()
 
 
+async def test_datagrams_go_to_the_first_address_of_the_name_that_has_a_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    station = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    station.bind(("127.0.0.1", 0))
+    station.settimeout(5)
+    port = station.getsockname()[1]
+
+    loop = asyncio.get_running_loop()
+    resolve = loop.getaddrinfo
+
+    async def resolved(host: str, asked: int, **more: Any) -> list[Any]:
+        if host != "arc.example.net":
+            return await resolve(host, asked, **more)
+        return [
+            (socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("255.255.255.255", port)),  # the system refuses to go there
+            (socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("127.0.0.1", port)),
+        ]
+
+    with station, monkeypatch.context() as patched:
+        patched.setattr(loop, "getaddrinfo", resolved)
+        link = await SocketNetwork().datagrams(Endpoint("arc.example.net", port), 5)
+        await link.send(b"alarm")
+        assert await asyncio.to_thread(station.recv, 100) == b"alarm"
+        await link.aclose()
+
+
 async def test_a_closed_udp_port_is_a_broken_link() -> None:
     station = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     station.bind(("127.0.0.1", 0))

@@ -37,15 +37,16 @@ class Buffers:
         held = 0
         chunks: list[bytes] = []
         try:
-            async with asyncio.timeout(self._limits.body_s):
-                async for chunk in request.stream():
-                    held += len(chunk)
-                    self._held += len(chunk)
-                    self._check(held, limit)
-                    chunks.append(chunk)
+            try:
+                async with asyncio.timeout(self._limits.body_s):
+                    async for chunk in request.stream():
+                        held += len(chunk)
+                        self._held += len(chunk)
+                        self._check(held, limit)
+                        chunks.append(chunk)
+            except TimeoutError:
+                raise Problem(408, f"The body did not arrive within {self._limits.body_s:g} seconds.") from None
             yield chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        except TimeoutError:
-            raise Problem(408, f"The body did not arrive within {self._limits.body_s:g} seconds.") from None
         finally:
             self._held -= held
 

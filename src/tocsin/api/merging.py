@@ -4,7 +4,7 @@ A row says what it wants to be so; what it does not mention stays. So the same r
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Generic, Literal, TypeVar
 
@@ -86,12 +86,12 @@ class Merge(Generic[T]):
         else:
             self.changed.append(found[1])
 
-    def leave_out(self, name: str, reason: str) -> None:
-        """A wanted row that cannot be used after all, because of another one."""
-        self.wanted = [one for one in self.wanted if (one.name if isinstance(one, Area) else one.id) != name]
-        self.added = [one for one in self.added if one != name]
-        self.changed = [one for one in self.changed if one.id != name]
-        self.refused.append(RowRefused(self._what, self._seen[name], name, reason))
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Wanted rows that cannot be used after all, because of others: by name, why."""
+        self.wanted = [one for one in self.wanted if (one.name if isinstance(one, Area) else one.id) not in reasons]
+        self.added = [one for one in self.added if one not in reasons]
+        self.changed = [one for one in self.changed if one.id not in reasons]
+        self.refused += [RowRefused(self._what, self._seen[name], name, why) for name, why in reasons.items()]
 
 
 def merged_device(row: Row, known: Device | None) -> tuple[Device, Change | None] | None:
@@ -133,26 +133,38 @@ def leave_out_hanging(areas: Merge[Area], known: Mapping[str, Area]) -> None:
     """
     hanging = bool(areas.refused)
     while hanging:
-        wanted = {area.name for area in areas.wanted}
-        lost = {one.id for one in areas.refused} - wanted - known.keys()
-        parents = {area.name: area.parent for area in (*known.values(), *areas.wanted)}
-        problems = [(area.name, _hangs(area, parents, lost)) for area in areas.wanted]
-        hanging = any(problem for _, problem in problems)
-        for name, problem in problems:
-            if problem:
-                areas.leave_out(name, problem)
+        lost = {one.id for one in areas.refused} - {area.name for area in areas.wanted} - known.keys()
+        reasons = _within_lost(areas.wanted, lost) | _within_itself(areas.wanted, known)
+        areas.leave_out(reasons)
+        hanging = bool(reasons)
     areas.refused.sort(key=lambda one: one.n)
 
 
-def _hangs(area: Area, parents: Mapping[str, str], lost: AbstractSet[str]) -> str:
-    above = area.parent
-    for _ in range(DEEPEST):
-        if above in lost:
-            return f"parent: it lies in {above!r}, which cannot be used"
-        if above == area.name:
-            return "parent: this area would lie within itself"
-        above = parents.get(above, "")
-    return ""
+def _within_lost(wanted: Sequence[Area], lost: AbstractSet[str]) -> dict[str, str]:
+    below: dict[str, list[str]] = {}
+    for area in wanted:
+        below.setdefault(area.parent, []).append(area.name)
+    reasons: dict[str, str] = {}
+    for top in lost:
+        above = [top]
+        while above:
+            inside = below.pop(above.pop(), [])
+            reasons.update(dict.fromkeys(inside, f"parent: it lies in {top!r}, which cannot be used"))
+            above += inside
+    return reasons
+
+
+def _within_itself(wanted: Sequence[Area], known: Mapping[str, Area]) -> dict[str, str]:
+    parents = {area.name: area.parent for area in (*known.values(), *wanted)}
+    reasons: dict[str, str] = {}
+    for area in wanted:
+        above = area.parent
+        for _ in range(DEEPEST):
+            if above == area.name:
+                reasons[area.name] = "parent: this area would lie within itself"
+                break
+            above = parents.get(above, "")
+    return reasons
 
 
 def _over(before: Mapping[str, Any], row: Row, key: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from tocsin.api.access import Rights
 from tocsin.api.bodies import require_json
+from tocsin.api.destinations import visible_statuses
 from tocsin.api.problems import Problem
 from tocsin.api.room import Reader, Room, TheRoom, answer
 from tocsin.api.schema import described, json_of
@@ -67,7 +68,7 @@ async def _gateway_status(room: Room, rights: Rights, params: Any) -> Any:
     if params:
         raise BadCall(INVALID_PARAMS, "gateway.status takes no params.")
     ready, reason = room.gateway.ready()
-    destinations = [destination_view(status) for status in await room.gateway.destinations()]
+    destinations = [destination_view(status) for status in await visible_statuses(room, rights)]
     return {"name": room.gateway.name, "ready": ready, "reason": reason, "destinations": destinations}
 
 

@@ -22,6 +22,7 @@ from tocsin.app.watching import RecordedWatch
 from tocsin.engine.gateway import Gateway
 from tocsin.store.contract import Store, StoreError
 from tocsin.store.open import open_store
+from tocsin.store.sqlite import without_memory_counts
 from tocsin.telemetry.metrics import Metrics
 from tocsin.telemetry.occurrences import Notice, Trouble
 from tocsin.telemetry.record import Recorder
@@ -53,6 +54,7 @@ def run(file: Path, json_log: bool = False) -> int:
 
 
 def _in_loop(loaded: Loaded) -> int:
+    without_memory_counts()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_Process(loaded).run())
     return 0

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from tocsin.api.access import Rights
+from tocsin.api.destinations import visible_statuses
 from tocsin.api.events import Word
 from tocsin.api.room import Room, TheRoom
 from tocsin.api.sse import HEARTBEAT, beating, frame, streaming
@@ -153,7 +154,7 @@ async def _may_see(room: Room, rights: Rights, event_id: str) -> bool:
 
 
 async def _cards(room: Room, visitor: Visitor, gathered: Gathered) -> list[str]:
-    statuses = await room.gateway.destinations()
+    statuses = await visible_statuses(room, visitor.rights)
     changed = [card(status) for status in statuses if status.name in gathered.destinations]
     overall = await summary_of(room, visitor.rights, statuses)
     return [

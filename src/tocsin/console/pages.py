@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from tocsin.api.access import Rights
+from tocsin.api.destinations import visible_statuses
 from tocsin.api.events import Cursor, PhotoNumber, Word, photo_response, reachable_areas
 from tocsin.api.problems import not_found
 from tocsin.api.room import Room, TheRoom, visible_event
@@ -40,7 +41,7 @@ async def overview(
     before = int(cursor) if cursor else None
     wanted = wanted_events(room, visitor.rights, device_id, area, kind, before)
     rows, following = await rows_of(room, wanted)
-    statuses = await room.gateway.destinations()
+    statuses = await visible_statuses(room, visitor.rights)
     return page(
         request,
         visitor,
@@ -49,7 +50,7 @@ async def overview(
         cursor=following,
         filter={"device_id": device_id, "area": area, "kind": kind},
         cards=[card(status) for status in statuses],
-        sources=room.gateway.sources(),
+        sources=[] if visitor.rights.narrowed else room.gateway.sources(),
         systems=systems_of(room, visitor.rights),
         summary=await summary_of(room, visitor.rights, statuses),
     )

@@ -18,11 +18,11 @@ async def guarded_by(guards: Sequence[Coroutine[Any, Any, None]], work: Coroutin
         await asyncio.wait(everybody, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await _ended(everybody)
+    gave_way = [error for guard in guarding if not guard.cancelled() and (error := guard.exception()) is not None]
     if not working.cancelled():
         return working.result()
-    for guard in guarding:
-        if not guard.cancelled() and (error := guard.exception()) is not None:
-            raise error
+    for error in gave_way:
+        raise error
     raise asyncio.CancelledError
 
 

@@ -21,8 +21,8 @@ from tocsin.evidence.storage import BlobStorage, in_pieces
 from tocsin.model.evidence import JobFile, Upload
 from tocsin.transports.outbound import Body
 
-_AHEAD = 1
-"""Finished blocks that wait for an uploader."""
+_AHEAD = 3
+"""Finished blocks that wait for an uploader: a storage often answers several at once."""
 _RATE_OVER_S = 60.0
 _RESERVE = 1.25
 
@@ -167,7 +167,7 @@ class _Ready(Struct):
 
 
 class Blocks:
-    """All blocks of a file from the first one that is not stored. Memory: one buffer per uploader, one that waits, one
+    """All blocks of a file from the first one that is not stored. Memory: one buffer per uploader, those that wait, one
     that is filled.
     """
 
@@ -192,7 +192,7 @@ class Blocks:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._produce(threads, count, uploaders))
             for _ in range(uploaders):
-                group.create_task(self._upload())
+                group.create_task(self._upload(group))
 
     async def _produce(self, threads: Threads, count: int, uploaders: int) -> None:
         await self._pass_over(threads)
@@ -221,11 +221,17 @@ class Blocks:
     def _freed(self, buffer: memoryview, noted: "asyncio.Future[None]") -> None:
         self._free.put_nowait(buffer)
 
-    async def _upload(self) -> None:
+    async def _upload(self, group: asyncio.TaskGroup) -> None:
+        """The next block is on its way while the journal notes the one before it, but no further: at most
+        2 * uploaders - 1 blocks are sent again after a kill.
+        """
+        noted: asyncio.Task[None] | None = None
         while (ready := await self._ready.get()) is not None:
-            md5 = await ready.md5
-            await self._store(ready.cut, md5)
+            await self._store(ready.cut, await ready.md5)
             self._free.put_nowait(ready.buffer)
+            if noted is not None:
+                await noted
+            noted = group.create_task(self._reached.stored(ready.cut))
 
     async def _store(self, cut: Cut, md5: bytes) -> None:
         settled = await self._asking.settled(
@@ -236,7 +242,6 @@ class Blocks:
         if settled.answer.meaning != "stored":
             give_up(settled.answer, self._asking.address)
         self._around.watch.block_stored(len(cut.data), settled.tries)
-        await self._reached.stored(cut)
         self._must_be_fast_enough(len(cut.data))
 
     def _must_be_fast_enough(self, size: int) -> None:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from sys import intern
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin.model.command import Arming, Command
 from tocsin.model.contact import Condition, Contact
@@ -179,8 +181,11 @@ def device_body(device: Device) -> str:
     return _encode(device).decode()
 
 
-def device_of(row: Row) -> Device:
-    return _decode_device(row[0])
+def device_of(body: str) -> Device:
+    """What many have in common is held once."""
+    found = _decode_device(body)
+    shared = {"type": intern(found.type), "customer_id": intern(found.customer_id), "origin": intern(found.origin)}
+    return replace(found, **shared)
 
 
 def command_row(command: Command) -> Row:

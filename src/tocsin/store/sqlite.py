@@ -261,6 +261,15 @@ def _forget_probe() -> Steps[None]:
     yield Query("drop_meta", ("probe",))
 
 
+def without_memory_counts() -> None:
+    """SQLite counts what memory it has, under one lock for all threads, for nobody. For this process, and before it
+    opens its first database.
+    """
+    apsw.shutdown()
+    apsw.config(apsw.SQLITE_CONFIG_MEMSTATUS, False)
+    apsw.initialize()
+
+
 def sync_directory(path: Path) -> None:
     """Makes a new file's name durable, where the system knows such a thing."""
     if os.name != "posix":

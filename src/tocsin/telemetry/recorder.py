@@ -28,10 +28,10 @@ class LoggedMetrics:
             self._write(occurrence)
 
     def _write(self, occurrence: Occurrence) -> None:
-        kind = type(occurrence)
-        text = (kind.__doc__ or kind.__name__).strip()
+        kind, facts = type(occurrence), asdict(occurrence)
+        text = facts.pop("text", "") or (kind.__doc__ or kind.__name__).strip()
         action = _WORDS.sub("_", kind.__name__).lower()
-        self._log.log(_LEVELS[occurrence.level], text, action=action, **asdict(occurrence))
+        self._log.log(_LEVELS[occurrence.level], text, action=action, **facts)
 
 
 def configure_log(json: bool, level: str = "info") -> None:

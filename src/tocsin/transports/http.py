@@ -45,7 +45,6 @@ class HttpClient:
         self._timeout_s = timeout_s
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
-        self._context: ssl.SSLContext | None = None
 
     async def post(self, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
         """One POST with exactly these headers. Raises Unreachable, NoAnswer, LinkBroken."""

@@ -97,6 +97,8 @@ async def _connected(endpoint: Endpoint, source_address: str) -> socket.socket:
         found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise Unreachable(explain(error, endpoint)) from error
+    except ValueError as error:
+        raise Unreachable(f"{endpoint.host!r} is no valid host name or address: {error}") from error
     failure: OSError = OSError("the name has no address")
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)

@@ -39,16 +39,21 @@ class SocketNetwork:
             raise Unreachable(explain(error, endpoint)) from error
 
     async def datagrams(self, endpoint: Endpoint, timeout_s: float) -> Connection:
-        addresses = await _resolve(endpoint, socket.SOCK_DGRAM, timeout_s)
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout_s):
-                _, link = await loop.create_datagram_endpoint(
-                    lambda: Datagrams(endpoint), remote_addr=addresses[0][:2], family=_family(addresses[0])
-                )
-        except OSError as error:
-            raise Unreachable(explain(error, endpoint)) from error
-        return link
+        error: OSError = OSError("the name has no address")
+        for address in await _resolve(endpoint, socket.SOCK_DGRAM, timeout_s):
+            try:
+                return await _towards(endpoint, address)
+            except OSError as failed:
+                error = failed
+        raise Unreachable(explain(error, endpoint)) from error
+
+
+async def _towards(endpoint: Endpoint, address: SocketAddress) -> "Datagrams":
+    """Nothing is sent yet: fails where this machine has no way there, as to IPv6 on a machine without it."""
+    _, link = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Datagrams(endpoint), remote_addr=address[:2], family=_family(address)
+    )
+    return link
 
 
 async def _resolve(endpoint: Endpoint, kind: socket.SocketKind, timeout_s: float) -> list[SocketAddress]:

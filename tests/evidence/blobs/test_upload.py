@@ -229,6 +229,42 @@ async def test_the_fence_stands_before_every_request(
     assert len(standin.told) <= min(allowed, 7)
 
 
+class HeldUp(MemoryJournal):
+    """Keeps nothing of blocks until told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def keep(self, file: JobFile) -> None:
+        await self.go_on.wait()
+        await super().keep(file)
+
+
+async def test_the_storage_does_not_wait_for_the_journal_but_the_commit_does(standin: Standin, file: Path) -> None:
+    """One uploader sends one block more than is noted; four have sent all six, which nobody commits."""
+    for uploaders, ahead in ((1, 2), (4, 6)):
+        options = UploadOptions(uploaders=uploaders)
+        uploader = Uploader(options, MachineKey(b"m" * 32), os.urandom, LoopClock(), random.Random(1), no_wait)
+        standin.told.clear()
+        journal, name = HeldUp(), f"clip-{uploaders}"
+        under_way = asyncio.create_task(
+            uploader.carry_out(file, begun(uploader, file, standin.address(name)), journal, may)
+        )
+        async with asyncio.timeout(20):
+            while len(standin.asked("block")) < ahead:
+                await asyncio.sleep(0.001)
+        assert (len(standin.asked("block")), standin.asked("blocklist"), journal.states) == (ahead, [], [])
+        journal.go_on.set()
+        await under_way
+        assert standin.decrypted(name) == PLAIN
+        noted = [one.upload.next for one in journal.states if one.upload and one.state == "uploading"]
+        assert noted == sorted(noted)
+        assert [one.state for one in journal.states[len(noted) :]] == ["commit_sent", "committed"]
+        assert noted[-1] == 6
+        await uploader.aclose()
+
+
 async def test_an_upload_that_is_cancelled_goes_on_later(standin: Standin, file: Path, uploader: Uploader) -> None:
     journal, first = MemoryJournal(), begun(uploader, file, standin.address("clip"))
     reached = asyncio.Event()

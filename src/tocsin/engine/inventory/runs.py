@@ -348,4 +348,4 @@ def _settled(run: Run, told: bytes, kept: Sequence[KeptDevice]) -> Settled | Non
     until = settled_until(kept, run.finished_at or run.started_at)
     if run.state != "succeeded" or until is None:
         return None
-    return Settled(told, until, replace(run.counts, added=0, changed=0, removed=0), run.notes)
+    return Settled(told, until, replace(run.counts, added=0, changed=0, removed=0, missing=0), run.notes)

@@ -30,6 +30,7 @@ SET_ASIDE_STATES = frozenset({"rejected", "expired", "discarded"})
 IS_OPEN = "d.state IN ('pending', 'held', 'retrying')"
 IS_SET_ASIDE = "d.state IN ('rejected', 'expired', 'discarded')"
 OF_DESTINATION = "d.destination = (SELECT id FROM destinations WHERE name = ?)"
+DEVICES_AT_ONCE = 1000
 Conditions = list[tuple[str, tuple[object, ...]]]
 
 
@@ -175,7 +176,13 @@ def tests() -> Steps[list[OnTest]]:
 
 
 def devices() -> Steps[list[Device]]:
-    return [device_of(row) for row in (yield Query("devices"))]
+    """In parts: of on-prem systems there may be a hundred thousand."""
+    found: list[Device] = []
+    last = ""
+    while rows := (yield Query("devices", (last, DEVICES_AT_ONCE))):
+        found += [device_of(body) for _, body in rows]
+        last = rows[-1][0]
+    return found
 
 
 def areas() -> Steps[list[Area]]:

@@ -73,8 +73,8 @@ SELECT o.lane, o.pending, e.accepted_at FROM (
 SELECT repeat_key, accepted_at, seq FROM events
 WHERE source = ? AND accepted_at >= ? AND repeat_key IS NOT NULL ORDER BY accepted_at;
 
--- devices: all devices
-SELECT body FROM devices ORDER BY id;
+-- devices [2]: devices by id, some at a time
+SELECT id, body FROM devices WHERE id > ? ORDER BY id LIMIT ?;
 
 -- put_device: a device as it is now
 INSERT INTO devices (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body;
