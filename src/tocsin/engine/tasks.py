@@ -50,7 +50,9 @@ class Supervised:
             try:
                 await self._work()
                 raise RuntimeError("it ended by itself")
-            except Exception as error:  # noqa: BLE001 - the top of a supervised task
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_cancelled():
+                    raise
                 if self._clock.monotonic() - began > QUIET_S:
                     pause_s = FIRST_PAUSE_S
                 self._note(error, pause_s)
@@ -58,10 +60,16 @@ class Supervised:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             self._trouble = ""
 
-    def _note(self, error: Exception, pause_s: float) -> None:
+    def _note(self, error: BaseException, pause_s: float) -> None:
         self._trouble = f"failed and starts again in {pause_s:g} s: {_words(error)}"
         trace = "" if isinstance(error, OSError) else "".join(traceback.format_exception(error))
         self._record(TaskFailed(self.name, _words(error), trace, pause_s))
+
+
+def _is_cancelled() -> bool:
+    """Whether this task itself is to end. A cancellation may also leak out of a library: that is a failure."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _words(error: BaseException) -> str:

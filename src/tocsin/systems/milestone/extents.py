@@ -14,10 +14,11 @@ from tocsin.systems.milestone.recorders import Recorders
 from tocsin.systems.milestone.resources import RecordingServer
 
 LEAST = datetime(1990, 1, 1, tzinfo=UTC)
+AT_ONCE = 8
 
 
 class Extents:
-    """One connection and two questions for each camera, one camera after the other."""
+    """One connection and two questions for each camera, eight cameras at once."""
 
     def __init__(self, recorders: Recorders, clock: Clock, timeout_s: float) -> None:
         self._recorders = recorders
@@ -29,19 +30,22 @@ class Extents:
     ) -> AsyncIterator[tuple[str, Span]]:
         """A recording server that cannot be reached is not asked about its other cameras."""
         away: set[str] = set()
-        for camera in cameras:
-            server = recorder_of(camera)
-            if server is None or server.id in away:
-                continue
-            try:
-                found = await self._one(camera, server)
-            except Unreachable:
-                away.add(server.id)
-            except SystemFault:
-                continue
-            else:
-                if found is not None:
-                    yield camera, found
+        asked = [(camera, server) for camera in cameras if (server := recorder_of(camera)) is not None]
+        for n in range(0, len(asked), AT_ONCE):
+            some = [(camera, server) for camera, server in asked[n : n + AT_ONCE] if server.id not in away]
+            spans = await asyncio.gather(*(self._unless_away(*one, away) for one in some))
+            for (camera, _), span in zip(some, spans, strict=True):
+                if span is not None:
+                    yield camera, span
+
+    async def _unless_away(self, camera: str, server: RecordingServer, away: set[str]) -> Span | None:
+        try:
+            return await self._one(camera, server)
+        except Unreachable:
+            away.add(server.id)
+        except SystemFault:
+            return None
+        return None
 
     async def _one(self, camera: str, server: RecordingServer) -> Span | None:
         now = self._clock.now()
