@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import backlog, every_type, evidence, mails, panels, systems, uploads
+from benchmarks import backlog, every_type, evidence, mails, panels, remuxing, systems, uploads
 from benchmarks.figure import Figure
 
 MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -18,6 +18,7 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "uploads": uploads.uploads,
     "encrypting": evidence.encrypting,
     "evidence": evidence.evidence,
+    "remuxing": remuxing.remuxing,
     "reading": systems.reading,
     "unchanged": systems.unchanged,
     "transitions": systems.transitions,

@@ -20,6 +20,7 @@ from tocsin.media.in_child import GiveUp, give_up, restrict
 from tocsin.media.video_plan import CutPlan, FramesPlan, Piece, PlayPlan, Probed, Progress, Written
 
 TICKS = 90_000
+TICK = Fraction(1, TICKS)
 EVERY_S = 5.0
 """Of video, between two reports."""
 READABLE = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,h264,hevc,aac"
@@ -59,11 +60,11 @@ class Output:
 
     def write(self, stream: Any, packet: Any, at_us: int, dts_us: int) -> None:
         """`at_us` and `dts_us` count from the beginning of the file; each track's decoding times grow."""
-        shown, dts = (round(us * TICKS / 1_000_000) for us in (at_us, dts_us))
+        shown, dts = round(at_us * TICKS / 1_000_000), round(dts_us * TICKS / 1_000_000)
         last = self._last_dts.get(stream.index)
         dts = dts if last is None else max(dts, last + 1)
         self._last_dts[stream.index] = dts
-        packet.stream, packet.time_base = stream, Fraction(1, TICKS)
+        packet.stream, packet.time_base = stream, TICK
         packet.pts, packet.dts = max(shown, dts), dts
         self._container.mux_one(packet)
 
@@ -171,6 +172,19 @@ def sought(source: Any, piece: Piece, streams: dict[str, Any]) -> Iterator[Any]:
     return packets
 
 
+class StreamClock:
+    """A stream's ticks as microseconds since `begins`, in whole numbers: an hour of video has a hundred thousand."""
+
+    def __init__(self, time_base: Fraction, begins: Fraction) -> None:
+        self._factor = 2_000_000 * time_base.numerator * begins.denominator
+        self._begins = 2_000_000 * begins.numerator * time_base.denominator
+        self._half = time_base.denominator * begins.denominator
+
+    def us(self, ticks: int) -> int:
+        """Rounded to the nearest."""
+        return (ticks * self._factor - self._begins + self._half) // (2 * self._half)
+
+
 class Joint:
     """The tracks of a source on their way into those of the output. `origin_us`: where the output begins."""
 
@@ -185,11 +199,16 @@ class Joint:
         """From the key frame at or before the piece's start to its end. `begins`: the time of the first picture, as the
         packets count.
         """
+        clocks: dict[int, StreamClock] = {}
         for packet in packets:
             if packet.dts is None or packet.pts is None:
                 continue
-            kind = self._kinds[packet.stream.index]
-            at_us, dts_us = (round((one * packet.time_base - begins) * 1_000_000) for one in (packet.pts, packet.dts))
+            index = packet.stream_index
+            kind = self._kinds[index]
+            clock = clocks.get(index)
+            if clock is None:
+                clock = clocks[index] = StreamClock(packet.time_base, begins)
+            at_us, dts_us = clock.us(packet.pts), clock.us(packet.dts)
             if dts_us < piece.end_us:
                 self._take(kind, packet, at_us, dts_us, piece.at_us)
             elif kind == "video":
