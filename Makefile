@@ -40,7 +40,7 @@ check: setup ## ruff, mypy --strict, import rules, documents
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/house
 
-prove: servers ## The long proofs: kills, power cuts, simulated hours, fuzzing (about an hour)
+prove: servers ## The long proofs: kills, power cuts, simulated hours, fuzzing (about an hour and a half)
 	$(BIN)/python -m pytest -m prove -s --timeout 7200 tests
 
 bench: setup ## Figures beside their references from the same run

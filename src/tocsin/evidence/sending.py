@@ -192,7 +192,7 @@ class Blocks:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._produce(threads, count, uploaders))
             for _ in range(uploaders):
-                group.create_task(self._upload(group))
+                group.create_task(self._upload())
 
     async def _produce(self, threads: Threads, count: int, uploaders: int) -> None:
         await self._pass_over(threads)
@@ -221,17 +221,11 @@ class Blocks:
     def _freed(self, buffer: memoryview, noted: "asyncio.Future[None]") -> None:
         self._free.put_nowait(buffer)
 
-    async def _upload(self, group: asyncio.TaskGroup) -> None:
-        """The next block is on its way while the journal notes the one before it, but no further: at most
-        2 * uploaders - 1 blocks are sent again after a kill.
-        """
-        noted: asyncio.Task[None] | None = None
+    async def _upload(self) -> None:
         while (ready := await self._ready.get()) is not None:
             await self._store(ready.cut, await ready.md5)
             self._free.put_nowait(ready.buffer)
-            if noted is not None:
-                await noted
-            noted = group.create_task(self._reached.stored(ready.cut))
+            await self._reached.stored(ready.cut)
 
     async def _store(self, cut: Cut, md5: bytes) -> None:
         settled = await self._asking.settled(

@@ -1,9 +1,8 @@
 """What the Events and State service says, read into states of devices (connectors.md 4.6). Pure."""
 
 import re
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import resources
 
 import msgspec
@@ -91,6 +90,8 @@ _INHERITED: Mapping[str, tuple[HealthState, Reason]] = {
     "recorder": ("unknown", "parent_unknown"),
 }
 """What it means for the channels when this kind is offline (rules 2 and 3)."""
+_FAILED = ("offline", "disabled")
+"""What `_state` makes of an outage."""
 ByKind = Mapping[str, Mapping[str, FoundState]]
 """States by kind and native key."""
 Back = tuple[datetime, HealthState]
@@ -141,28 +142,20 @@ def states_of(
     one: Occurred | Standing, meanings: Mapping[str, Meaning], topology: Topology, zone: str, basis: Basis
 ) -> Sequence[FoundState]:
     """The state of the device it is about; a box or a recording server that fails takes its channels with it."""
-    meaning = meanings.get(one.type) or meanings.get(guid(one.type))
-    identity = identity_of(one.source)
-    if meaning is None or identity is None:
-        return ()
-    kind, key = identity
-    since = instant(one.time, zone)
-    if meaning.state != "offline":
-        return (FoundState(kind, key, meaning.state, meaning.reason, basis, since),)
-    own = _state(identity, meaning.state, meaning.reason, topology, basis, since)
-    if kind not in _INHERITED:
-        return (own,)
-    children = topology.children(identity)
-    return (own, *(_state(child, *_INHERITED[kind], topology, "inherited", since) for child in children))
+    own = _own_state(one, meanings, topology, zone, basis)
+    return () if own is None else (own, *_inherited(own, topology))
 
 
 def settled(found: Iterable[FoundState]) -> ByKind:
     """One state for each device: the newest, and at the same time its own rather than its box's."""
-    newest: dict[str, dict[str, FoundState]] = defaultdict(dict)
+    newest: dict[str, dict[str, FoundState]] = {}
     for one in found:
-        known = newest[one.kind].setdefault(one.native_key, one)
+        of_kind = newest.get(one.kind)
+        if of_kind is None:
+            of_kind = newest[one.kind] = {}
+        known = of_kind.setdefault(one.native_key, one)
         if known is not one and _rank(one) > _rank(known):
-            newest[one.kind][one.native_key] = one
+            of_kind[one.native_key] = one
     return newest
 
 
@@ -172,7 +165,9 @@ def snapshot_of(
     """The state of every device of these kinds, from all that `getState` answered. Before the first inventory these
     are all it tells of; afterwards one that the last inventory has not found is no device of ours.
     """
-    found = settled(state for one in said for state in states_of(one, meanings, topology, zone, "state_snapshot"))
+    own = [state for one in said if (state := _own_state(one, meanings, topology, zone, "state_snapshot")) is not None]
+    parents = [state for state in own if state.kind in _INHERITED]
+    found = settled([*own, *(child for state in parents for child in _inherited(state, topology))])
     if next(topology.devices(), None) is None:
         return [one for kind in sorted(kinds) for one in found.get(kind, {}).values()]
     back = _back(found)
@@ -188,13 +183,16 @@ def confirmed(
     would never again count for more than what its outage said of them.
     """
     for box, keys in topology.by_box(kind).items():
+        known = [found.get(key) or _silent((kind, key), topology) for key in keys]
         returned = [back[above] for above in (box, topology.boxes.get(box, "")) if above in back]
-        for key in keys:
-            own = found.get(key) or _silent((kind, key), topology)
-            for since, told in returned:
-                if own.since is not None and own.since < since and own.state != told:
-                    own = msgspec.structs.replace(own, since=since)
-            yield own
+        yield from [_confirmed(own, returned) for own in known] if returned else known
+
+
+def _confirmed(own: FoundState, returned: Sequence[Back]) -> FoundState:
+    for since, told in returned:
+        if own.since is not None and own.since < since and own.state != told:
+            own = msgspec.structs.replace(own, since=since)
+    return own
 
 
 def heals(state: FoundState) -> bool:
@@ -222,10 +220,36 @@ def _rank(state: FoundState) -> tuple[float, bool]:
 
 def identity_of(source: str) -> Identity | None:
     """Of `resourceType/guid`; None for what is no device."""
-    resource, _, key = source.strip("/").rpartition("/")
-    kind = KINDS.get(resource) or KINDS.get(resource.rpartition("/")[2].lower())
+    resource, _, key = source.rpartition("/")
+    kind = KINDS.get(resource)
+    if kind is None or not key:
+        resource, _, key = source.strip("/").rpartition("/")
+        kind = KINDS.get(resource.rpartition("/")[2].lower())
     identity = guid(key)
     return None if kind is None or not identity else (kind, identity)
+
+
+def _own_state(
+    one: Occurred | Standing, meanings: Mapping[str, Meaning], topology: Topology, zone: str, basis: Basis
+) -> FoundState | None:
+    """Of the device itself; a large site has very many, so each costs few calls."""
+    meaning = meanings.get(one.type) or meanings.get(guid(one.type))
+    identity = identity_of(one.source)
+    if meaning is None or identity is None:
+        return None
+    since = one.time
+    if not isinstance(since, datetime) or since.tzinfo is not UTC:
+        since = instant(since, zone)
+    if meaning.state == "offline":
+        return _state(identity, meaning.state, meaning.reason, topology, basis, since)
+    return FoundState(identity[0], identity[1], meaning.state, meaning.reason, basis, since)
+
+
+def _inherited(own: FoundState, topology: Topology) -> Iterator[FoundState]:
+    """What the failure of a box or a recording server means for its channels."""
+    if own.state in _FAILED and own.kind in _INHERITED:
+        for child in topology.children((own.kind, own.native_key)):
+            yield _state(child, *_INHERITED[own.kind], topology, "inherited", own.since)
 
 
 def _state(
