@@ -52,6 +52,7 @@ async def test_events_are_filtered(gw: Served) -> None:
         "/events?cursor=x",
         "/events?since=2024-01-01T00:00:00",
         "/deliveries?state=lost",
+        "/events?kind=motoin",
     ],
 )
 async def test_bad_parameters_are_named(gw: Served, path: str) -> None:
@@ -81,6 +82,49 @@ async def test_what_is_not_there_is_said(gw: Served, method: str, path: str, sta
     found, problem = await call(gw, method, path)
     assert (found, problem["status"]) == (status, status)
     assert problem["detail"]
+
+
+async def test_a_path_of_several_routes_names_all_its_methods(gw: Served) -> None:
+    for path, allowed in (("/events", "GET, POST"), ("/devices/d1", "GET, PUT, DELETE"), ("/rpc", "POST")):
+        async with gw.http.request("OPTIONS", f"/api/v1{path}") as answer:
+            assert (answer.status, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/metrics"])
+async def test_load_balancers_may_ask_by_head(gw: Served, path: str) -> None:
+    async with gw.http.request("HEAD", path) as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+        assert int(answer.headers["content-length"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("event", "detail"),
+    [
+        ({"kind": "motoin", "device_id": "d1"}, "kind: Invalid enum value 'motoin'; did you mean \"motion\"?"),
+        (
+            {"kind": "motion", "device_id": "d1", "actors": [{"class": "persons"}]},
+            "actors[0].class: Invalid enum value 'persons'; did you mean \"person\"?",
+        ),
+    ],
+)
+async def test_a_misspelt_word_of_a_closed_list_is_met_with_the_nearest(gw: Served, event: Any, detail: str) -> None:
+    status, problem = await call(gw, "POST", "/events", json=event)
+    assert (status, problem["detail"]) == (422, detail)
+
+
+async def test_a_reason_does_not_repeat_a_megabyte(gw: Served) -> None:
+    status, problem = await call(gw, "POST", "/events", json={"kind": "x" * 1_000_000, "device_id": "d1"})
+    assert status == 422
+    assert len(problem["detail"]) < 2000
+    status, counts = await call(
+        gw,
+        "POST",
+        "/events",
+        data=b'{"kind": "%s"}' % (b"x" * 100_000),
+        headers={"content-type": "application/x-ndjson"},
+    )
+    assert (status, len(counts["refused"])) == (202, 1)
+    assert len(counts["refused"][0]["reason"]) < 400
 
 
 async def test_the_trace_shows_what_was_sent_and_answered(gw: Served) -> None:

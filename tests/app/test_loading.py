@@ -61,6 +61,11 @@ MISTAKES = {
         "[control]\nusers = []\n",
         "tocsin.toml:1: control: nobody may use the control API: give at least one user, or remove [control]",
     ),
+    "a database of another make": (
+        '[gateway]\ndatabase = "mysql://tocsin:hush@127.0.0.1/tocsin"\n',
+        "tocsin.toml:2: gateway.database: expected postgresql://USER@HOST:PORT/NAME; without database, SQLite in "
+        "data_dir is used\n    value: ***",
+    ),
     "no such schedule": (
         '[[devices]]\nid = "d1"\nschedule = "Mo 8-9"\n',
         "tocsin.toml:3: devices[1] \"d1\" . schedule: 'Mo' is no day: Mon, Tue, Wed, Thu, Fri, Sat, Sun; "
@@ -100,7 +105,8 @@ MISTAKES = {
     "missing secret file": (
         STATION + 'password = { file = "arc.pw" }\n',
         'tocsin.toml:5: destinations[1] "arc" . password: the secret file arc.pw cannot be read: '
-        'No such file or directory\n    value: { file = "arc.pw" }',
+        "No such file or directory; put the secret there, or name the file it is in\n"
+        '    value: { file = "arc.pw" }',
     ),
     "secret as a number": (
         STATION + "password = 123456\n",

@@ -161,6 +161,28 @@ def test_addresses_to_listen_on_are_tried_too(tocsin: Tocsin, tmp_path: Path) ->
     assert "    FAILED  listen on 192.0.2.1:7001, TCP: Cannot assign requested address" in ended.out
 
 
+def test_a_data_folder_that_cannot_be_used_is_said_before_the_gateway_is_started(
+    tocsin: Tocsin, program: Tocsin, tmp_path: Path
+) -> None:
+    (tmp_path / "a-file").write_text("")
+    (tmp_path / "tocsin.toml").write_text('[gateway]\ndata_dir = "a-file"\n' + ANY_PORT)
+    checked = tocsin("check", "--connect")
+    assert checked.code == 1
+    assert f"store:\n    FAILED  data folder {tmp_path}/a-file: {tmp_path}/a-file is no folder\n" in checked.out
+    assert "            hint: give it to the user the gateway runs as, or set gateway.data_dir" in checked.out
+    ended = program("run")
+    assert ended.code == 1
+    assert f"cannot start: the data folder {tmp_path}/a-file cannot be used: File exists; give it" in ended.err
+
+
+def test_a_data_folder_that_is_not_there_yet_is_fine_and_is_not_made(tocsin: Tocsin, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.toml").write_text('[gateway]\ndata_dir = "new/data"\n' + ANY_PORT)
+    checked = tocsin("check", "--connect")
+    assert checked.code == 0, checked.out
+    assert f"    ok      data folder {tmp_path}/new/data: this user may write there\n" in checked.out
+    assert not (tmp_path / "new").exists()
+
+
 def test_each_host_of_a_destination_is_reported(tocsin: Tocsin, tmp_path: Path) -> None:
     with started(tmp_path, "simulate", "dc09", "--listen", "127.0.0.1:0") as station:
         hosts = f'"127.0.0.1:1", "127.0.0.1:{port_of(station)}"'

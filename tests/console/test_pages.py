@@ -59,6 +59,11 @@ async def test_the_overview_shows_destinations_events_and_what_needs_a_person(gw
     assert 'title="aside: set aside, the station does not know account 9280"' in text
 
 
+async def test_what_is_not_there_is_said_to_people_without_words_for_programs(gw: Served) -> None:
+    assert "There is no such page." in await page(gw, "/nothing", 404)
+    assert "There is no such event here, or you may not see it." in await page(gw, "/events/nothing", 404)
+
+
 async def test_an_event_shows_deliveries_facts_and_the_rule_that_said_no(gw: Served) -> None:
     taken = await gw.post(occurred_at="2024-05-30T22:15:04+03:00", battery=87)
     await gw.settles(taken["id"], "arc", "delivered")

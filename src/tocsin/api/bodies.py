@@ -14,12 +14,17 @@ from python_multipart.multipart import MultipartParser
 
 from tocsin.api.limits import Limits
 from tocsin.api.problems import Problem
+from tocsin.config.problems import did_you_mean
+from tocsin.model.kinds import ACTOR_CLASSES, KINDS
 
 T = TypeVar("T")
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 MULTIPART = "multipart/form-data"
 _PART_HEADERS = 8
+_REASON = 300
+"""Characters."""
+_CLOSED = {"kind": KINDS, "class": ACTOR_CLASSES}
 _PART_HEADER_SIZE = 1024
 
 
@@ -90,6 +95,7 @@ def decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         reason, field = explain(error)
+        reason += _nearest(reason, field)
         raise Problem(422, f"{field}: {reason}" if field else reason, field=field) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         line, reason = _malformed(error, body)
@@ -98,8 +104,21 @@ def decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
 
 def explain(error: msgspec.ValidationError) -> tuple[str, str]:
     """What is wrong, and with which field."""
-    reason, _, place = str(error).partition(" - at `")
-    return reason.replace("`", ""), place.rstrip("`").removeprefix("$").removeprefix(".")
+    reason, _, place = str(error).rpartition(" - at `")
+    reason, place = (reason, place) if reason else (place, "")
+    return shortened(reason.replace("`", "")), place.rstrip("`").removeprefix("$").removeprefix(".")
+
+
+def shortened(reason: str) -> str:
+    """What was sent may stand in the reason, whole."""
+    return reason if len(reason) <= _REASON else f"{reason[:_REASON]}…"
+
+
+def _nearest(reason: str, field: str) -> str:
+    """Of a word from a closed list that was misspelt; not done for each line of thousands."""
+    known = _CLOSED.get(field.rpartition(".")[2])
+    word = reason.removeprefix("Invalid enum value ")
+    return "; " + did_you_mean(word.strip("'"), known) if known and word != reason else ""
 
 
 def _malformed(error: Exception, body: bytes) -> tuple[int, str]:

@@ -15,8 +15,10 @@ from tocsin.api.problems import Problem, not_found
 from tocsin.api.room import Reader, Room, Sender, TheRoom, answer, visible_event
 from tocsin.api.schema import PHOTO_BODIES, described, json_of
 from tocsin.api.views import EventPage, EventView, PhotosView, TraceView, delivery_view, event_view
+from tocsin.config.problems import did_you_mean
 from tocsin.engine.submission import EventPatch, actors
 from tocsin.model.delivery import Delivery, DeliveryKey
+from tocsin.model.kinds import KINDS
 from tocsin.store.contract import EventFilter
 
 router = APIRouter(tags=["events"])
@@ -41,6 +43,8 @@ async def list_events(
     area: Word = "",
     since: datetime | None = None,
 ) -> Response:
+    if kind and kind not in KINDS:
+        raise Problem(422, f"There is no kind {kind}; {did_you_mean(kind, KINDS)}", field="kind")
     wanted = EventFilter(
         limit=limit,
         before=int(cursor) if cursor else None,

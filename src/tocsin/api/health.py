@@ -10,28 +10,29 @@ from tocsin.api.problems import Problem
 from tocsin.api.room import Room, TheRoom, answer, rights_of
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_ASKED = ["GET", "HEAD"]
 
 
 def health_router(metrics: Callable[[], Awaitable[bytes]]) -> APIRouter:
     """Routes outside /api. `metrics` gives the exposition text."""
     router = APIRouter(tags=["health"], include_in_schema=False)
 
-    @router.get("/livez")
+    @router.api_route("/livez", methods=_ASKED)
     async def livez() -> Response:
         return PlainTextResponse("alive\n")
 
-    @router.get("/readyz")
+    @router.api_route("/readyz", methods=_ASKED)
     async def readyz(room: TheRoom) -> Response:
         ready, reason = room.gateway.ready()
         return answer({"ready": ready, "reason": reason}, 200 if ready else 503)
 
-    @router.get("/healthz")
+    @router.api_route("/healthz", methods=_ASKED)
     async def healthz(request: Request, room: TheRoom) -> Response:
         ready, reason = room.gateway.ready()
         shown = _details_shown(request)
         return answer(_health(room, ready, reason if shown else "", shown), 200 if ready else 503)
 
-    @router.get("/metrics")
+    @router.api_route("/metrics", methods=_ASKED)
     async def metrics_text() -> Response:
         return Response(await metrics(), media_type=METRICS_TYPE)
 

@@ -10,6 +10,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from tocsin.engine.contracts import IntakeClosed, Refused
 from tocsin.store.contract import StoreUnavailable
@@ -18,6 +20,7 @@ from tocsin.telemetry.record import Recorder
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -96,11 +99,29 @@ def _http_detail(error: HTTPException) -> str:
     return str(error.detail)
 
 
+def problem_for(request: Request, error: Exception) -> Problem:
+    """`problem_of` with what only the request knows: a path of several routes allows the methods of all of them."""
+    problem = problem_of(error)
+    if problem.status == 405:
+        problem.headers = {"allow": ", ".join(_methods(request))}
+    return problem
+
+
+def _methods(request: Request) -> list[str]:
+    asked = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    routes = request.app.routes
+    return [name for name in _METHODS if any(_knows(route, {**asked, "method": name}) for route in routes)]
+
+
+def _knows(route: BaseRoute, asked: Scope) -> bool:
+    return route.matches(asked)[0] is Match.FULL
+
+
 def install(app: FastAPI, record: Recorder) -> None:
     """Make every error of `app` a problem document; an unexpected one is recorded with its trace."""
 
     async def expected(request: Request, error: Exception) -> Response:
-        return problem_of(error).response()
+        return problem_for(request, error).response()
 
     async def unexpected(request: Request, error: Exception) -> Response:
         where = f"{request.method} {request.url.path}"

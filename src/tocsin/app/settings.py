@@ -19,6 +19,7 @@ from tocsin.model.device import Area, Device, Thresholds
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed
 from tocsin.sources.settings import SourceSettings
+from tocsin.store.places import is_postgres
 from tocsin.systems.settings import SystemSettings
 
 
@@ -36,12 +37,20 @@ Account = Annotated[str, StringConstraints(pattern=r"^[!-+\--:<-~]{1,254}$")]
 Digits = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
 
 
+def _postgres(place: Secret | None) -> Secret | None:
+    if place is not None and not is_postgres(place.reveal()):
+        raise ValueError("expected postgresql://USER@HOST:PORT/NAME; without database, SQLite in data_dir is used")
+    return place
+
+
 class GatewaySettings(Settings):
     """This gateway."""
 
     name: Name = Field("tocsin", description="Name of this gateway, as stations and pages show it.")
     data_dir: str = Field("data", description="Folder of the SQLite store.")
-    database: Secret | None = Field(None, description="postgresql://… instead of SQLite.")
+    database: Annotated[Secret | None, AfterValidator(_postgres)] = Field(
+        None, description="postgresql://… instead of SQLite."
+    )
     public_url: str = Field("", pattern=r"^(https?://[^\s]+)?$", description="How browsers reach it, for event links.")
     link_life: Duration = Field(
         43200.0, ge=60, le=2_592_000, description="How long an event's link is good after the last delivery with it."

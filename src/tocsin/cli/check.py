@@ -70,7 +70,7 @@ def _warnings(loaded: "Loaded", offline: "Offline | None") -> list[Problem]:
 
 
 def _try_all(loaded: "Loaded", offline: "Offline | None") -> _Tried:
-    """The addresses listened on, then every destination, system and evidence agent in turn."""
+    """The data folder and the addresses listened on, then every destination, system and evidence agent in turn."""
     import asyncio
     from pathlib import Path
 
@@ -78,6 +78,8 @@ def _try_all(loaded: "Loaded", offline: "Offline | None") -> _Tried:
 
     if offline is None or loaded.settings is None:
         return
+    if loaded.settings.gateway.database is None:
+        yield "store", [_try_folder(Path(loaded.settings.gateway.data_dir))]
     yield from listening_steps(Path(loaded.file), loaded.settings)
     for name in offline.destinations:
         yield name, asyncio.run(_within(partial(offline.check, name)))
@@ -86,6 +88,13 @@ def _try_all(loaded: "Loaded", offline: "Offline | None") -> _Tried:
     folder = Path(loaded.settings.gateway.data_dir)
     for agent in loaded.settings.evidence:
         yield agent.name, asyncio.run(_within(partial(_try_agent, agent, folder)))
+
+
+def _try_folder(data_dir: "Path") -> CheckStep:
+    from tocsin.app.instance import WRITABLE, unusable_folder
+
+    reason = unusable_folder(data_dir)
+    return CheckStep(f"data folder {data_dir}", not reason, reason or "this user may write there", WRITABLE)
 
 
 async def _try_agent(entry: "EvidenceSettings", folder: "Path") -> Sequence[CheckStep]:

@@ -106,11 +106,20 @@ def _from_file(name: str) -> Secret:
             data = file.read(_SECRET_FILE_LIMIT + 1)
         text = data.decode("utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ValueError(f"the secret file {name} cannot be read: {reason}") from None
+        raise ValueError(f"the secret file {name} cannot be read: {_unread(error)}") from None
     if len(data) > _SECRET_FILE_LIMIT:
         raise ValueError(f"the secret file {name} is larger than 64 KiB")
     return Secret(text, f"file {name}")
+
+
+def _unread(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    if isinstance(error, PermissionError):
+        return f"{error.strerror}; let the user that the gateway runs as read it"
+    if isinstance(error, FileNotFoundError):
+        return f"{error.strerror}; put the secret there, or name the file it is in"
+    return str(error.strerror)
 
 
 class AesKey:

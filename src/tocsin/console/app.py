@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from tocsin.api.problems import Problem, problem_of
+from tocsin.api.problems import Problem, problem_for
 from tocsin.api.views import API
 from tocsin.console import acts, commands, devices, door, evidence, link, live, pages, systems
 from tocsin.console.looks import bare_page
@@ -40,12 +40,19 @@ def attach(app: FastAPI, parts: ConsoleParts) -> None:
 
 async def _shown(request: Request, error: Exception) -> Response:
     """An error as a page for people, as a sentence for htmx, as a problem document for programs."""
-    problem = problem_of(error)
+    problem = problem_for(request, error)
     if "hx-request" in request.headers:
         return Response(problem.detail, problem.status, {"cache-control": "no-store"}, "text/plain")
     if request.url.path.startswith(f"{API}/") or "text/html" not in request.headers.get("accept", ""):
         return problem.response()
-    return bare_page(request, "error.html", problem.status, problem=problem)
+    return bare_page(request, "error.html", problem.status, problem=_for_people(problem, error))
+
+
+def _for_people(problem: Problem, error: Exception) -> Problem:
+    """They came by a link, and with a name instead of a token."""
+    if problem.status == 404 and isinstance(error, HTTPException):
+        return Problem(404, "There is no such page.")
+    return Problem(problem.status, problem.detail.replace("this token may", "you may"))
 
 
 async def _login(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from pathlib import Path
 from tocsin.store.contract import Store
 from tocsin.store.durable import DurableStore
 from tocsin.store.engines import InlineSqlite, ThreadedSqlite
+from tocsin.store.places import is_postgres
 from tocsin.store.postgres import PostgresEngine
 from tocsin.store.surroundings import NoWatch, Watch
 
@@ -15,7 +16,7 @@ def open_store(place: str | Path, watch: Watch | None = None, synchronous: str =
     `synchronous` is SQLite's; anything but FULL can lose what was acknowledged when the power goes.
     """
     watch = watch or NoWatch()
-    if str(place).startswith(("postgresql://", "postgres://")):
+    if is_postgres(str(place)):
         return DurableStore(PostgresEngine(str(place), watch))
     return DurableStore(ThreadedSqlite(str(place), watch, synchronous))
 
