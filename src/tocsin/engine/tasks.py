@@ -51,7 +51,7 @@ class Supervised:
                 await self._work()
                 raise RuntimeError("it ended by itself")
             except (Exception, asyncio.CancelledError) as error:
-                if _is_cancelled():
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                     raise
                 if self._clock.monotonic() - began > QUIET_S:
                     pause_s = FIRST_PAUSE_S
