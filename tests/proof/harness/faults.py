@@ -78,6 +78,7 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._bound: socket.socket | None = None
+        self._refusing = False
         self.port = 0
         self.connections: list[Passed] = []
 
@@ -90,6 +91,7 @@ class FaultProxy:
         if self._bound is not None:
             self._bound.close()
             self._bound = None
+        self._refusing = False
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -118,6 +120,7 @@ class FaultProxy:
             self._bound.close()
 
     async def _stop(self) -> None:
+        self._refusing = True
         if self._server is not None:
             self._server.close()
         await self.break_all()
@@ -126,12 +129,20 @@ class FaultProxy:
             self._server = None
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refusing:  # it was accepted by the kernel before
+            _reset(writer)
+            return
         fault = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         passed = Passed(fault)
         self.connections.append(passed)
         task = asyncio.create_task(self._relay(passed, reader, writer))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda ended: self._ended(ended, writer))
+
+    def _ended(self, task: "asyncio.Task[None]", writer: asyncio.StreamWriter) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():  # perhaps before its first step
+            _reset(writer)
 
     async def _relay(self, passed: Passed, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
