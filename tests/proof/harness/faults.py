@@ -160,9 +160,11 @@ class FaultProxy:
         finally:
             for leg in legs:
                 leg.cancel()
-            await asyncio.gather(*legs, return_exceptions=True)
-            for side in (writer, far_writer):
-                _reset(side) if end == "reset" else side.close()
+            try:
+                await asyncio.gather(*legs, return_exceptions=True)
+            finally:
+                for side in (writer, far_writer):
+                    _reset(side) if end == "reset" else side.close()
 
 
 async def _both(legs: tuple["asyncio.Task[Then]", "asyncio.Task[Then]"]) -> Then:
