@@ -22,6 +22,7 @@ T = TypeVar("T")
 OUTSIDE = (
     OSError,  # TimeoutError among them
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection whose server died in the middle of an answer is of no more use
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
