@@ -185,7 +185,11 @@ def confirmed(
     for box, keys in topology.by_box(kind).items():
         known = [found.get(key) or _silent((kind, key), topology) for key in keys]
         returned = [back[above] for above in (box, topology.boxes.get(box, "")) if above in back]
-        yield from [_confirmed(own, returned) for own in known] if returned else known
+        last = max((since for since, _ in returned), default=None)
+        if last is None:
+            yield from known
+        else:
+            yield from [own if own.since is None or own.since >= last else _confirmed(own, returned) for own in known]
 
 
 def _confirmed(own: FoundState, returned: Sequence[Back]) -> FoundState:
