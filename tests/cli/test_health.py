@@ -47,6 +47,7 @@ def test_it_listens_where_the_configuration_says_and_says_so_to_check(tocsin: To
         foreign = tocsin("check", "--connect")
     assert busy.code == 0
     assert busy.out.partition("warnings\n")[2] == (
+        f"store:\n    ok      data folder {tmp_path / 'data'}: this user may write there\n"
         f"listen api:\n    ok      listen on 127.0.0.1:{ports[0]}, TCP: in use by the running gateway\n"
         f"listen panels:\n    ok      listen on 127.0.0.1:{ports[1]}, TCP: in use by the running gateway\n"
         f"    ok      listen on 127.0.0.1:{ports[1]}, UDP: in use by the running gateway\n"
