@@ -21,6 +21,9 @@ from tocsin.media.video_plan import CutPlan, FramesPlan, Piece, PlayPlan, Probed
 
 TICKS = 90_000
 TICK = Fraction(1, TICKS)
+LEAST_ROOM, MOST_ROOM, PER_PACKET = 65_536, 64 * 1024**2, 24
+"""Bytes of an index. A packet takes 4 for its length, and up to 8 each for its place, its duration and its delay."""
+USUAL_RATE, AAC_SAMPLES = 30, 1024
 EVERY_S = 5.0
 """Of video, between two reports."""
 READABLE = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,h264,hevc,aac"
@@ -35,11 +38,21 @@ VIDEO = {"h264", "hevc", "mjpeg"}
 RAW = {"h264": "h264", "h265": "hevc"}
 
 
-class Output:
-    """The file that is written; `first_us` and `last_us` are of presentation, of the video."""
+class NoRoom(Exception):
+    """The index is larger than the room that was left for it."""
 
-    def __init__(self, path: str, created_us: int) -> None:
-        self._container = av.open(path, "w", format="mp4", options={"movflags": "+faststart"})
+
+class Output:
+    """The file that is written; `first_us` and `last_us` are of presentation, of the video.
+
+    `room`: bytes left in front for the index; 0: the finished file is moved back to make room for it, which reads and
+    writes all of it once more.
+    """
+
+    def __init__(self, path: str, created_us: int, room: int = 0) -> None:
+        self._room = room
+        options = {"moov_size": str(room)} if room else {"movflags": "+faststart"}
+        self._container = av.open(path, "w", format="mp4", options=options)
         self._container.metadata["creation_time"] = f"{created_us}us"
         self._last_dts: dict[int, int] = {}
         self._told_s = 0.0
@@ -81,9 +94,17 @@ class Output:
     def close(self) -> Written:
         if self.first_us is None:
             raise GiveUp("there is no video in it")
-        self._container.close()
+        self._end()
         usual_us = (self.last_us - self.first_us) // max(self.frames - 1, 1)
         return Written(self.first_us, self.last_us + usual_us, self.frames)
+
+    def _end(self) -> None:
+        try:
+            self._container.close()
+        except ValueError as error:
+            if not self._room:
+                raise
+            raise NoRoom from error
 
 
 def say(what: Progress | Written | Probed) -> None:
@@ -93,7 +114,24 @@ def say(what: Progress | Written | Probed) -> None:
 
 def cut(plan: CutPlan) -> Written:
     """Pieces of files, one behind the other, as long as they fit into the same tracks."""
-    output = Output(plan.into, plan.pieces[0].at_us)
+    try:
+        return joined(plan, room_for(plan))
+    except NoRoom:
+        return joined(plan, 0)
+
+
+def room_for(plan: CutPlan) -> int:
+    """Bytes for the index of pictures and sounds as the first piece announces them."""
+    with av.open(plan.pieces[0].path, options=SAFELY) as source:
+        streams = chosen(source, plan.audio)
+        rate = float(streams["video"].average_rate or USUAL_RATE)
+        sounds = streams["audio"].codec_context.sample_rate / AAC_SAMPLES if "audio" in streams else 0.0
+    seconds = sum(piece.end_us - piece.start_us for piece in plan.pieces) / 1_000_000
+    return min(LEAST_ROOM + int(seconds * (rate + sounds) * PER_PACKET), MOST_ROOM)
+
+
+def joined(plan: CutPlan, room: int) -> Written:
+    output = Output(plan.into, plan.pieces[0].at_us, room)
     tracks: dict[str, Any] = {}
     described: dict[str, tuple[object, ...]] = {}
     for piece in plan.pieces:

@@ -14,9 +14,11 @@ from tocsin.evidence.archives.file_names import FileNames
 from tocsin.evidence.archives.folder import FolderArchive, FolderRules
 from tocsin.evidence.archives.stretches import Recorded, pieces, stretches
 from tocsin.evidence.contracts import Impossible, NotNow, UnknownCamera
+from tocsin.media.video_plan import Piece
 
 NAMES = FileNames.parse("{device}/{start:%Y%m%d_%H%M%S}*.mp4", UTC)
 LENGTH = timedelta(seconds=5)
+S = 1_000_000
 
 
 def archive(folder: Path, **devices: str) -> FolderArchive:
@@ -135,8 +137,17 @@ def test_pieces_cover_the_stretches(given_files: list[tuple[int, int]], first: i
     found = stretches(files, span)
     assert all(span.start <= one.start < one.end <= span.end for one in found)
     assert bool(found) == any(one.start < span.end and one.end > span.start and one.end > one.start for one in files)
-    for one in pieces(files, span):
-        assert one.end_us > one.start_us >= 0
+    assert shown_by(pieces(files, span)) == sorted(
+        {second for start, long in given_files for second in range(start, start + long)}
+        & set(range(first, first + length + 1))
+    )
+
+
+def shown_by(cut: list[Piece]) -> list[int]:
+    """The seconds since BEGAN, as often and in the order as they are in the file."""
+    begins = round(BEGAN.timestamp()) * S
+    spans = [(one.at_us - begins + one.start_us, one.at_us - begins + one.end_us) for one in cut]
+    return [second for start, end in spans for second in range(start // S, end // S)]
 
 
 async def test_the_first_and_the_last_recording_of_each_camera(folder: Path, units: list[Unit]) -> None:

@@ -69,14 +69,14 @@ def units() -> list[Unit]:
     return coded(5 * RATE)
 
 
-def recording(path: Path, units: list[Unit]) -> Path:
+def recording(path: Path, units: list[Unit], rate: int = RATE) -> Path:
     """The same as a file that a recorder exports."""
     with av.open(str(path), "w") as container, av.open(io.BytesIO(units[0].data), format="h264") as like:
         stream: Any = container.add_stream_from_template(like.streams.video[0])
         for n, unit in enumerate(units):
             packet: Any = av.Packet(unit.data)
             packet.stream, packet.time_base = stream, Fraction(1, 1_000_000)
-            packet.pts, packet.dts = unit.at_us - units[0].at_us, round((n - 2) * 1_000_000 / RATE)
+            packet.pts, packet.dts = unit.at_us - units[0].at_us, round((n - 2) * 1_000_000 / rate)
             packet.is_keyframe = unit.key
             container.mux_one(packet)
     return path

@@ -83,6 +83,31 @@ async def test_a_part_of_files_begins_at_a_key_frame(units: list[Unit], tmp_path
     assert len(set(times)) == len(times)
 
 
+async def test_the_index_of_a_part_is_in_front_in_the_room_left_for_it(units: list[Unit], tmp_path: Path) -> None:
+    source, into = recording(tmp_path / "1.mp4", units), tmp_path / "cut.mp4"
+    made = await cut(CutPlan(str(into), (Piece(str(source), units[0].at_us, 0, 5 * S),)), limits_for(5), print)
+    assert isinstance(made, Written)
+    assert boxes(into) == [b"ftyp", b"moov", b"free", b"free", b"mdat"]
+
+
+async def test_an_index_larger_than_its_room_is_put_in_front_all_the_same(units: list[Unit], tmp_path: Path) -> None:
+    """A recording that announces few pictures, and one behind it with very many."""
+    at = units[0].at_us
+    sparse = recording(tmp_path / "1.mp4", [Unit(at + n * S, n == 0, units[n].data) for n in range(5)], 1)
+    small, many = min(units, key=lambda unit: len(unit.data)).data, 40_000
+    dense = [units[0], *(Unit(at + n * S // RATE, False, small) for n in range(1, many))]
+    length_us = many * S // RATE
+    pieces = (
+        Piece(str(sparse), at, 0, 5 * S),
+        Piece(str(recording(tmp_path / "2.mp4", dense)), at + 5 * S, 0, length_us),
+    )
+    into = tmp_path / "cut.mp4"
+    made = await cut(CutPlan(str(into), pieces), limits_for(1600), print)
+    assert isinstance(made, Written)
+    assert made.frames > many
+    assert boxes(into) == [b"ftyp", b"moov", b"free", b"mdat"]
+
+
 async def test_a_file_tells_its_length_and_sort(units: list[Unit], tmp_path: Path) -> None:
     found = await probed(recording(tmp_path / "1.mp4", units))
     again = await probed(recording(tmp_path / "2.mkv", units[: 2 * RATE]))

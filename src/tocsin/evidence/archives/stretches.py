@@ -46,6 +46,9 @@ def pieces(files: Sequence[Recorded], span: Span) -> list[Piece]:
 
 
 def _within(files: Sequence[Recorded], span: Span) -> Iterator[Recorded]:
+    """In order, without those that show nothing new: ending the file before them there would lose its rest."""
+    shown = span.start
     for one in sorted(files, key=lambda one: (one.start, one.path)):
-        if one.start < span.end and one.end > span.start:
+        if one.start < span.end and one.end > max(one.start, shown):
+            shown = one.end
             yield one
