@@ -281,7 +281,6 @@ class Pump:
 
     def _delivered(self, due: Due, attempt: Attempt, receipt: Receipt) -> None:
         self._link_worked()
-        self._record(AttemptMade(self.name, "delivered"))
         if self._overruled:
             self._overruled.pop(due.key, None)
         self._end(due, "delivered", due.attempts + 1, attempt, receipt)

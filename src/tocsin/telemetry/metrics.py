@@ -165,4 +165,5 @@ class Metrics:
     def _delivery_ended(self, ended: seen.DeliveryEnded) -> None:
         self.deliveries.add((ended.destination, ended.outcome))
         if ended.outcome == "delivered":
+            self.attempts.add((ended.destination, "delivered"))
             self.seconds.add((ended.destination,), max(ended.seconds, 0.0))

@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[0-9A-Za-z]{0,16}")
 _CID_AREA, _CID_ZONE = re.compile(r"0*[0-9B-F]{1,2}"), re.compile(r"0*[0-9B-F]{1,3}")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def read_printed(text: str) -> Address | None:
     """The form in which an address stands in the outbox."""
     match = _PRINTED.fullmatch(text)

@@ -13,7 +13,7 @@ from tocsin.protocols.dc09.receiver import AccountRule, AccountTable, Take
 from tocsin.protocols.translate import PanelEvent, panel_events
 from tocsin.sources.dc09.settings import AccountSettings, Dc09SourceSettings
 
-_address = lru_cache(maxsize=4096)(Address)
+_address = lru_cache(maxsize=16_384)(Address)
 """Panels say the same few addresses again and again."""
 
 
