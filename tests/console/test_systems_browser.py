@@ -60,6 +60,7 @@ async def test_a_camera_that_goes_is_seen_while_the_page_is_open(tmp_path: Path,
         await card.get_by_text("1 offline").click()
         await expect(page.locator(".device-lines li")).to_have_count(1)
         await expect(page.locator(".device-lines li")).to_contain_text("communication lost")
+        await expect(page.locator("#live")).to_have_attribute("data-state", "on")
         system.stream.put_nowait(state(7, "online"))
         await expect(page.locator("#found")).to_contain_text("No device fits.")
 
