@@ -1,7 +1,8 @@
 """One file into a blob, as a process: by the evidence agent's uploader, or by Azure's own library without encryption.
 
-`python -m benchmarks.blob_sender ours|azure --file F --uri U [--folder D]`: with a folder, its store is the journal and
-the upload goes on where it stands. Prints how much is stored, and at the end one JSON line.
+`python -m benchmarks.blob_sender ours|azure --file F --uri U [--folder D] [--checked]`: with a folder, its store is
+the journal and the upload goes on where it stands; checked: Azure's library sends a checksum with each block. Prints
+how much is stored, and at the end one JSON line.
 """
 
 import argparse
@@ -83,13 +84,14 @@ def _public_key() -> dict[str, object]:
     return {**RSAKey.generate_key(2048).as_dict(private=False), "kid": "bench"}
 
 
-def azure(file: Path, uri: str) -> dict[str, Any]:
+def azure(file: Path, uri: str, checked: bool) -> dict[str, Any]:
     from azure.storage.blob import BlobClient
 
     sizes = {"max_block_size": BLOCK, "max_single_put_size": BLOCK}
     with BlobClient.from_blob_url(uri, **sizes) as client, file.open("rb") as content:
         idle_mb, began = memory_mb("VmRSS"), time.perf_counter()
-        client.upload_blob(content, length=file.stat().st_size, max_concurrency=UPLOADERS, overwrite=True)
+        size = file.stat().st_size
+        client.upload_blob(content, length=size, max_concurrency=UPLOADERS, overwrite=True, validate_content=checked)
         seconds = time.perf_counter() - began
     return {"seconds": seconds, "idle_mb": idle_mb, "peak_mb": memory_mb("VmHWM")}
 
@@ -100,9 +102,10 @@ def main() -> None:
     parser.add_argument("--file", type=Path, required=True)
     parser.add_argument("--uri", required=True)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--checked", action="store_true")
     given = parser.parse_args()
     if given.how == "azure":
-        found = azure(given.file, given.uri)
+        found = azure(given.file, given.uri, given.checked)
     else:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             found = runner.run(ours(given.file, given.uri, given.folder))
