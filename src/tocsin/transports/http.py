@@ -10,7 +10,7 @@ from msgspec import Struct
 from yarl import URL
 
 from tocsin.transports.contract import Endpoint, LinkBroken, NoAnswer, TlsOptions, Unreachable
-from tocsin.transports.pinned import checking_context
+from tocsin.transports.pinned import checking_context, checking_context_apart
 from tocsin.transports.tls import TlsFileError, explain, server_name, shown_certificate
 
 ANSWER_LIMIT = 65536
@@ -60,6 +60,8 @@ class HttpClient:
 
     async def _request(self, method: str, headers: Sequence[tuple[str, str]], body: bytes) -> HttpAnswer:
         name = server_name(self._tls, self.endpoint) if self._url.scheme == "https" else None
+        if name is not None and self._session is None:
+            await read_ahead(self._tls, self.endpoint)
         async with self._opened().request(
             method, self._url, headers=headers, data=body or None, allow_redirects=False, server_hostname=name
         ) as response:
@@ -95,6 +97,12 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def read_ahead(tls: TlsOptions, endpoint: Endpoint) -> None:
+    """So that a session about to be opened has no file to read on the loop; what is wrong with them it says itself."""
+    with contextlib.suppress(TlsFileError):
+        await checking_context_apart(tls, endpoint)
 
 
 @contextlib.asynccontextmanager

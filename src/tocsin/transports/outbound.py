@@ -23,6 +23,7 @@ from tocsin.transports.http import (
     HttpAnswer,
     answer_of,
     endpoint_of,
+    read_ahead,
 )
 from tocsin.transports.tls import TlsFileError, client_context, explain, server_name, shown_certificate
 
@@ -67,6 +68,8 @@ class Outbound:
         async with self._explained(endpoint), asyncio.timeout(self._stall_s) as deadline:
             streamed = body if isinstance(body, Body) else None
             size = streamed.size if streamed else len(cast("bytes", body))
+            if self._session is None:
+                await read_ahead(self._tls, endpoint)
             async with self._opened().request(
                 method,
                 URL(url, encoded=True),

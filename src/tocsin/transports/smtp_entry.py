@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from tocsin.protocols.text import one_line
 from tocsin.transports.contract import Endpoint, TlsOptions, TransportError, Unreachable
-from tocsin.transports.pinned import checking_context
+from tocsin.transports.pinned import checking_context_apart
 from tocsin.transports.tls import TlsFileError, explain
 
 TlsMode = Literal["required", "opportunistic", "off", "implicit"]
@@ -48,7 +48,7 @@ Log = list[str]
 
 async def enter(endpoint: Endpoint, options: SmtpOptions, log: Log) -> aiosmtplib.SMTP:
     """A connection on which mail may be sent: greeted, encrypted as asked for, logged in. Raises Unreachable."""
-    context = _context(options, endpoint)
+    context = await _context(options, endpoint)
     sock = await _connected(endpoint, options.source_address)
     client = aiosmtplib.SMTP(
         hostname=options.tls.server_name or endpoint.host,
@@ -83,9 +83,9 @@ def _abandon(client: aiosmtplib.SMTP, sock: socket.socket) -> None:
         sock.close()
 
 
-def _context(options: SmtpOptions, endpoint: Endpoint) -> ssl.SSLContext | None:
+async def _context(options: SmtpOptions, endpoint: Endpoint) -> ssl.SSLContext | None:
     try:
-        return None if options.mode == "off" else checking_context(options.tls, endpoint)
+        return None if options.mode == "off" else await checking_context_apart(options.tls, endpoint)
     except TlsFileError as error:
         raise Unreachable(str(error)) from error
 

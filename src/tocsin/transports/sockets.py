@@ -8,7 +8,7 @@ import ssl
 from typing import Any
 
 from tocsin.transports.contract import Connection, Endpoint, LinkBroken, Listener, TlsOptions, Unreachable
-from tocsin.transports.tls import TlsFileError, check_pin, client_context, explain, server_name, shown_certificate
+from tocsin.transports.tls import TlsFileError, check_pin, context_apart, explain, server_name, shown_certificate
 
 RECEIVE_LIMIT = 65536
 DATAGRAMS_LIMIT = 64
@@ -24,7 +24,7 @@ class SocketNetwork:
 
     async def connect(self, endpoint: Endpoint, tls: TlsOptions | None, timeout_s: float) -> Connection:
         try:
-            context = None if tls is None else client_context(tls)
+            context = None if tls is None else await context_apart(tls)
         except TlsFileError as error:
             raise Unreachable(str(error)) from error
         deadline = asyncio.get_running_loop().time() + timeout_s

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
 
 from tocsin.transports.contract import Endpoint, TlsOptions, TransportError, Unreachable
+from tocsin.transports.keeping import is_kept, kept
 
 
 class TlsFileError(TransportError):
@@ -26,11 +28,23 @@ class WrongPin(Unreachable):
 
 
 def client_context(options: TlsOptions) -> ssl.SSLContext:
-    """The context for connecting as `options` say, TLS 1.2 or newer. Raises TlsFileError.
+    """The context for connecting as `options` say, TLS 1.2 or newer; others get the same one. Raises TlsFileError.
 
     Without `ca_file` the system's authorities are trusted, with it only those in the file. A pin comes on top of
     that: call `check_pin` after the handshake.
     """
+    return kept(_what_is_read(options), options, lambda: new_context(options))
+
+
+async def context_apart(options: TlsOptions) -> ssl.SSLContext:
+    """`client_context`; what has to be read for it is read in a thread. Raises TlsFileError."""
+    if not is_kept(_what_is_read(options), options):
+        return await asyncio.to_thread(client_context, options)
+    return client_context(options)
+
+
+def new_context(options: TlsOptions) -> ssl.SSLContext:
+    """`client_context`, but nobody else's. Raises TlsFileError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if options.insecure:
@@ -43,6 +57,10 @@ def client_context(options: TlsOptions) -> ssl.SSLContext:
     if options.cert:
         _load_pair(context, options.cert, options.key)
     return context
+
+
+def _what_is_read(options: TlsOptions) -> TlsOptions:
+    return replace(options, server_name="", pin="")
 
 
 def server_context(cert: str, key: str, client_ca: str = "") -> ssl.SSLContext:

@@ -7,7 +7,7 @@ import aiohttp
 from yarl import URL
 
 from tocsin.transports.contract import LinkBroken, TlsOptions, Unreachable
-from tocsin.transports.http import CONNECT_DEADLINE_S, KEEP_S, HttpAnswer, answer_of, endpoint_of, explained
+from tocsin.transports.http import CONNECT_DEADLINE_S, KEEP_S, HttpAnswer, answer_of, endpoint_of, explained, read_ahead
 from tocsin.transports.pinned import checking_context
 from tocsin.transports.tls import TlsFileError, server_name
 
@@ -35,6 +35,7 @@ class WebServer:
         """One request; `target` is path and query, already encoded. `timeout_s` covers connecting up to the end of
         the answer, of which at most 64 MiB are read.
         """
+        await self._read_ahead()
         request = self._opened().request(
             method,
             URL(self.origin + target, encoded=True),
@@ -54,6 +55,7 @@ class WebServer:
         Pings are left to the caller.
         """
         async with explained(self.endpoint, self._tls, timeout_s):
+            await self._read_ahead()
             try:
                 return await self._opened().ws_connect(
                     URL(self.origin + target, encoded=True),
@@ -72,6 +74,10 @@ class WebServer:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    async def _read_ahead(self) -> None:
+        if self.encrypted and self._session is None:
+            await read_ahead(self._tls, self.endpoint)
 
     def _name(self) -> str | None:
         return server_name(self._tls, self.endpoint) if self.encrypted else None

@@ -24,7 +24,7 @@ from tocsin.systems.onguard.answers import items
 from tocsin.systems.onguard.session import Session
 from tocsin.systems.onguard.settings import AmqpSettings
 from tocsin.transports.contract import Endpoint, TransportError
-from tocsin.transports.pinned import checking_context
+from tocsin.transports.pinned import checking_context_apart
 from tocsin.transports.tls import explain
 
 CONNECT_S = 10.0
@@ -70,7 +70,7 @@ async def probed(session: Session, settings: AmqpSettings, system: str) -> str:
     """Subscribe and find the queue, without taking anything from it: a sentence. Raises SystemFault."""
     where = await subscribed(session, settings, description_of(system))
     endpoint = _endpoint(settings, where)
-    connection = await _connected(settings, endpoint, _context(settings, where, endpoint))
+    connection = await _connected(settings, endpoint, await _context(settings, where, endpoint))
     try:
         queue = await (await connection.channel()).get_queue(where.queue_name)
     except AMQPError as error:
@@ -92,7 +92,7 @@ async def consume(settings: AmqpSettings, where: Subscription, take: Take) -> No
     """
     endpoint = _endpoint(settings, where)
     try:
-        connection = await _connected(settings, endpoint, _context(settings, where, endpoint))
+        connection = await _connected(settings, endpoint, await _context(settings, where, endpoint))
         try:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=PREFETCH)
@@ -154,7 +154,7 @@ def _endpoint(settings: AmqpSettings, where: Subscription) -> Endpoint:
     return Endpoint(settings.host or where.message_broker_hostname, settings.port or where.message_broker_port)
 
 
-def _context(settings: AmqpSettings, where: Subscription, endpoint: Endpoint) -> ssl.SSLContext | None:
+async def _context(settings: AmqpSettings, where: Subscription, endpoint: Endpoint) -> ssl.SSLContext | None:
     if settings.plain:
         return None
     if not where.requires_secure_connection:
@@ -162,7 +162,7 @@ def _context(settings: AmqpSettings, where: Subscription, endpoint: Endpoint) ->
             f"the message broker {endpoint} wants a connection without TLS; amqp.plain = true allows it"
         )
     try:
-        return checking_context(settings.tls.options(), endpoint)
+        return await checking_context_apart(settings.tls.options(), endpoint)
     except TransportError as error:
         raise Misconfigured(str(error)) from error
 
