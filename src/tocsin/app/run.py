@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tocsin.app import building
 from tocsin.app.controlling import controlling
+from tocsin.app.database import why_unusable
 from tocsin.app.exposure import exposure_warnings
 from tocsin.app.instance import AlreadyRunning, only_one
 from tocsin.app.loading import load
@@ -49,8 +50,13 @@ def run(file: Path, json_log: bool = False) -> int:
         reason = error.strerror if error.strerror and error.filename is None else error
         print(f"cannot start: {reason}", file=sys.stderr)
     except StoreError as error:
-        print(f"cannot open the store: {error}", file=sys.stderr)
+        print(f"cannot open the store: {_why(error, loaded)}", file=sys.stderr)
     return 1
+
+
+def _why(error: StoreError, loaded: Loaded) -> str:
+    database = loaded.settings.gateway.database if loaded.settings else None
+    return str(error) if database is None else why_unusable(error, database.reveal())
 
 
 def _in_loop(loaded: Loaded) -> int:

@@ -19,7 +19,7 @@ from tocsin.model.device import Area, Device, Thresholds
 from tocsin.model.event import Address
 from tocsin.protocols.addressing import listed
 from tocsin.sources.settings import SourceSettings
-from tocsin.store.places import is_postgres
+from tocsin.store.places import is_address, is_postgres
 from tocsin.systems.settings import SystemSettings
 
 
@@ -40,6 +40,11 @@ Digits = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
 def _postgres(place: Secret | None) -> Secret | None:
     if place is not None and not is_postgres(place.reveal()):
         raise ValueError("expected postgresql://USER@HOST:PORT/NAME; without database, SQLite in data_dir is used")
+    if place is not None and not is_address(place.reveal()):
+        raise ValueError(
+            "not an address of the form postgresql://USER:PASSWORD@HOST:PORT/NAME; in user and password the characters "
+            "@ : / ? # % are written as %40 %3A %2F %3F %23 %25"
+        )
     return place
 
 

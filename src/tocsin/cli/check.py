@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tocsin.app.offline import Offline
-    from tocsin.app.settings import Loaded
+    from tocsin.app.settings import Configuration, Loaded
     from tocsin.evidence.settings import EvidenceSettings
     from tocsin.systems.settings import SystemSettings
 
@@ -26,7 +26,9 @@ _Tried = Iterator[tuple[str, Sequence[CheckStep]]]
 
 def check(
     context: typer.Context,
-    connect: Annotated[bool, typer.Option("--connect", help="Also listen, and reach stations and systems.")] = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also open the store, listen, and reach stations and systems.")
+    ] = False,
 ) -> None:
     """Check the configuration; --connect tries what it names.
 
@@ -70,7 +72,7 @@ def _warnings(loaded: "Loaded", offline: "Offline | None") -> list[Problem]:
 
 
 def _try_all(loaded: "Loaded", offline: "Offline | None") -> _Tried:
-    """The data folder and the addresses listened on, then every destination, system and evidence agent in turn."""
+    """The store and the addresses listened on, then every destination, system and evidence agent in turn."""
     import asyncio
     from pathlib import Path
 
@@ -78,8 +80,7 @@ def _try_all(loaded: "Loaded", offline: "Offline | None") -> _Tried:
 
     if offline is None or loaded.settings is None:
         return
-    if loaded.settings.gateway.database is None:
-        yield "store", [_try_folder(Path(loaded.settings.gateway.data_dir))]
+    yield "store", asyncio.run(_within(partial(_try_store, loaded.settings)))
     yield from listening_steps(Path(loaded.file), loaded.settings)
     for name in offline.destinations:
         yield name, asyncio.run(_within(partial(offline.check, name)))
@@ -88,6 +89,16 @@ def _try_all(loaded: "Loaded", offline: "Offline | None") -> _Tried:
     folder = Path(loaded.settings.gateway.data_dir)
     for agent in loaded.settings.evidence:
         yield agent.name, asyncio.run(_within(partial(_try_agent, agent, folder)))
+
+
+async def _try_store(settings: "Configuration") -> Sequence[CheckStep]:
+    from pathlib import Path
+
+    if settings.gateway.database is None:
+        return [_try_folder(Path(settings.gateway.data_dir))]
+    from tocsin.app.database import database_steps
+
+    return await database_steps(settings.gateway.database.reveal())
 
 
 def _try_folder(data_dir: "Path") -> CheckStep:

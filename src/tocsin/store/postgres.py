@@ -57,9 +57,9 @@ def numbered(text: str) -> str:
 
 
 def shown(url: str) -> str:
-    """Host and database, without user and password."""
+    """Hosts and database, without user and password."""
     parts = urlsplit(url)
-    return f"postgresql://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class Queries:
@@ -119,7 +119,8 @@ class PostgresEngine:
     async def open(self) -> None:
         try:
             await self._connect()
-        except OUTSIDE as error:
+        except (*OUTSIDE, asyncpg.PostgresError) as error:  # whatever it is: there is nothing to go on with
+            await self._disconnect()
             raise self._unavailable(error) from error
         self._pool = await asyncpg.create_pool(
             self._url,
@@ -162,7 +163,7 @@ class PostgresEngine:
             self._task = None
         await self._disconnect()
         if self._pool is not None:
-            await _close(self._pool)
+            await close(self._pool)
 
     async def _run(self) -> None:
         while batch := await self._take():
@@ -240,8 +241,8 @@ class PostgresEngine:
     async def _connected_again(self) -> bool:
         try:
             await self._connect()
-            await self._transaction(_probe())
-        except (*OUTSIDE, StoreTooNew):
+            await self._transaction(probe())
+        except (*OUTSIDE, asyncpg.PostgresError, StoreTooNew):
             await self._disconnect()
             return False
         return True
@@ -254,16 +255,16 @@ class PostgresEngine:
 
     async def _migrate(self) -> None:
         async with self._connection.transaction():
-            meta = await self._queries.run(self._connection, _meta())
+            meta = await self._queries.run(self._connection, meta_of())
             for script in scripts("postgres", meta, self._shown):
                 await self._connection.execute(script)
             if meta != (wanted := marks("postgres")):
-                await self._queries.run(self._connection, _mark(wanted))
+                await self._queries.run(self._connection, mark(wanted))
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            await _close(connection)
+            await close(connection)
 
     def _drain(self) -> list[Waiting]:
         left: list[Waiting] = []
@@ -290,24 +291,28 @@ def _by_chance(error: Exception) -> bool:
     return isinstance(error, asyncpg.TransactionRollbackError)
 
 
-async def _close(connection: Any) -> None:
+async def close(connection: Any) -> None:
+    """Within five seconds, whatever the server does."""
     try:
         await asyncio.wait_for(connection.close(), CLOSE_S)
     except OUTSIDE:
         connection.terminate()
 
 
-def _meta() -> Steps[dict[str, str] | None]:
+def meta_of() -> Steps[dict[str, str] | None]:
+    """What the database says about itself; None: it holds nothing of ours."""
     yield Query("lock_schema")
     [(present,)] = yield Query("has_meta")
     return dict((yield Query("schema_version"))) if present else None
 
 
-def _mark(wanted: dict[str, str]) -> Steps[None]:
+def mark(wanted: dict[str, str]) -> Steps[None]:
+    """Have the database say this about itself."""
     for name, value in wanted.items():
         yield Query("put_meta", (name, value))
 
 
-def _probe() -> Steps[None]:
+def probe() -> Steps[None]:
+    """A write that leaves nothing behind."""
     yield Query("put_meta", ("probe", "written"))
     yield Query("drop_meta", ("probe",))

@@ -123,6 +123,22 @@ SELECT pg_advisory_xact_lock(1416586099, 2);
 -- has_meta: whether this database holds anything of ours
 SELECT to_regclass('meta') IS NOT NULL;
 
+-- server: who answers, and as whom we are let in
+SELECT current_setting('server_version'), current_user, current_database(), current_schema();
+
+-- denied_tables: those of ours in which this user may not do everything
+SELECT t.name FROM unnest(?::text[]) AS t (name) WHERE to_regclass(t.name) IS NOT NULL AND NOT (
+  has_table_privilege(to_regclass(t.name), 'SELECT') AND has_table_privilege(to_regclass(t.name), 'INSERT')
+  AND has_table_privilege(to_regclass(t.name), 'UPDATE') AND has_table_privilege(to_regclass(t.name), 'DELETE'))
+ORDER BY t.name;
+
+-- foreign_tables: those of ours that this user may not change the form of
+SELECT c.relname FROM pg_class c JOIN unnest(?::text[]) AS t (name) ON c.oid = to_regclass(t.name)
+WHERE NOT pg_has_role(c.relowner, 'USAGE') ORDER BY c.relname;
+
+-- may_create: whether new tables can be made where the tables are
+SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false);
+
 -- command_now: one command, before it is changed
 SELECT body, state, sent_at, ended_at, result FROM commands WHERE id = ? FOR UPDATE;
 
