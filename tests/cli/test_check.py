@@ -29,6 +29,24 @@ WRONG = {
         "starting, or use { file = … }",
     ),
 }
+SURGARD = STATION.replace('"dc09"', '"surgard"')
+WRONG |= {
+    "line wider than the header": (
+        SURGARD + 'line = "12"\n',
+        'tocsin.toml:6: destinations[1] "arc" . line: does not fit: the header has room for 1 character\n'
+        '    value: "12"\n    hint:  line_digits = 3, where the station reads the newer header RRLLL',
+    ),
+    "account longer than the record": (
+        SURGARD.replace('"9280"', '"12345"'),
+        'tocsin.toml:5: destinations[1] "arc" . account: does not fit a Contact ID record: 4 characters of 0 to 9 and '
+        'B to F\n    value: "12345"\n    hint:  account_width = 5, if the station reads that many',
+    ),
+    "rename to what no record can hold": (
+        SURGARD.replace('"surgard"', '"microkey"') + 'accounts = { "77" = "A123" }\n',
+        'tocsin.toml:6: destinations[1] "arc" . accounts.77: does not fit a Contact ID record: 4 characters of 0 to 9 '
+        'and B to F\n    value: "A123"\n    hint:  ask the station for an account without other letters',
+    ),
+}
 
 
 @pytest.mark.parametrize("mistake", WRONG)
@@ -76,6 +94,25 @@ def test_a_device_that_no_station_can_be_told_of_is_a_warning(tocsin: Tocsin, tm
     assert 'tocsin.toml:5: warning: devices[1] "cam-1": no address at arc: ' in ended.out
     assert 'tocsin.toml:7: warning: devices[1] "cam-1" . description: ' in ended.out
     assert "cam-2" not in ended.out
+
+
+def test_a_devices_line_that_the_header_has_no_room_for_is_a_warning(tocsin: Tocsin, tmp_path: Path) -> None:
+    devices = (
+        '[[devices]]\nid = "a"\naddresses = { arc = { account = "1234", prefix = "12" } }\n'
+        '[[devices]]\nid = "b"\naddresses = { arc = { account = "1234", prefix = "02", receiver = "001" } }\n'
+    )
+    (tmp_path / "tocsin.toml").write_text(SURGARD + devices)
+    ended = tocsin("check")
+    assert ended.code == 0
+    assert (
+        'tocsin.toml:6: warning: devices[1] "a": no address at arc: line 12 of L12#1234 does not fit: arc writes 1 of '
+        "its digits" in ended.out
+    )
+    assert '"b"' not in ended.out
+    (tmp_path / "b.json").write_text('{"kind": "tamper", "device_id": "b"}')
+    assert "5012 181234" in tocsin("render", "arc", "--event", "b.json").out
+    (tmp_path / "tocsin.toml").write_text(SURGARD + "line_digits = 3\n" + devices)
+    assert tocsin("check").out.endswith("fine, 0 errors, 0 warnings\n")
 
 
 def test_json_for_programs(tocsin: Tocsin, tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+WRONG_SETTING = "wrong_setting"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h|d|w))+\Z")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
@@ -18,6 +19,12 @@ class Settings(BaseModel):
     """What every table of the configuration shares: unknown keys are refused, values are frozen, nothing is guessed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+def wrong_setting(place: tuple[str | int, ...], message: str, hint: str = "") -> ValidationError:
+    """To be raised by a check of the whole table, for one setting in it: what is wrong is told at that setting."""
+    error = PydanticCustomError(WRONG_SETTING, "{text}", {"text": message, "hint": hint})
+    return ValidationError.from_exception_data("settings", [InitErrorDetails(type=error, loc=place, input=None)])
 
 
 def parse_duration(value: object) -> float:

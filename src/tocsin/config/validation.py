@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tocsin.config.document import Document
+from tocsin.config.fields import WRONG_SETTING
 from tocsin.config.masking import is_secret
 from tocsin.config.positions import KeyPath
 from tocsin.config.problems import Problem, did_you_mean
@@ -93,6 +94,8 @@ def _words(detail: ErrorDetails, models: Sequence[type[BaseModel]], path: KeyPat
         return _not_among(str(context["expected"]), path, value)
     if kind == "value_error":
         return str(context["error"]), ""
+    if kind == WRONG_SETTING:
+        return str(context["text"]), str(context["hint"])
     if kind == "string_pattern_mismatch":
         return f"does not have the form expected here ({context['pattern']})", ""
     if kind in _WORDS:

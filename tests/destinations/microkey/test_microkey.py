@@ -104,7 +104,7 @@ def test_its_own_tag(microkey: Bench) -> None:
     ("table", "because"),
     [
         ({"ack_byte": "6"}, "pattern"),
-        ({"line": "12"}, "more than one character"),
+        ({"line": "12"}, "room for 1 character"),
         ({"ack_byte": "15"}, "must differ"),
         ({"ack_byte": "1506"}, "must differ"),
         ({"frame_template": "{{ acount }}"}, "acount"),

@@ -36,11 +36,5 @@ class MicrokeySettings(LinkedSettings):
             raise ValueError("ack_byte and nak_byte must differ, and neither may begin with the other")
         return self
 
-    @model_validator(mode="after")
-    def _line_fits(self) -> "MicrokeySettings":
-        if len(self.line.lstrip("0")) > 1:
-            raise ValueError(f'line "{self.line}" has more than one character, the room that the record has for it')
-        return self
-
     def answers(self) -> tuple[bytes, bytes]:
         return bytes.fromhex(self.ack_byte), bytes.fromhex(self.nak_byte)

@@ -15,7 +15,6 @@ _PRINTED = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ACCOUNT = re.compile(r"[0-9A-Za-z]{1,16}", re.ASCII)
-_CONTACT_ID_ACCOUNT = re.compile(r"[0-9B-F]+", re.ASCII | re.IGNORECASE)
 _RECEIVER = re.compile(r"0*[0-9A-F]{1,2}", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9A-Za-z]{1,16}", re.ASCII)
 
@@ -61,12 +60,16 @@ def _problem(settings: LinkedSettings, found: Address, origin: str) -> str:
         return f"receiver {found.receiver} of {found} is not two hexadecimal digits"
     if not all(_NUMBER.fullmatch(number) for number in (found.prefix, found.area, found.zone) if number):
         return f"line, area and zone of {found} are not digits"
+    if found.prefix and not settings.line_fits(found.prefix):
+        return (
+            f"line {found.prefix} of {found} does not fit: {settings.name} writes {settings.line_width()} of its digits"
+        )
     return "" if settings.writes_sia() else _contact_id_problem(settings, found, origin)
 
 
 def _contact_id_problem(settings: LinkedSettings, found: Address, origin: str) -> str:
     """Digits are never cut (surgard.md 6.4)."""
-    if not _CONTACT_ID_ACCOUNT.fullmatch(found.account) or len(found.account) > settings.account_width:
+    if not settings.account_fits(found.account):
         return (
             f"account {found.account} cannot go into a Contact ID record of {settings.account_width} digits (0 to 9, "
             f"B to F); rename it in accounts of {settings.name}, or set account_width"

@@ -1,10 +1,11 @@
 """What a `[[destinations]]` table of type surgard may say."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from tocsin.config.fields import Duration
+from tocsin.config.fields import Duration, wrong_setting
 from tocsin.config.links import AllowedPeer, Heartbeat, HostPort, LinkTlsSettings, Mode, link_problem
 from tocsin.config.listening import ListenOrNot, split_listen
 from tocsin.destinations.settings import DestinationSettings
@@ -17,6 +18,7 @@ SHORTEST_HEARTBEAT_S, LONGEST_HEARTBEAT_S = 1.0, 99.0
 LONGEST_ROUND_S = 280.0
 """The engine ends an attempt after 300 s."""
 
+_CONTACT_ID_ACCOUNT = re.compile(r"[0-9B-F]+", re.ASCII | re.IGNORECASE)
 
 Account = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,16}$")]
 Receiver = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{1,2}$")]
@@ -87,6 +89,43 @@ class LinkedSettings(DestinationSettings):
             raise ValueError(f"codes: {'; '.join(wrong)}")
         return self
 
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> "LinkedSettings":
+        """What would set aside every event that goes out under it (surgard.md 6.4)."""
+        if not self.line_fits(self.line):
+            room = f"{self.line_width()} character" + ("s" if self.line_width() > 1 else "")
+            raise wrong_setting(("line",), f"does not fit: the header has room for {room}", self._line_hint())
+        if self.account and not self.account_fits(self.account):
+            raise wrong_setting(("account",), self._misfit(), self._account_hint(self.account))
+        for old, new in self.accounts.items():
+            if not self.account_fits(new):
+                raise wrong_setting(("accounts", old), self._misfit(), self._account_hint(new))
+        return self
+
+    def line_width(self) -> int:
+        """Characters that the header has for the line."""
+        return 1
+
+    def line_fits(self, line: str) -> bool:
+        return len(line.lstrip("0")) <= self.line_width()
+
+    def account_fits(self, account: str) -> bool:
+        """SIA takes any; in a Contact ID record digits are never cut."""
+        if self.writes_sia():
+            return True
+        return len(account) <= self.account_width and bool(_CONTACT_ID_ACCOUNT.fullmatch(account))
+
+    def _line_hint(self) -> str:
+        return "one digit or letter, as the station gave it"
+
+    def _misfit(self) -> str:
+        return f"does not fit a Contact ID record: {self.account_width} characters of 0 to 9 and B to F"
+
+    def _account_hint(self, account: str) -> str:
+        if _CONTACT_ID_ACCOUNT.fullmatch(account):
+            return f"account_width = {len(account)}, if the station reads that many"
+        return "ask the station for an account without other letters"
+
     def writes_sia(self) -> bool:
         return False
 
@@ -118,11 +157,11 @@ class SurgardSettings(LinkedSettings):
     longest: int = Field(100, ge=40, le=500, description="sia2: bytes of the longest record.")
     clock: bool = Field(False, description="Append the time of occurrence, HH:MM:SS-dd/mm, in the gateway's zone.")
 
-    @model_validator(mode="after")
-    def _line_fits(self) -> "SurgardSettings":
-        if len(self.line.lstrip("0")) > self.line_digits:
-            raise ValueError(f'line "{self.line}" has more than line_digits = {self.line_digits} characters')
-        return self
+    def line_width(self) -> int:
+        return self.line_digits
+
+    def _line_hint(self) -> str:
+        return "line_digits = 3, where the station reads the newer header RRLLL" if self.line_digits == 1 else ""
 
     def writes_sia(self) -> bool:
         return self.format == "sia2"

@@ -16,7 +16,7 @@ LETTERS = {"1": "E", "3": "R", "6": "P"}
 
 def header(receiver: str, line: str, line_digits: int) -> str:
     """RRL or RRLLL, filled with zeros: `header("1", "1", 3)` is `01001`."""
-    number, place = receiver.upper().rjust(2, "0"), line.upper()
+    number, place = receiver.upper().lstrip("0").rjust(2, "0"), line.upper()
     place = (place.lstrip("0") or "0").rjust(line_digits, "0")
     if not _RECEIVER.match(number):
         raise Unsendable(f"receiver number {receiver!r} is not 1 or 2 hexadecimal digits")
