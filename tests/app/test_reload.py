@@ -124,3 +124,25 @@ async def test_what_a_person_paused_stays_paused_over_a_reload(
         os.kill(os.getpid(), signal.SIGHUP)
         await seen.until(lambda: len(seen.served) == 2)
         assert seen.served[1].live_state("hook")[0] == "paused"
+
+
+async def test_a_slow_disk_stops_nothing_and_the_newest_configuration_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    file, text = tmp_path / "tocsin.toml", tmp_path / "text.toml"
+    written(file, unused_tcp_port)
+    async with process(file, monkeypatch) as seen:
+        file.unlink()
+        os.mkfifo(file)  # who reads it waits until somebody writes
+        os.kill(os.getpid(), signal.SIGHUP)
+        for name in ("new", "newer"):
+            with await asyncio.to_thread(file.open, "wb") as pipe:  # opens when it is being read
+                if name == "new":
+                    os.kill(os.getpid(), signal.SIGHUP)
+                    _, stream = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+                    stream.close()
+                    assert seen.served[-1].ready() == (True, "")
+                written(text, unused_tcp_port, name)
+                pipe.write(text.read_bytes())
+            await seen.until(lambda name=name: seen.served[-1].name == name)
+        assert not seen.troubles()

@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from tocsin.telemetry.metrics import Metrics
 from tocsin.telemetry.occurrences import Notice, Trouble
 from tocsin.telemetry.record import Recorder
 from tocsin.telemetry.recorder import LoggedMetrics, configure_log
+from tocsin.transports.keeping import forget_contexts
 
 CLOSE_LIMIT_S = 3.0
 PROOF_SYNCHRONOUS = "TOCSIN_PROOF_SYNCHRONOUS"
@@ -93,12 +94,14 @@ class _Process:
         self._metrics = Metrics()
         self._record: Recorder = LoggedMetrics(self._metrics)
         self._session_key = os.urandom(32)
-        self._warn(loaded)
+        self._warn(_warnings(loaded))
         self._stopping = asyncio.Event()
         self._next: Configuration | None = None
         self._proved: Configuration | None = None
         """The newest configuration that came up."""
         self._store: Store | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._read_again = False
 
     async def run(self) -> None:
         self._listen_to_signals()
@@ -150,8 +153,22 @@ class _Process:
         self._wake.set()
 
     def _reload(self) -> None:
+        """Asked for while it is still being read, it is read once more: the file may have changed meanwhile."""
+        self._read_again = True
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.get_running_loop().create_task(self._reread(), name="reload")
+
+    async def _reread(self) -> None:
+        while self._read_again:
+            self._read_again = False
+            try:
+                loaded, warnings = await asyncio.to_thread(_read, self._file)
+                self._take_over(loaded, warnings)
+            except Exception as error:  # noqa: BLE001 - top of the task: whatever is wrong with it, the old one goes on
+                self._record(Trouble("configuration", f"not taken over: {type(error).__name__}: {error}"))
+
+    def _take_over(self, loaded: Loaded, warnings: Sequence[str]) -> None:
         """A bad new configuration leaves the old one running and says why."""
-        loaded = load(self._file)
         new = loaded.settings
         if new is None:
             for problem in loaded.errors:
@@ -164,22 +181,29 @@ class _Process:
         if self._store is None or not self._store.writable():
             self._record(Trouble("configuration", "not taken over: the store cannot write now; reload again later"))
             return
-        self._warn(loaded)
+        self._warn(warnings)
         self._record(Notice("configuration", "read; it is being taken over"))
+        forget_contexts()
         self._next = new
         self._wake.set()
 
-    def _warn(self, loaded: Loaded) -> None:
-        """What the configuration leaves open, and which entries were left out."""
-        warned = [*loaded.problems]
-        if loaded.settings is not None and loaded.document is not None:
-            warned += exposure_warnings(loaded.document, loaded.settings)
-        for problem in warned:
-            self._record(Trouble("configuration", str(problem)))
-        for name in loaded.left_out:
-            self._record(
-                Trouble("configuration", f"{name} is left out: it has problems and says on_start_error = disable")
-            )
+    def _warn(self, warnings: Sequence[str]) -> None:
+        for warning in warnings:
+            self._record(Trouble("configuration", warning))
+
+
+def _read(file: Path) -> tuple[Loaded, Sequence[str]]:
+    loaded = load(file)
+    return loaded, _warnings(loaded)
+
+
+def _warnings(loaded: Loaded) -> list[str]:
+    """What the configuration leaves open, and which entries were left out."""
+    warned = [*loaded.problems]
+    if loaded.settings is not None and loaded.document is not None:
+        warned += exposure_warnings(loaded.document, loaded.settings)
+    left_out = [f"{name} is left out: it has problems and says on_start_error = disable" for name in loaded.left_out]
+    return [*map(str, warned), *left_out]
 
 
 @asynccontextmanager
