@@ -87,6 +87,17 @@ async def test_an_answer_that_comes_late_does_not_undo_a_choice(tmp_path: Path, 
         await page.unroute_all(behavior="wait")
 
 
+async def test_a_style_somebody_wrote_into_the_page_is_not_written_again(tmp_path: Path, browser: Browser) -> None:
+    """As extensions of a browser do; htmx would carry it over, which the policy forbids and the browser reports."""
+    async with served(tmp_path, agents=[ScriptedAgent()]) as gw, looking(browser, gw) as page:
+        await page.goto(f"{gw.url}/evidence")
+        await expect(page.locator("#live")).to_have_attribute("data-state", "on")
+        await page.evaluate("document.querySelector('#cursor').style.caretColor = 'transparent'")
+        await kept(gw, job(1))
+        await expect(page.locator(".job-lines li")).to_contain_text("completed")
+        await expect(page.locator("#agents")).not_to_have_class("htmx-settling")
+
+
 async def test_an_agent_is_paused_by_hand(tmp_path: Path, browser: Browser) -> None:
     agent = ScriptedAgent()
     async with served(tmp_path, agents=[agent]) as gw, looking(browser, gw) as page:
