@@ -1,5 +1,6 @@
 """Logging in and out, sessions, and what a foreign page cannot do."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,8 @@ from argon2 import PasswordHasher
 from serving import Served, Station, member, served
 
 from tocsin.api.access import Rights
-from tocsin.console.people import People, Person, TooManyTries
+from tocsin.api.control.lockouts import Lockouts
+from tocsin.console.people import People, Person, TooManyTries, Waits
 from tocsin.console.sessions import COOKIE, Sessions
 from tocsin.console.visitor import safe_next
 
@@ -78,7 +80,7 @@ async def test_tries_are_slowed_down_and_the_wait_is_said(gw: Served) -> None:
     assert found == [401, 401, 401, 429]
     status, text = await log_in(gw)
     assert status == 429, "also for the right password"
-    assert "Wait" in text
+    assert "Too many wrong tries from your address. Wait 1 second, then try again" in text
 
 
 async def test_waits_double_and_end() -> None:
@@ -96,6 +98,64 @@ async def test_waits_double_and_end() -> None:
     assert waits == pytest.approx([1.0, 2.0])
     now[0] += 300
     assert await people.log_in("eva", PASSWORD, "192.0.2.1") == EVA.rights
+
+
+async def guess(people: People, peer: str, name: str = "eva") -> TooManyTries | None:
+    """One wrong try: None when it was looked at."""
+    try:
+        assert await people.log_in(name, "guess", peer) is None
+    except TooManyTries as refused:
+        return refused
+    return None
+
+
+async def test_who_guesses_elsewhere_keeps_nobody_out() -> None:
+    people = People([EVA], lambda: 0.0)
+    while not await guess(people, "198.51.100.7"):
+        pass
+    assert await people.log_in("eva", PASSWORD, "192.0.2.1") == EVA.rights
+
+
+@pytest.mark.parametrize("name", ["eva", "nobody"])
+async def test_guesses_from_everywhere_are_slowed_down_too(name: str) -> None:
+    now = [0.0]
+    people = People([EVA], lambda: now[0])
+    assert await people.log_in("eva", PASSWORD, "192.0.2.1") == EVA.rights
+    for number in range(100):
+        assert await guess(people, f"198.51.100.{number}", name) is None
+    refused = await guess(people, "203.0.113.1", name)
+    assert refused
+    assert refused.elsewhere
+    assert refused.wait_s == 1
+    assert await people.log_in("eva", PASSWORD, "192.0.2.1") == EVA.rights, "where she has been before"
+    now[0] += 1.001
+    assert await people.log_in("eva", PASSWORD, "203.0.113.2") == EVA.rights, "and elsewhere after a short wait"
+
+
+async def test_a_neighbourhood_counts_as_one_place() -> None:
+    people = People([EVA], lambda: 0.0)
+    refused = [await guess(people, f"2001:db8:1:1::{number:x}") for number in range(4)]
+    assert [one is None for one in refused] == [True, True, True, False]
+    assert await guess(people, "2001:db8:1:2::1") is None
+
+
+async def test_tries_sent_all_at_once_are_no_way_around(gw: Served) -> None:
+    found = await asyncio.gather(*(log_in(gw, password=f"guess {number}") for number in range(20)))
+    assert sum(status == 401 for status, _ in found) <= 4
+    assert {status for status, _ in found} == {401, 429}
+
+
+async def test_names_that_nobody_has_push_nothing_out_and_fill_no_memory() -> None:
+    waits = Waits(lambda: 0.0)
+    for number in range(100):
+        waits.failed("eva", f"198.51.100.{number}", True)
+    for number in range(10_000):
+        waits.failed(f"made up {number}", f"place {number}", False)
+        waits.succeeded("leo", f"home {number}")
+    with pytest.raises(TooManyTries):
+        waits.refuse_hasty("eva", "203.0.113.1", True)
+    held = [*(vars(one)["_failures"] for one in vars(waits).values() if isinstance(one, Lockouts)), waits._at_home]
+    assert [len(one) for one in held if len(one) > 4096] == []
 
 
 async def test_a_post_without_the_pages_token_does_nothing(gw: Served) -> None:

@@ -1,11 +1,12 @@
 """The pages of evidence in a real browser: live, on a desk and on a phone, dark and light."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from serving import Served, served
 from tests.console.evidence_scene import ScriptedAgent, clip, job, kept
 from tests.console.eyes import IN_A_BROWSER, faint_words, looking, take_picture
@@ -61,6 +62,40 @@ async def test_what_was_chosen_stays_chosen(tmp_path: Path, browser: Browser) ->
         await expect(page.locator(".job-lines li")).to_have_count(1)
         await expect(page.locator(".job-lines li")).to_contain_text("no recording")
         await expect(page.locator("#f-state")).to_have_value("failed")
+
+
+async def test_an_answer_that_comes_late_does_not_undo_a_choice(tmp_path: Path, browser: Browser) -> None:
+    async with served(tmp_path, agents=[ScriptedAgent()]) as gw, looking(browser, gw) as page:
+        await kept(gw, job(1))
+        await page.goto(f"{gw.url}/evidence")
+        await expect(page.locator("#live")).to_have_attribute("data-state", "on")
+        asked, held = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            asked.set()
+            await held.wait()
+            await route.continue_()
+
+        await page.route("**/evidence?*state=&*", hold)
+        await kept(gw, job(2))
+        await asked.wait()
+        await page.locator("#f-state").select_option("failed")
+        held.set()
+        await expect(page.locator("#found")).to_contain_text("No job fits.")
+        await kept(gw, job(3, outcome="Failed", reason="no recording"))
+        await expect(page.locator(".job-lines li")).to_have_count(1)
+        await page.unroute_all(behavior="wait")
+
+
+async def test_a_style_somebody_wrote_into_the_page_is_not_written_again(tmp_path: Path, browser: Browser) -> None:
+    """As extensions of a browser do; htmx would carry it over, which the policy forbids and the browser reports."""
+    async with served(tmp_path, agents=[ScriptedAgent()]) as gw, looking(browser, gw) as page:
+        await page.goto(f"{gw.url}/evidence")
+        await expect(page.locator("#live")).to_have_attribute("data-state", "on")
+        await page.evaluate("document.querySelector('#cursor').style.caretColor = 'transparent'")
+        await kept(gw, job(1))
+        await expect(page.locator(".job-lines li")).to_contain_text("completed")
+        await expect(page.locator("#agents")).not_to_have_class("htmx-settling")
 
 
 async def test_an_agent_is_paused_by_hand(tmp_path: Path, browser: Browser) -> None:

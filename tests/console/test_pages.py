@@ -150,7 +150,7 @@ async def test_events_of_one_device_alone(gw: Served) -> None:
     text = await page(gw, "/?device_id=d1")
     assert "one here" in text
     assert "one there" not in text
-    assert 'sse-connect="/live?device_id=d1"' in text
+    assert 'sse-connect="/live?device_id=d1&newest=1"' in text
     assert "Nothing matches" in await page(gw, "/?area=Nowhere")
 
 

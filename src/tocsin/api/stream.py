@@ -1,6 +1,7 @@
 """`/stream`: every change as it happens, and a heartbeat while nothing does."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import msgspec
 from fastapi import APIRouter
@@ -25,12 +26,13 @@ async def stream(room: TheRoom, rights: Reader) -> Response:
 
 async def _changes(room: Room, rights: Rights) -> AsyncGenerator[bytes, None]:
     with room.streams.counted():
-        yield b": connected\n\n"
-        async for change in beating(room.gateway.hub.subscribe(), room.limits.heartbeat_s, room.closing):
-            if change is None:
-                yield HEARTBEAT
-            elif await visible(room, rights, change):
-                yield frame(change.topic, _encode({"id": change.id, **change.data}).decode())
+        async with aclosing(room.gateway.hub.subscribe()) as changes:
+            yield b": connected\n\n"
+            async for change in beating(changes, room.limits.heartbeat_s, room.closing):
+                if change is None:
+                    yield HEARTBEAT
+                elif await visible(room, rights, change):
+                    yield frame(change.topic, _encode({"id": change.id, **change.data}).decode())
 
 
 async def visible(room: Room, rights: Rights, change: Change) -> bool:

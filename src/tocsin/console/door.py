@@ -36,12 +36,27 @@ async def log_in(request: Request) -> Response:
     try:
         rights = await parts_of(request).people.log_in(name, form.get("password", "")[:1000], peer_of(request))
     except TooManyTries as error:
-        return _again(request, name, back, f"Too many tries. Wait {error.wait_s:.0f} seconds, then try again.", 429)
+        response = _again(request, name, back, _wait(error), 429)
+        response.headers["retry-after"] = str(error.wait_s)
+        return response
     if rights is None:
         return _again(request, name, back, "Name or password is wrong.", 401)
     response = RedirectResponse(back, 303)
     keep_session(response, request, parts_of(request).sessions.fresh(rights.name))
     return response
+
+
+def _wait(error: TooManyTries) -> str:
+    seconds = "1 second" if error.wait_s == 1 else f"{error.wait_s} seconds"
+    if error.elsewhere:
+        return (
+            f"Many wrong passwords were sent for this name from other addresses. Wait {seconds}, then try again. Where "
+            "you have logged in before since the gateway started, you need not wait."
+        )
+    return (
+        f"Too many wrong tries from your address. Wait {seconds}, then try again; until then not even the right "
+        "password is looked at."
+    )
 
 
 def _foreign(request: Request) -> bool:

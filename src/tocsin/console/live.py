@@ -1,18 +1,20 @@
 """What changes while a page is open: gathered for a moment, then sent as ready pieces of the page."""
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from fastapi import APIRouter
+from msgspec import Struct
 from starlette.responses import Response
 
 from tocsin.api.access import Rights
 from tocsin.api.destinations import visible_statuses
-from tocsin.api.events import Word
+from tocsin.api.events import Cursor, Word
 from tocsin.api.room import Room, TheRoom
 from tocsin.api.sse import HEARTBEAT, beating, frame, streaming
 from tocsin.console.looks import render
 from tocsin.console.on_test import banners
-from tocsin.console.pages import summary_of, systems_of, wanted_events, with_deliveries
+from tocsin.console.pages import rows_of, summary_of, systems_of, wanted_events, with_deliveries
 from tocsin.console.present import Row, card, chip
 from tocsin.console.visitor import AVisitor, Visitor
 from tocsin.engine.hub import Change
@@ -26,6 +28,13 @@ MOST_ROWS = 50
 MOST_CHIPS = 300
 
 
+class Shown(Struct, frozen=True):
+    """What a page was made with: the seq of the newest event of its list, or of the one event it is about."""
+
+    newest: int | None = None
+    event: int | None = None
+
+
 class Gathered:
     """What changed since the last time something was sent; `lost` when it is too much to send piece by piece."""
 
@@ -37,11 +46,10 @@ class Gathered:
         self.tests = False
         self.systems = False
         self.evidence = False
-        self.sources = False
         self.lost = False
 
     def __bool__(self) -> bool:
-        beside = self.commands or self.tests or self.systems or self.sources or self.evidence or self.lost
+        beside = self.commands or self.tests or self.systems or self.evidence or self.lost
         return bool(self.events or self.deliveries or self.destinations or beside)
 
     def add(self, change: Change) -> None:
@@ -70,28 +78,56 @@ class Gathered:
 
 
 @router.get("/live")
-async def live(room: TheRoom, visitor: AVisitor, device_id: Word = "", area: Word = "", kind: Word = "") -> Response:
+async def live(
+    room: TheRoom,
+    visitor: AVisitor,
+    device_id: Word = "",
+    area: Word = "",
+    kind: Word = "",
+    newest: Cursor = "",
+    event: Cursor = "",
+) -> Response:
+    """`newest`: the newest event a list was made with. `event`: the one a page is about."""
     room.streams.check()
-    return streaming(_pieces(room, visitor, wanted_events(room, visitor.rights, device_id, area, kind)))
+    wanted = wanted_events(room, visitor.rights, device_id, area, kind)
+    shown = Shown(int(newest) if newest else None, int(event) if event else None)
+    return streaming(_pieces(room, visitor, wanted, shown))
 
 
-async def _pieces(room: Room, visitor: Visitor, wanted: EventFilter) -> AsyncGenerator[bytes, None]:
+async def _pieces(room: Room, visitor: Visitor, wanted: EventFilter, shown: Shown) -> AsyncGenerator[bytes, None]:
     with room.streams.counted():
-        yield frame("hello", "")
-        gathered, since = Gathered(), room.gateway.clock.monotonic()
-        gathered.sources = bool(room.gateway.systems.names())  # one may have been read since the page was made
-        async for change in beating(room.gateway.hub.subscribe(), SETTLE_S, room.closing):
-            now = room.gateway.clock.monotonic()
-            if change is not None:
-                since = since if gathered else now
-                gathered.add(change)
-            if gathered and (change is None or now - since > LONGEST_GATHERING_S):
-                for piece in await _show(room, visitor, wanted, gathered):
-                    yield piece
-                gathered, since = Gathered(), now
-            elif change is None and now - since > room.limits.heartbeat_s:
-                since = now
-                yield HEARTBEAT
+        async with aclosing(room.gateway.hub.subscribe()) as changes:
+            yield frame("hello", "")
+            for piece in await _show(room, visitor, wanted, await _meanwhile(room, wanted, shown)):
+                yield piece
+            gathered, since = Gathered(), room.gateway.clock.monotonic()
+            async for change in beating(changes, SETTLE_S, room.closing):
+                now = room.gateway.clock.monotonic()
+                if change is not None:
+                    since = since if gathered else now
+                    gathered.add(change)
+                if gathered and (change is None or now - since > LONGEST_GATHERING_S):
+                    for piece in await _show(room, visitor, wanted, gathered):
+                        yield piece
+                    gathered, since = Gathered(), now
+                elif change is None and now - since > room.limits.heartbeat_s:
+                    since = now
+                    yield HEARTBEAT
+
+
+async def _meanwhile(room: Room, wanted: EventFilter, shown: Shown) -> Gathered:
+    """Whatever may have changed between the making of a page and its stream, which hears of later changes only."""
+    gathered = Gathered()
+    gathered.commands = gathered.tests = gathered.systems = gathered.evidence = True
+    gathered.destinations.update(room.gateway.names())
+    if shown.newest is not None:
+        rows, _ = await rows_of(room, wanted)
+        gathered.events = {row.event.id: row.seq > shown.newest for row in rows}
+        gathered.lost = len(rows) == wanted.limit and rows[-1].seq > shown.newest
+    if shown.event is not None:
+        deliveries = (await room.gateway.store.deliveries_of([shown.event])).get(shown.event, ())
+        gathered.deliveries = dict.fromkeys(str(one.key) for one in deliveries)
+    return gathered
 
 
 async def _show(room: Room, visitor: Visitor, wanted: EventFilter, gathered: Gathered) -> list[bytes]:
@@ -106,7 +142,7 @@ async def _show(room: Room, visitor: Visitor, wanted: EventFilter, gathered: Gat
     updates = [render("row.html", row=one, fresh=False) for one in amended]
     updates += await _chips(room, visitor, gathered)
     updates += await _cards(room, visitor, gathered)
-    if (gathered.systems or gathered.sources) and not visitor.rights.narrowed:
+    if gathered.systems and not visitor.rights.narrowed:
         updates.append(render("sources.html", systems=systems_of(room, visitor.rights)))
     if gathered.tests:
         updates.append(render("tests.html", tests=banners(room, visitor.rights), visitor=visitor))

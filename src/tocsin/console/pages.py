@@ -41,6 +41,7 @@ async def overview(
     before = int(cursor) if cursor else None
     wanted = wanted_events(room, visitor.rights, device_id, area, kind, before)
     rows, following = await rows_of(room, wanted)
+    newest = None if cursor else rows[0].seq if rows else 0
     statuses = await visible_statuses(room, visitor.rights)
     return page(
         request,
@@ -48,6 +49,7 @@ async def overview(
         "overview.html",
         rows=rows,
         cursor=following,
+        newest=newest,
         filter={"device_id": device_id, "area": area, "kind": kind},
         cards=[card(status) for status in statuses],
         sources=[] if visitor.rights.narrowed else room.gateway.sources(),

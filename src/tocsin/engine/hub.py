@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -44,8 +44,11 @@ def delivery_changed(key: DeliveryKey, state: str, reason: str) -> Change:
     return Change("delivery", str(key), data)
 
 
-class _Reader:
-    def __init__(self) -> None:
+class Subscription(AsyncIterator[Change]):
+    """Changes since it was made, until `aclose`; `contextlib.aclosing` ends it in every case."""
+
+    def __init__(self, end: Callable[["Subscription"], None]) -> None:
+        self._end = end
         self.waiting: deque[Change] = deque()
         self.missed = 0
         self.woken = asyncio.Event()
@@ -57,7 +60,7 @@ class _Reader:
             self.waiting.append(change)
         self.woken.set()
 
-    async def take(self) -> Change:
+    async def __anext__(self) -> Change:
         while not self.waiting:
             self.woken.clear()
             await self.woken.wait()
@@ -66,12 +69,15 @@ class _Reader:
             self.waiting.append(Change("missed", "", {"count": missed}))
         return self.waiting.popleft()
 
+    async def aclose(self) -> None:
+        self._end(self)
+
 
 class Hub:
     """Changes go to every subscriber's bounded queue."""
 
     def __init__(self) -> None:
-        self._readers: set[_Reader] = set()
+        self._readers: set[Subscription] = set()
 
     @property
     def watched(self) -> bool:
@@ -82,12 +88,8 @@ class Hub:
         for reader in self._readers:
             reader.give(change)
 
-    async def subscribe(self) -> AsyncIterator[Change]:
-        """Changes from now on, until the caller stops."""
-        reader = _Reader()
+    def subscribe(self) -> Subscription:
+        """Changes from now on: it stands when this returns. The caller closes it."""
+        reader = Subscription(self._readers.discard)
         self._readers.add(reader)
-        try:
-            while True:
-                yield await reader.take()
-        finally:
-            self._readers.discard(reader)
+        return reader

@@ -108,7 +108,8 @@ class RegistryAgent:
     async def _let_go(self, attempt: Attempt, task: "asyncio.Task[None]") -> None:
         task.cancel()
         await asyncio.wait([task])
-        await attempt.release("the gateway stops")
+        with contextlib.suppress(Superseded):  # another node has it already
+            await attempt.release("the gateway stops")
 
     async def aclose(self) -> None:
         await self._parts.keeper.release()

@@ -75,28 +75,33 @@ class Line(NamedTuple):
     connection: Connection
 
 
-def line(settings: EvidenceSettings, clock: Clock, randomness: Randomness) -> Line:
-    """Raises ConnectionInvalid, ProfileInvalid."""
-    connection = load_connection(settings.connection_file, settings.allow_world_readable)
-    return line_to(connection, load_profile(settings.profile_file), settings, clock, randomness)
-
-
 def line_to(
-    connection: Connection, profile: Profile, settings: EvidenceSettings, clock: Clock, randomness: Randomness
+    connection: Connection,
+    profile: Profile,
+    settings: EvidenceSettings,
+    clock: Clock,
+    randomness: Randomness,
+    owned: Callable[[], bool] = lambda: True,
 ) -> Line:
     proxy = settings.proxy.proxy() if settings.proxy else None
     outbound = Outbound(settings.tls.options(), proxy, CALLS, STALL_S)
     tokens = Tokens(connection, profile.assertion, Places(connection.sts, outbound), clock, randomness)
     places = Places(service_addresses(profile, connection.api), outbound)
-    client = RegistryClient(ClientParts(connection, profile, places, tokens, Pace(clock), clock))
+    client = RegistryClient(ClientParts(connection, profile, places, tokens, Pace(clock), clock, owned))
     return Line(client, tokens, outbound, connection)
 
 
 def build(settings: EvidenceSettings, around: EvidenceSurroundings) -> RegistryAgent:
     """Raises ConnectionInvalid, ProfileInvalid."""
-    rules, to = settings.rules(), line(settings, around.clock, around.randomness)
-    node = (around.node, around.lease_ttl_s, lambda: None)
+    rules, node = settings.rules(), (around.node, around.lease_ttl_s, lambda: None)
     keeper = LeaseKeeper(around.store, around.clock, f"evidence/{settings.name}", *node)
+
+    def owned() -> bool:
+        return keeper.lease is not None
+
+    connection = load_connection(settings.connection_file, settings.allow_world_readable)
+    profile = load_profile(settings.profile_file)
+    to = line_to(connection, profile, settings, around.clock, around.randomness, owned)
 
     def always() -> Mapping[str, object]:
         offset_s = round(to.tokens.offset_s, 3)
@@ -105,8 +110,7 @@ def build(settings: EvidenceSettings, around: EvidenceSurroundings) -> RegistryA
     journal = AgentJournal(around.store, around.clock, settings.name, lambda: keeper.lease, around.changed, always)
     outlook = Outlook(settings.name, to.client, lambda: to.tokens.offset_s, journal, around.clock, around.record)
     spool = Spool(around.folder, settings.spool.limit, settings.spool.keep)
-    owned = (settings.name, lambda: keeper.lease is not None)
-    lock = LockParts(to.client, around.clock, around.boot, around.randomness, around.record, *owned)
+    lock = LockParts(to.client, around.clock, around.boot, around.randomness, around.record, settings.name, owned)
     delivery = DeliveryParts(to.client, around.uploading, spool, around.clock, around.randomness, around.record)
     cameras = Cameras(around.archives, around.shared, around.called, around.look, around.photos, {})
     discovering = Discovering(settings.name, around.list_devices, journal, around.record)

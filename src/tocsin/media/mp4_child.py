@@ -23,7 +23,7 @@ TICKS = 90_000
 TICK = Fraction(1, TICKS)
 LEAST_ROOM, MOST_ROOM, PER_PACKET = 65_536, 64 * 1024**2, 24
 """Bytes of an index. A packet takes 4 for its length, and up to 8 each for its place, its duration and its delay."""
-USUAL_RATE, AAC_SAMPLES = 30, 1024
+USUAL_RATE, HIGHEST_RATE, AAC_SAMPLES = 30.0, 120.0, 1024
 EVERY_S = 5.0
 """Of video, between two reports."""
 READABLE = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,h264,hevc,aac"
@@ -124,8 +124,11 @@ def room_for(plan: CutPlan) -> int:
     """Bytes for the index of pictures and sounds as the first piece announces them."""
     with av.open(plan.pieces[0].path, options=SAFELY) as source:
         streams = chosen(source, plan.audio)
-        rate = float(streams["video"].average_rate or USUAL_RATE)
-        sounds = streams["audio"].codec_context.sample_rate / AAC_SAMPLES if "audio" in streams else 0.0
+        # As announced, and a foreign file may announce anything.
+        rate = min(max(float(streams["video"].average_rate or USUAL_RATE), 1.0), HIGHEST_RATE)
+        sounds = (
+            min(streams["audio"].codec_context.sample_rate / AAC_SAMPLES, HIGHEST_RATE) if "audio" in streams else 0.0
+        )
     seconds = sum(piece.end_us - piece.start_us for piece in plan.pieces) / 1_000_000
     return min(LEAST_ROOM + int(seconds * (rate + sounds) * PER_PACKET), MOST_ROOM)
 

@@ -11,7 +11,7 @@ from agentkit.recordings import at, content, span
 
 from tocsin.evidence.custody import lines_of, verify
 from tocsin.standins.blobs import Fault
-from tocsin.store.evidence import JobQuery
+from tocsin.store.evidence import JobQuery, Superseded
 
 
 def faults(lines):
@@ -104,6 +104,15 @@ async def test_two_nodes_never_work_on_one_registry_at_once(scene):
             await one.until(lambda: second._parts.keeper.lease is not None)
             late = one.media_request(50)
             assert await one.job_ended(late) == "completed"
+
+
+async def test_a_node_that_does_not_work_for_the_agent_asks_the_registry_for_nothing(scene):
+    one = await scene()
+    agent = one.agent()
+    with pytest.raises(Superseded, match="get_jobs was not sent"):
+        await agent._parts.lock.client.jobs()
+    assert one.requests("get_jobs") == []
+    await agent.aclose()
 
 
 async def test_two_registries_in_one_process_do_not_disturb_each_other(scene):

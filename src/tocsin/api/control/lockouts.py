@@ -27,8 +27,17 @@ class _Failures(Struct):
 class Lockouts:
     """Tries made while one must wait are not looked at and do not count."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        free: int = FREE_FAILURES,
+        first_s: float = FIRST_S,
+        longest_s: float = LONGEST_S,
+    ) -> None:
         self._monotonic = monotonic
+        self._free = free
+        self._first_s = first_s
+        self._longest_s = longest_s
         self._failures: dict[Key, _Failures] = {}
 
     def wait_s(self, key: Key) -> float:
@@ -43,8 +52,8 @@ class Lockouts:
         if known is None or now - known.last > FORGOTTEN_S:
             known = _Failures()
         known.count, known.last = known.count + 1, now
-        surplus = known.count - FREE_FAILURES
-        wait_s = min(FIRST_S * 2.0 ** min(surplus, 10), LONGEST_S) if surplus >= 0 else 0.0
+        surplus = known.count - self._free
+        wait_s = min(self._first_s * 2.0 ** min(surplus, 10), self._longest_s) if surplus >= 0 else 0.0
         known.until = now + wait_s
         self._failures[key] = known
         if len(self._failures) > MOST_REMEMBERED:

@@ -8,7 +8,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from datetime import timedelta
 from functools import partial
 from importlib.resources import files
@@ -234,10 +234,11 @@ async def _panel(options: PanelOptions) -> None:
 
 
 async def _show(gateway: Gateway, out: Out) -> None:
-    async for change in gateway.hub.subscribe():
-        if change.topic == "delivery" and change.data["state"] == "delivered":
-            for line in await _lines(gateway, DeliveryKey.parse(change.id)):
-                out(line)
+    async with aclosing(gateway.hub.subscribe()) as changes:
+        async for change in changes:
+            if change.topic == "delivery" and change.data["state"] == "delivered":
+                for line in await _lines(gateway, DeliveryKey.parse(change.id)):
+                    out(line)
 
 
 async def _lines(gateway: Gateway, key: DeliveryKey) -> list[str]:

@@ -5,6 +5,46 @@
   const MOST_ROWS = 300;
   const byId = (id) => document.getElementById(id);
 
+  // The focus stays where it was, whatever is replaced around it -----------------------------------------------------
+  const REACHED = "a[href], button:not(:disabled), input:not([type=hidden]), select, summary, [tabindex='0']";
+  const reached = (root) => Array.from(root.querySelectorAll(REACHED)).filter((one) => one.getClientRects().length);
+
+  function keepFocus() {
+    const held = document.activeElement;
+    if (!held || held === document.body) return () => {};
+    const homes = [];
+    for (let home = held.parentElement.closest("[id]"); home; home = home.parentElement.closest("[id]"))
+      homes.push([home.id, reached(home).indexOf(held)]);
+    const href = held.getAttribute("href");
+    const same = held.id ? "#" + CSS.escape(held.id) : href ? 'a[href="' + CSS.escape(href) + '"]' : "";
+    return () => {
+      if (document.activeElement && document.activeElement !== document.body) return;
+      const [id, at] = homes.find(([one]) => byId(one)) || ["main", 0];
+      const home = byId(id) || document.body;
+      const near = reached(home);
+      const next = (same && home.querySelector(same)) || near[Math.min(at, near.length - 1)] || home;
+      if (next === home) home.tabIndex = -1;
+      next.focus({ preventScroll: true });
+    };
+  }
+
+  document.body.addEventListener("focusin", (event) => {
+    if (event.target.closest(".cards")) event.target.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
+
+  const kept = new WeakMap();
+  function keep(event) {
+    if (document.activeElement !== document.body) kept.set(event.detail.xhr, keepFocus());
+  }
+  function giveBack(event) {
+    const back = kept.get(event.detail.xhr);
+    if (back) back();
+  }
+  document.body.addEventListener("htmx:beforeRequest", keep); // htmx then switches the pressed button off
+  document.body.addEventListener("htmx:beforeSwap", keep);
+  document.body.addEventListener("htmx:afterSwap", giveBack);
+  document.body.addEventListener("htmx:afterRequest", giveBack);
+
   // Live pieces ---------------------------------------------------------------------------------------------------
   const live = byId("live");
   let connectedBefore = false;
@@ -22,10 +62,11 @@
   }
 
   function replace(old, piece) {
-    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    if (old.isEqualNode(piece)) return;
+    const giveBack = keepFocus();
     old.replaceWith(piece);
     htmx.process(piece);
-    if (focused && byId(focused)) byId(focused).focus();
+    giveBack();
   }
 
   function update(html) {
@@ -77,10 +118,17 @@
     byId("toasts").append(note);
     setTimeout(() => note.remove(), tone === "good" ? 5000 : 9000);
   }
-  document.body.addEventListener("said", (event) => toast(event.detail.value, "good"));
-  document.body.addEventListener("htmx:responseError", (event) => toast(event.detail.xhr.responseText, "alarm"));
-  document.body.addEventListener("htmx:sendError", () => toast("The gateway cannot be reached.", "alarm"));
-  document.body.addEventListener("htmx:timeout", () => toast("The gateway did not answer in time.", "alarm"));
+  // Heard at the request itself: the button may have been replaced by a live piece before the answer is there.
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    const xhr = event.detail.xhr;
+    xhr.addEventListener("load", () => {
+      const { said } = JSON.parse(xhr.getResponseHeader("hx-trigger") || "{}");
+      if (said) toast(said, "good");
+      else if (xhr.status >= 400) toast(xhr.responseText, "alarm");
+    });
+    xhr.addEventListener("error", () => toast("The gateway cannot be reached.", "alarm"));
+    xhr.addEventListener("timeout", () => toast("The gateway did not answer in time.", "alarm"));
+  });
 
   // The side panel ------------------------------------------------------------------------------------------------
   let opener = "";
@@ -89,23 +137,42 @@
     const panel = byId("panel");
     if (!panel || !panel.firstElementChild) return;
     panel.replaceChildren();
-    document.body.classList.remove("with-panel");
-    const row = byId(opener);
+    behind();
+    const row = byId(opener) || document.querySelector(".row");
     if (row) row.querySelector("a.open").focus();
   }
+
+  // What a panel as wide as the page covers cannot be reached until it is closed.
+  function behind() {
+    const panel = byId("panel");
+    if (!panel) return;
+    const covered = panel.firstElementChild !== null && panel.offsetWidth >= window.innerWidth;
+    for (const one of document.querySelectorAll(".skip, .bar, .tests, main")) one.inert = covered;
+  }
+  window.addEventListener("resize", behind);
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "panel") {
       const row = event.detail.requestConfig && event.detail.requestConfig.elt.closest(".row");
       opener = row ? row.id : "";
-      document.body.classList.add("with-panel");
       byId("panel").querySelector("[data-close]").focus();
     }
+    behind();
     tick();
     noneShown();
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closePanel();
+    else if (event.key === "ArrowDown" || event.key === "ArrowUp") nextRow(event);
   });
+
+  function nextRow(event) {
+    const rows = reached(byId("events") || document.createElement("ol")).filter((one) => one.matches("a.open"));
+    const at = rows.indexOf(document.activeElement);
+    const next = rows[at + (event.key === "ArrowDown" ? 1 : -1)];
+    if (at < 0 || !next) return;
+    event.preventDefault();
+    next.focus();
+  }
 
   // Which lanes are shown -----------------------------------------------------------------------------------------
   function show(lane) {
@@ -125,15 +192,27 @@
     document.body.classList.toggle("lane-empty", !some && Boolean(list.querySelector(".row")));
   }
 
+  // What is looked for: a page asks for itself again, one request after the other, with what is chosen then ----------
+  const filter = byId("filter");
+  if (filter) {
+    filter.addEventListener("submit", (event) => event.preventDefault());
+    filter.addEventListener("input", () => {
+      if (byId("page")) byId("page").value = "1";
+      if (byId("cursor")) byId("cursor").value = "";
+    });
+  }
+
   // Copying and the theme -----------------------------------------------------------------------------------------
   async function copy(text) {
     if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+    const back = keepFocus();
     const area = document.createElement("textarea");
     area.value = text;
     document.body.append(area);
     area.select();
     document.execCommand("copy");
     area.remove();
+    back();
   }
 
   function turnTheme() {

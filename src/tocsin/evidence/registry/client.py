@@ -26,6 +26,7 @@ from tocsin.evidence.registry.wire import (
 )
 from tocsin.model.evidence import EndState, JobType
 from tocsin.protocols.text import one_line
+from tocsin.store.evidence import Superseded
 from tocsin.transports.contract import TransportError
 from tocsin.transports.http import HttpAnswer
 
@@ -55,16 +56,21 @@ class Granted(Struct, frozen=True):
 
 
 class ClientParts(NamedTuple):
+    """`owned`: whether this node works for the agent, asked right before each request."""
+
     connection: Connection
     profile: Profile
     places: Places
     tokens: Tokens
     pace: Pace
     clock: Clock
+    owned: Callable[[], bool] = lambda: True
 
 
 class RegistryClient:
-    """Every call raises NotMine, TryAgain, Misconfigured or NotUnderstood (faults.py)."""
+    """Every call raises NotMine, TryAgain, Misconfigured or NotUnderstood (faults.py), or Superseded: a node that was
+    frozen must not go on with what another one does now.
+    """
 
     def __init__(self, parts: ClientParts) -> None:
         self._parts = parts
@@ -159,6 +165,8 @@ class RegistryClient:
         }
         extra = tuple((name, filled(value, known)) for name, value in parts.profile.extra_headers.items())
         headers = (("Authorization", f"Bearer {token}"), *_JSON, *extra)
+        if not parts.owned():
+            raise Superseded(f"{operation} was not sent: this node no longer works for the agent")
         try:
             return await parts.places.ask(call.method, path, headers, lambda _: body)
         except TransportError as error:
