@@ -47,6 +47,24 @@ WRONG |= {
         'and B to F\n    value: "A123"\n    hint:  ask the station for an account without other letters',
     ),
 }
+WRONG |= {
+    "address of a browser as host": (
+        STATION.replace("127.0.0.1:4001", "tcp://192.0.2.5:4001"),
+        '. hosts[1]: expected "host:port", such as "127.0.0.1:8080" or "[::1]:8080", without tcp://\n',
+    ),
+    "port that cannot be": (
+        STATION.replace("4001", "80800"),
+        '. hosts[1]: expected "host:port", such as "127.0.0.1:8080" or "[::1]:8080"; a port is at most 65535\n',
+    ),
+    "comma left out": (
+        STATION.replace('"127.0.0.1:4001"', '"192.0.2.5:4001" "192.0.2.6:4001"'),
+        "    hint:  a comma goes between the items of a list\n",
+    ),
+    "quotes of a word processor": (
+        STATION.replace('"arc"', "“arc”"),
+        "    hint:  quotes are straight",
+    ),
+}
 
 
 @pytest.mark.parametrize("mistake", WRONG)

@@ -12,6 +12,8 @@ from tocsin.config.problems import Problem, printed_path
 _LARGEST = 8 * 1024 * 1024
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _LEADING_ZERO = re.compile(r"=\s*[\[{]?.*?(?<![\w\"'.:-])(0\d+)(?![\w\"'.:-])")
+_NO_COMMA = re.compile(r"\[[^\]#]*\"\s+\"")
+_CURLY = re.compile(r"=[^\"'#]*[“”„‘’]")
 _UNQUOTED = re.compile(r"=\s*[A-Za-z][^\"'\[{]*$")
 
 
@@ -95,6 +97,10 @@ def _syntax_hint(error: str, written: str) -> str:
         )
     if "overwrite" in error or "twice" in error or "already" in error:
         return "this key or table is already there further up: keep one; a second of its kind is written [[…]]"
+    if _NO_COMMA.search(written):
+        return "a comma goes between the items of a list"
+    if _CURLY.search(written):
+        return 'quotes are straight: "…"; those of a word processor are not read'
     if written.count("{") > written.count("}"):
         return "a table in braces { … } stays on one line and has no comma before its closing brace"
     if _UNQUOTED.search(written):

@@ -10,11 +10,21 @@ def split_listen(text: str) -> tuple[str, int]:
     """Host (without brackets) and port. Raises ValueError."""
     host, colon, port = text.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not (colon and bare and port.isascii() and port.isdigit() and int(port) <= 65535):
-        raise ValueError('expected "host:port", such as "127.0.0.1:8080" or "[::1]:8080"')
+    if "://" in text or not (colon and bare and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError(f'expected "host:port", such as "127.0.0.1:8080" or "[::1]:8080"{_oddity(text, port)}')
     if ":" in bare and bare == host:
         raise ValueError('an IPv6 address goes in brackets, such as "[::1]:8080"')
     return bare, int(port)
+
+
+def _oddity(text: str, port: str) -> str:
+    if "://" in text:
+        return f", without {text.partition('://')[0]}://"
+    return (
+        "; a port is at most 65535"
+        if port.isascii() and port.isdigit() and len(port) == 5 and int(port) > 65535
+        else ""
+    )
 
 
 def is_loopback(text: str) -> bool:
