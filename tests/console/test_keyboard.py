@@ -93,6 +93,7 @@ async def test_the_panel_opens_closes_and_gives_the_focus_back(tmp_path: Path, b
         for _ in range(3):
             taken = await gw.post(text="x")
         await gw.settles(taken["id"], "arc", "rejected")
+        await expect(page.locator("#d-3-arc")).to_contain_text("set aside")
         await page.locator("#e-3 a.open").focus()
         await page.keyboard.press("ArrowDown")
         await expect(page.locator("#e-2 a.open")).to_be_focused()
