@@ -20,7 +20,7 @@ from tocsin.evidence.sending import Threads
 from tocsin.model.evidence import Upload
 
 GIB = 1024**3
-PAIRS = 5
+PAIRS, RESUMED = 5, 3
 KEY, IV = bytes(range(32)), bytes(range(16))
 
 
@@ -148,32 +148,39 @@ def _flat(server: Azurite, folder: Path, large_mb: float) -> Figure:
 
 
 def _resumed(server: Azurite, folder: Path, file: Path, whole_s: float, load: str) -> Iterator[Figure]:
-    (folder / "killed").mkdir()
-    arguments = ("--file", file, "--uri", server.uri("killed"), "--folder", folder / "killed")
-    with serving("benchmarks.blob_sender", "ours", *arguments) as child:
-        while child.line()["stored"] < GIB / 2:
-            pass
-        child.process.kill()
-        child.process.wait(30)
-    again = _ours(server, folder, file, "killed")
+    rounds = [_again(server, folder, file, f"killed-{number}") for number in range(RESUMED)]
+    sent, seconds = max(one["sent"] for one in rounds), _median([one["seconds"] for one in rounds])
     yield Figure(
         "bytes sent after SIGKILL at half, against all",
-        again["sent"] / cipher_size(GIB),
+        sent / cipher_size(GIB),
         "x",
         0.55,
-        f"{again['sent'] / 1e6:.0f} MB",
+        f"{sent / 1e6:.0f} MB",
         f"{GIB / 1e6:.0f} MB",
         True,
     )
     yield Figure(
         "time after SIGKILL at half, against all",
-        again["seconds"] / whole_s,
+        seconds / whole_s,
         "x",
         0.65,
-        f"{again['seconds']:.1f} s, {load}",
+        f"{seconds:.1f} s, {load}",
         f"{whole_s:.1f} s",
         True,
     )
+
+
+def _again(server: Azurite, folder: Path, file: Path, name: str) -> dict[str, float]:
+    """Killed at half; the rest, once the disk has what was sent before, as every round begins."""
+    (folder / name).mkdir()
+    arguments = ("--file", file, "--uri", server.uri(name), "--folder", folder / name)
+    with serving("benchmarks.blob_sender", "ours", *arguments) as child:
+        while child.line()["stored"] < GIB / 2:
+            pass
+        child.process.kill()
+        child.process.wait(30)
+    os.sync()
+    return _ours(server, folder, file, name)
 
 
 def _file(folder: Path, size: int) -> Path:
