@@ -115,29 +115,20 @@ def _median(found: list[dict[str, float]], key: str) -> float:
 
 def end_to_end() -> Iterator[Figure]:
     """Panel, SQLite, DC-09 station: everything acknowledged; in turn with my-dc09-spt into the same sink."""
-    ours, theirs = _in_turn(_to_sink, _spt_to_sink)
-    yield Figure(
-        "panel to station acknowledged",
-        _ratio(ours, theirs),
-        "x",
-        3.0,
-        f"{ours[-1]:.0f}/s",
-        f"my-dc09-spt, no store {theirs[-1]:.0f}/s",
-    )
+    yield _beside("panel to station acknowledged", 3.0, _to_sink, _spt_to_sink, "my-dc09-spt, no store")
     yield from paced()
 
 
-def _in_turn(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[list[float], list[float]]:
-    """Events a second of each, in pairs; who comes first takes turns."""
-    found: tuple[list[float], list[float]] = [], []
+def _beside(name: str, reach: float, ours: Callable[[], float], theirs: Callable[[], float], reference: str) -> Figure:
+    """Events a second of each, in pairs, of which the median counts; who comes first takes turns."""
+    pairs = []
     for number in range(PAIRS):
-        for which in (0, 1) if number % 2 else (1, 0):
-            found[which].append((ours, theirs)[which]())
-    return found
-
-
-def _ratio(ours: list[float], theirs: list[float]) -> float:
-    return sorted(mine / other for mine, other in zip(ours, theirs, strict=True))[len(ours) // 2]
+        first = theirs() if number % 2 == 0 else 0.0
+        mine = ours()
+        pairs.append((mine, first or theirs()))
+    mine, other = pairs[-1]
+    ratio = sorted(mine / other for mine, other in pairs)[PAIRS // 2]
+    return Figure(name, ratio, "x", reach, f"{mine:.0f}/s", f"{reference} {other:.0f}/s")
 
 
 def _to_sink() -> float:
@@ -218,15 +209,8 @@ def _cpu_per_event(station: str, count: int) -> dict[str, float]:
 
 def pysiaalarm_station() -> Iterator[Figure]:
     """The same with pysiaalarm as the station, in turn with a raw sender on kept connections into it."""
-    ours, theirs = _in_turn(_to_pysiaalarm, _raw_to_pysiaalarm)
-    yield Figure(
-        "panel to pysiaalarm acknowledged",
-        _ratio(ours, theirs),
-        "x",
-        0.7,
-        f"{ours[-1]:.0f}/s",
-        f"raw sender into it {theirs[-1]:.0f}/s",
-    )
+    name = "panel to pysiaalarm acknowledged"
+    yield _beside(name, 0.7, _to_pysiaalarm, _raw_to_pysiaalarm, "raw sender into it")
 
 
 def _raw_to_pysiaalarm() -> float:

@@ -15,6 +15,8 @@ from tocsin.app.loading import load
 from tocsin.engine.gateway import Gateway
 from tocsin.telemetry.occurrences import Trouble
 from tocsin.telemetry.record import Occurrence
+from tocsin.transports.contract import TlsOptions
+from tocsin.transports.tls import client_context
 
 
 def written(file: Path, port: int, name: str = "old") -> None:
@@ -124,6 +126,19 @@ async def test_what_a_person_paused_stays_paused_over_a_reload(
         os.kill(os.getpid(), signal.SIGHUP)
         await seen.until(lambda: len(seen.served) == 2)
         assert seen.served[1].live_state("hook")[0] == "paused"
+
+
+async def test_certificates_are_read_anew_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    file = tmp_path / "tocsin.toml"
+    written(file, unused_tcp_port)
+    async with process(file, monkeypatch) as seen:
+        before = client_context(TlsOptions())
+        assert client_context(TlsOptions()) is before
+        os.kill(os.getpid(), signal.SIGHUP)
+        await seen.until(lambda: len(seen.served) == 2)
+        assert client_context(TlsOptions()) is not before
 
 
 async def test_a_slow_disk_stops_nothing_and_the_newest_configuration_counts(

@@ -3,6 +3,7 @@
 Pictures go to the folder TOCSIN_SCREENSHOTS, if set.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 from serving import Served
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -46,6 +47,29 @@ async def looking(browser: Browser, gw: Served, size: str = "desk", scheme: Any 
     yield page
     assert wrong == [], wrong
     await context.close()
+
+
+class HeldUp:
+    """Requests to these addresses wait for `go_on`; `asked` is set by the first."""
+
+    def __init__(self) -> None:
+        self.asked, self._go_on = asyncio.Event(), asyncio.Event()
+
+    def go_on(self) -> None:
+        self._go_on.set()
+
+    async def hold(self, route: Route) -> None:
+        self.asked.set()
+        await self._go_on.wait()
+        await route.continue_()
+
+
+@asynccontextmanager
+async def held_up(page: Page, addresses: str) -> AsyncIterator[HeldUp]:
+    held = HeldUp()
+    await page.route(addresses, held.hold)
+    yield held
+    await page.unroute_all(behavior="wait")
 
 
 async def take_picture(page: Page, name: str, folder: Path) -> None:

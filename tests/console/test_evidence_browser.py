@@ -1,15 +1,14 @@
 """The pages of evidence in a real browser: live, on a desk and on a phone, dark and light."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, expect
 from serving import Served, served
 from tests.console.evidence_scene import ScriptedAgent, clip, job, kept
-from tests.console.eyes import IN_A_BROWSER, faint_words, looking, take_picture
+from tests.console.eyes import IN_A_BROWSER, faint_words, held_up, looking, take_picture
 
 pytestmark = IN_A_BROWSER
 LONG = "no recording between 08:00:10 and 08:01:20: the recorder of the northern warehouse was switched off"
@@ -69,22 +68,14 @@ async def test_an_answer_that_comes_late_does_not_undo_a_choice(tmp_path: Path, 
         await kept(gw, job(1))
         await page.goto(f"{gw.url}/evidence")
         await expect(page.locator("#live")).to_have_attribute("data-state", "on")
-        asked, held = asyncio.Event(), asyncio.Event()
-
-        async def hold(route: Route) -> None:
-            asked.set()
-            await held.wait()
-            await route.continue_()
-
-        await page.route("**/evidence?*state=&*", hold)
-        await kept(gw, job(2))
-        await asked.wait()
-        await page.locator("#f-state").select_option("failed")
-        held.set()
-        await expect(page.locator("#found")).to_contain_text("No job fits.")
-        await kept(gw, job(3, outcome="Failed", reason="no recording"))
-        await expect(page.locator(".job-lines li")).to_have_count(1)
-        await page.unroute_all(behavior="wait")
+        async with held_up(page, "**/evidence?*state=&*") as held:
+            await kept(gw, job(2))
+            await held.asked.wait()
+            await page.locator("#f-state").select_option("failed")
+            held.go_on()
+            await expect(page.locator("#found")).to_contain_text("No job fits.")
+            await kept(gw, job(3, outcome="Failed", reason="no recording"))
+            await expect(page.locator(".job-lines li")).to_have_count(1)
 
 
 async def test_a_style_somebody_wrote_into_the_page_is_not_written_again(tmp_path: Path, browser: Browser) -> None:

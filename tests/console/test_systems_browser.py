@@ -1,15 +1,14 @@
 """The pages of systems in a real browser: live, filtered while typing, on a desk and on a phone, dark and light."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Page, expect
 from serving import Served, served
-from tests.console.eyes import IN_A_BROWSER, faint_words, looking, take_picture
+from tests.console.eyes import IN_A_BROWSER, faint_words, held_up, looking, take_picture
 from tests.inventory.conftest import RULES, ScriptedSystem, camera, state
 
 from tocsin.engine.inventory.rules import SystemRules
@@ -107,21 +106,13 @@ async def test_what_was_done_is_said_even_if_the_card_changed_meanwhile(tmp_path
     async with at_site(tmp_path, browser, system) as (gw, page):
         await page.goto(f"{gw.url}/systems")
         await expect(page.locator("#live")).to_have_attribute("data-state", "on")
-        asked, held = asyncio.Event(), asyncio.Event()
-
-        async def hold(route: Route) -> None:
-            asked.set()
-            await held.wait()
-            await route.continue_()
-
-        await page.route("**/systems/xp/sync", hold)
-        await page.locator("#s-xp").get_by_role("button", name="Sync now").click()
-        await asked.wait()
-        system.stream.put_nowait(state(7, "offline"))
-        await expect(page.locator("#s-xp .states")).to_contain_text("1 offline")
-        held.set()
-        await expect(page.locator("#toasts")).to_contain_text("xp is being read")
-        await page.unroute_all(behavior="wait")
+        async with held_up(page, "**/systems/xp/sync") as held:
+            await page.locator("#s-xp").get_by_role("button", name="Sync now").click()
+            await held.asked.wait()
+            system.stream.put_nowait(state(7, "offline"))
+            await expect(page.locator("#s-xp .states")).to_contain_text("1 offline")
+            held.go_on()
+            await expect(page.locator("#toasts")).to_contain_text("xp is being read")
 
 
 async def test_held_removals_are_agreed_to_with_open_eyes(tmp_path: Path, browser: Browser) -> None:

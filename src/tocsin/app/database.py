@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from tocsin.engine.contracts import CheckStep
+from tocsin.protocols.text import one_line
 from tocsin.store.contract import StoreTooNew
 from tocsin.store.migrations import migrations
 from tocsin.store.postgres import OUTSIDE
@@ -117,7 +118,7 @@ def _failed(error: Exception, url: str) -> CheckStep:
     for kind, what, sentence, hint in _REASONS:
         if isinstance(error, kind):
             name = urlsplit(url).path.strip("/") or "of the user's name"
-            return CheckStep(what.format("", name), False, sentence.format(str(error).partition("\n")[0], name), hint)
+            return CheckStep(what.format("", name), False, sentence.format(one_line(str(error)), name), hint)
     if isinstance(error, ssl.SSLError):
         return CheckStep(
             _reaching(url), False, f"TLS does not come about: {error}", "sslmode and sslrootcert in the address"

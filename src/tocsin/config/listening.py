@@ -20,11 +20,8 @@ def split_listen(text: str) -> tuple[str, int]:
 def _oddity(text: str, port: str) -> str:
     if "://" in text:
         return f", without {text.partition('://')[0]}://"
-    return (
-        "; a port is at most 65535"
-        if port.isascii() and port.isdigit() and len(port) == 5 and int(port) > 65535
-        else ""
-    )
+    too_large = port.isascii() and port.isdigit() and len(port) == 5
+    return "; a port is at most 65535" if too_large else ""
 
 
 def is_loopback(text: str) -> bool:

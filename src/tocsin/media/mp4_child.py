@@ -21,7 +21,7 @@ from tocsin.media.video_plan import CutPlan, FramesPlan, Piece, PlayPlan, Probed
 
 TICKS = 90_000
 TICK = Fraction(1, TICKS)
-LEAST_ROOM, MOST_ROOM, PER_PACKET = 65_536, 64 * 1024**2, 24
+LEAST_ROOM, MOST_ROOM, PER_PACKET = 65_536, 64 * 1024**2, 28
 """Bytes of an index. A packet takes 4 for its length, and up to 8 each for its place, its duration and its delay."""
 USUAL_RATE, HIGHEST_RATE, AAC_SAMPLES = 30.0, 120.0, 1024
 EVERY_S = 5.0
