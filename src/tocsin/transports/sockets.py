@@ -235,8 +235,15 @@ class Stream(_Link, asyncio.Protocol):
         if self._buffer or not self._writable.is_set() or not self.alive():
             return False
         self._listener = listener
-        self._transport.write(data)
+        asyncio.get_running_loop().call_soon(self._write_posted, data)
         return True
+
+    def _write_posted(self, data: bytes) -> None:
+        """With all that was posted in the same turn: a peer that serves many connections is woken once for all of them,
+        where each waking costs as much as making a frame.
+        """
+        if self.alive():
+            self._transport.write(data)
 
     async def receive(self) -> bytes:
         while not self._buffer:
