@@ -66,8 +66,9 @@ class Connection(Protocol):
         """
 
     def post(self, data: bytes, listener: "Listener") -> bool:
-        """Send without waiting, at the end of this turn of the loop; from now on the listener hears what comes in, until
-        `quiet`. False: nothing is sent, because the connection takes nothing now, or something is still to be received.
+        """Send without waiting, at the end of this turn of the loop; from now on the listener hears what comes in,
+        until `quiet`. False: nothing is sent, because the connection takes nothing now, or something is still to be
+        received.
         """
 
     def quiet(self) -> None:

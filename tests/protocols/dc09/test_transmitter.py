@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from protocols.dc09.vectors import ACK_PAD, E1, E2, E7, E8, E10, K128, PAD, TIME
+from protocols.dc09.vectors import ACK_PAD, E1, E2, E7, E8, E10, K128, PAD, TIME, Vector
 from tocsin.protocols.dc09.cipher import pad_length
 from tocsin.protocols.dc09.errors import KeyMissing
 from tocsin.protocols.dc09.frames import FrameReader, RawFrame
 from tocsin.protocols.dc09.message import Extended, Message, clear_length, read, write
 from tocsin.protocols.dc09.receiver import AccountRule, AccountTable, Receiver, Take
-from tocsin.protocols.dc09.replies import nak, rsp
+from tocsin.protocols.dc09.replies import ack, nak, rsp
 from tocsin.protocols.dc09.transmitter import (
     Acknowledged,
     ClockOffsets,
@@ -59,6 +59,27 @@ def test_acknowledged() -> None:
     assert Transmission(SECRET, K128).judge(raw(E8.frame), TIME) == Acknowledged("ack")
     assert verdict(b'"ACK"0001L0#6f01[]') == Acknowledged("ack")
     assert verdict(b'"ACK"0001R7L9#6F01[]_08:15:30,03-04-2026') == Acknowledged("ack")
+
+
+@pytest.mark.parametrize("example", [E1, E10, E7], ids=["plain", "other address", "encrypted"])
+@pytest.mark.parametrize("seq", ["0001", "9999"])
+def test_the_usual_acknowledgement_is_one_that_judge_takes(example: Vector, seq: str) -> None:
+    message, key = replace(example.message, timestamp=None, seq=seq), K128 if example.message.encrypted else None
+    sent = Transmission(message, key)
+    assert not sent.is_usual(RawFrame(b""))
+    sent.frame(TIME, pad=PAD if key else b"")
+    for answered in (
+        message,
+        replace(message, seq="0002"),
+        replace(message, account="6F77"),
+        replace(message, prefix="9"),
+    ):
+        answer = raw(ack(replace(answered, encrypted=False), TIME))
+        exact = answered == message and not message.encrypted
+        assert sent.is_usual(answer) == exact
+        if exact:
+            assert sent.judge(answer, TIME) == Acknowledged("ack")
+    assert not sent.is_usual(RawFrame(b""))
 
 
 def test_a_response_is_an_acknowledgement_with_something_to_say() -> None:

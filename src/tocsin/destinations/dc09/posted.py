@@ -37,14 +37,17 @@ class Posted:
     def received(self, data: bytes) -> None:
         self.heard = data
         raw = self.line.fed(data)
-        # Nothing else may be judged here: a NAK counts each time it is looked at.
-        if raw is None or not raw.body.startswith(_ACK):
-            self.hand_over()
-        elif isinstance(self.transmission.judge(raw, self._clock.now()), Acknowledged):
+        if raw is not None and (self.transmission.is_usual(raw) or self._acknowledges(raw)):
             self.line.take()
             self._end(raw)
         else:
             self.hand_over()
+
+    def _acknowledges(self, raw: RawFrame) -> bool:
+        """Nothing else may be judged here: a NAK counts each time it is looked at."""
+        if not raw.body.startswith(_ACK):
+            return False
+        return isinstance(self.transmission.judge(raw, self._clock.now()), Acknowledged)
 
     def ended(self) -> None:
         self.hand_over()

@@ -18,7 +18,8 @@ def format_time(moment: datetime) -> bytes:
 
 def clock_text(at: datetime) -> bytes:
     """What a clock in the zone of `at` shows."""
-    return b"%02d:%02d:%02d,%02d-%02d-%04d" % (at.hour, at.minute, at.second, at.month, at.day, at.year)
+    iso = at.isoformat()
+    return f"{iso[11:19]},{iso[5:10]}-{iso[:4]}".encode("ascii")
 
 
 def read_time(text: bytes, zone: tzinfo = UTC, day_first: bool = False) -> datetime | None:

@@ -14,6 +14,7 @@ from tocsin.protocols.dc09.message import Extended, Header, Message, clear_lengt
 _ACK, _NAK = "ACK", "NAK"
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _NO_OFFSET = timedelta(0)
+_TOKEN_AT = len('\nCCCC0LLL"')
 LARGEST_OFFSET = timedelta(days=1)
 OFFSET_LIFE = timedelta(hours=24)
 ALARMING_OFFSET = timedelta(minutes=5)
@@ -63,6 +64,7 @@ class Transmission:
         self._message = message
         self._key = key
         self._resynced = False
+        self._usual: bytes | None = None
 
     @property
     def pad_length(self) -> int:
@@ -75,7 +77,14 @@ class Transmission:
 
     def frame(self, now: datetime, offset: timedelta = _NO_OFFSET, pad: bytes = b"") -> bytes:
         """The complete frame, dated `now` (aware) by the receiver's clock. Raises KeyMissing, TooLong, Unwritable."""
-        return write(self._at(now + offset if offset else now), self._key, pad)
+        frame = write(self._at(now + offset if offset else now), self._key, pad)
+        if not self._message.encrypted:
+            self._usual = _plain_ack(frame)
+        return frame
+
+    def is_usual(self, raw: RawFrame) -> bool:
+        """Whether a frame is the acknowledgement a plain message nearly always gets; `judge` would say the same."""
+        return raw.body == self._usual
 
     def _at(self, moment: datetime) -> Message:
         return replace(self._message, timestamp=moment)
@@ -126,6 +135,12 @@ class Transmission:
             return Failed(f"the receiver's clock is {offset.total_seconds():+.0f} s from ours, more than a day")
         self._resynced = True
         return Resync(offset)
+
+
+def _plain_ack(frame: bytes) -> bytes:
+    """The body of the ACK that repeats number and address of a plain frame as they stand in it (dc09.md 12)."""
+    start = frame.index(b'"', _TOKEN_AT) + 1
+    return b'"ACK"%b[]' % frame[start : frame.index(b"[", start)]
 
 
 class ClockOffsets:

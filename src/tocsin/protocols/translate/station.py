@@ -172,14 +172,17 @@ def _is_own_area(event: Event, address: Address) -> bool:
 
 
 def _extended(event: Event, options: DataOptions, unwritten: str, form: Format, files: Sequence[str]) -> Extended:
-    place = event.place
-    blocks = [
-        ("S", _text(place.area, options) if options.site else b""),
-        ("L", _text(place.name, options) if options.device else b""),
-        ("H", _occurred(event, options) if options.occurred else b""),
-        ("V", _links(_both(event), options.longest_link) if options.link else b""),
-        ("I", _text(_info(form, event, unwritten), options) if options.info else b""),
-    ]
+    place, blocks = event.place, []
+    if options.site and place.area:
+        blocks.append(("S", _text(place.area, options)))
+    if options.device and place.name:
+        blocks.append(("L", _text(place.name, options)))
+    if options.occurred:
+        blocks.append(("H", _occurred(event, options)))
+    if options.link:
+        blocks.append(("V", _links(_both(event), options.longest_link)))
+    if options.info:
+        blocks.append(("I", _text(_info(form, event, unwritten), options)))
     if files and options.files:
         blocks += [("U", _link(name)) for name in files]
     if event.location is not None and options.position:
