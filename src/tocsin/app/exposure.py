@@ -1,4 +1,5 @@
-"""What a configuration leaves open, as warnings: unverified TLS, plain links, events that could not be addressed.
+"""What a configuration leaves open, as warnings: unverified TLS, plain links, events that could not be addressed,
+and what will hardly do what is meant.
 
 Goes by the settings' names, which mean the same in every type: `tls`, `key`, `hosts`, `url`, `urls`, `account`, `to`.
 """
@@ -12,6 +13,7 @@ from tocsin.config.document import Document
 from tocsin.config.listening import is_loopback
 from tocsin.config.positions import KeyPath
 from tocsin.config.problems import Problem
+from tocsin.destinations.doubts import common_doubts
 from tocsin.protocols.addressing import NOTATIONS
 
 _SHOWN = 5
@@ -33,6 +35,8 @@ def exposure_warnings(document: Document, settings: Configuration) -> Iterator[P
         place = _place(document, "destinations", destination.name)
         yield from _link(document, place, destination)
         yield from _address(document, place, destination)
+        for doubt in (*common_doubts(destination), *destination.doubts()):
+            yield document.problem((*place, *doubt.place), doubt.message, doubt.hint, warn=True)
     for system in settings.systems:
         if getattr(system, "tls", None) is not None:
             yield from _unverified(document, _place(document, "systems", system.name), system, "system")

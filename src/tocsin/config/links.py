@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from tocsin.config.fields import Settings, parse_duration
-from tocsin.config.listening import is_loopback, split_listen
+from tocsin.config.hosts import CertificateName
+from tocsin.config.listening import is_loopback
 
 Mode = Literal["connect", "listen"]
 
@@ -19,18 +20,11 @@ def _network(text: str) -> str:
     return text
 
 
-def _peer(text: str) -> str:
-    if split_listen(text)[1] == 0:
-        raise ValueError('a host needs its port, such as "arc.example.net:1025"')
-    return text
-
-
 def _off_or_duration(value: object) -> float | None:
     return None if value == "off" else parse_duration(value)
 
 
 AllowedPeer = Annotated[str, AfterValidator(_network)]
-HostPort = Annotated[str, AfterValidator(_peer)]
 Heartbeat = Annotated[float | None, BeforeValidator(_off_or_duration, json_schema_input_type=str)]
 """Seconds, written as a duration; None, written "off": there is none."""
 
@@ -44,7 +38,9 @@ class LinkTlsSettings(Settings):
     cert: str = Field("", description="PEM file of our certificate: needed to listen.")
     key: str = Field("", description="PEM file of the certificate's key.")
     client_ca: str = Field("", description="Listening: only peers with a certificate of this authority are served.")
-    server_name: str = Field("", description="Connecting: name the certificate must carry, if not the host's.")
+    server_name: CertificateName = Field(
+        "", description="Connecting: name the certificate must carry, if not the host's."
+    )
     pin: str = Field("", pattern=r"^([0-9A-Fa-f]{64})?$", description="Connecting: SHA-256 of the certificate.")
     insecure: bool = Field(False, description="Connecting: true switches verification off; shown on every page.")
 

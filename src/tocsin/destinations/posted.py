@@ -33,6 +33,9 @@ class PostedSettings(DestinationSettings):
     def hold_s(self) -> float:
         return self.wait
 
+    def host_s(self) -> float:
+        return self.timeout
+
 
 class PostedFormat(Protocol):
     """What one type adds; pure. `login` are the headers that prove who sends, `secrets` what is masked of them."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pydantic import AfterValidator
 from yarl import URL
 
+from tocsin.config.hosts import checked_host
 from tocsin.destinations.checking import link_steps
 from tocsin.destinations.trace import ANSWER_LIMIT, SENT_LIMIT, excerpt, masked
 from tocsin.engine.contracts import Attempt, CheckStep, Clock, LinkDown, Rejected, TryLater
@@ -27,6 +28,9 @@ LONGEST_RETRY_AFTER_S = 300.0
 AVOIDED_S = 30.0
 """How long a URL that failed is asked only after the others."""
 _PLAIN = re.compile(r"[\x21-\x7e]{1,2000}\Z")
+_NUMBERS = re.compile(r"[0-9.]+\Z")
+_CANONICAL = re.compile(r"(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}\Z")
+"""The only numbers that the HTTP library takes for an address, and it takes none for a name."""
 HIDDEN = b"[not kept: it is a secret]"
 _PLAIN_HTTP = "events and credentials travel unencrypted"
 _LATER = frozenset({408, 425, 429})
@@ -35,17 +39,29 @@ _LATER = frozenset({408, 425, 429})
 def checked_url(text: str) -> str:
     """A URL to POST to. Raises ValueError."""
     try:
-        endpoint_of(text)
+        host = endpoint_of(text).host
         url = URL(text, encoded=True)
     except ValueError as error:
         raise ValueError(f"no usable address: {error}") from None
     if not _PLAIN.match(text):
         raise ValueError("a URL is plain ASCII without blanks; write other characters as %XX")
+    if host in ("http", "https") and url.raw_path.startswith("//"):
+        raise ValueError(f"no usable address: {url.scheme}:// stands before a second {host}://")
+    _usable_host(host)
     if url.user is not None or url.password is not None:
         raise ValueError("leave user and password out of the URL and give them as settings of their own")
     if url.raw_fragment:
         raise ValueError("a URL with # makes no sense here")
     return text
+
+
+def _usable_host(host: str) -> None:
+    try:
+        checked_host(host)
+    except ValueError as error:
+        raise ValueError(f"no usable address: {error}") from None
+    if _NUMBERS.match(host) and not _CANONICAL.match(host):
+        raise ValueError(f"no usable address: {host} is no IPv4 address of four numbers without leading zeros")
 
 
 HttpUrl = Annotated[str, AfterValidator(checked_url)]

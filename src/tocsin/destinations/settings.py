@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from tocsin.config.fields import Duration, Secret, Settings
+from tocsin.config.hosts import CertificateName
+from tocsin.destinations.doubts import Doubt
 from tocsin.engine.backoff import Retry
 from tocsin.engine.routing import Filter, RoutineRule
 from tocsin.model.kinds import KINDS, ActorClass, Kind, KindGroup, State, kinds_of
@@ -74,7 +76,7 @@ class RetrySettings(Settings):
 
     first: Duration = Field(1.0, description="Wait after the first failure.")
     longest: Duration = Field(60.0, description="The longest wait between two attempts.")
-    expire: Duration = Field(86400.0, description="Give up this long after the event was accepted, and say so.")
+    expire: Duration = Field(86400.0, ge=1, description="Give up this long after the event was accepted, and say so.")
 
     def rule(self) -> Retry:
         return Retry(first_s=self.first, longest_s=self.longest, expire_s=self.expire)
@@ -86,7 +88,7 @@ class TlsSettings(Settings):
     ca_file: str = Field("", description="PEM file with the station's authority, complete chain.")
     cert: str = Field("", description="PEM file of the client certificate, where the station asks for one.")
     key: str = Field("", description="PEM file of the client certificate's key.")
-    server_name: str = Field("", description="Name the certificate must carry, where it is not the host's.")
+    server_name: CertificateName = Field("", description="Name the certificate must carry, where it is not the host's.")
     pin: str = Field("", pattern=r"^([0-9A-Fa-f]{64})?$", description="SHA-256 of the station's certificate.")
     insecure: bool = Field(False, description="true switches verification off; shown on every page.")
 
@@ -166,6 +168,14 @@ class DestinationSettings(Settings):
     def default_address(self) -> Number | None:
         """Where an event goes that has no address of its own."""
         return None
+
+    def host_s(self) -> float:
+        """The longest that one of several hosts may stay silent before the next is tried; 0: not one after another."""
+        return 0.0
+
+    def doubts(self) -> list[Doubt]:
+        """What this type can read but will hardly do what is meant, besides `common_doubts`."""
+        return []
 
     def secrets(self) -> list[Secret]:
         """Every secret of this entry, for masking in traces."""

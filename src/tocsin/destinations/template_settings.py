@@ -7,14 +7,15 @@ from typing import Any
 from pydantic import PlainValidator
 
 from tocsin.destinations.escaping import Escape
-from tocsin.destinations.templates import LONGEST_TEMPLATE, Template, compiled
+from tocsin.destinations.rehearsal import tried
+from tocsin.destinations.templates import LONGEST_OUTPUT, LONGEST_TEMPLATE, Template, TemplateProblem, compiled
 
 
 def written(escape: Escape, more: frozenset[str] = frozenset()) -> PlainValidator:
     """For a setting that holds the template: `subject: Annotated[Template | None, written("line")]`."""
 
     def read(value: object) -> Template:
-        return compiled(_text(value), escape, "the template", more)
+        return _usable(compiled(_text(value), escape, "the template", more), more)
 
     return _validator(read)
 
@@ -27,7 +28,7 @@ def in_file(escape: Escape, more: frozenset[str] = frozenset()) -> PlainValidato
     """
 
     def read(value: object) -> Template:
-        return compiled(_content(_text(value)), escape, str(value), more)
+        return _usable(compiled(_content(_text(value)), escape, str(value), more), more)
 
     return _validator(read)
 
@@ -37,6 +38,13 @@ def chosen(inline: Template | None, from_file: Template | None, built_in: Templa
     if inline is not None and from_file is not None:
         raise ValueError("give the template itself or its file, not both")
     return inline or from_file or built_in
+
+
+def _usable(template: Template, more: frozenset[str]) -> Template:
+    """Raises TemplateProblem."""
+    if not tried(template, dict.fromkeys(more, "1")):
+        raise TemplateProblem(template.name, 1, f"makes a message of more than {LONGEST_OUTPUT} characters")
+    return template
 
 
 def _validator(read: Callable[[object], Template]) -> PlainValidator:

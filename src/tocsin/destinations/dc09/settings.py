@@ -2,26 +2,21 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from tocsin.config.fields import AesKey, Duration, Secret, Settings
+from tocsin.config.hosts import HostPort
 from tocsin.config.listening import split_listen
 from tocsin.config.supervision import Poll, SecondPoll, is_dual
 from tocsin.destinations.mailing.settings import Host
 from tocsin.destinations.pictures import PictureSettings
 from tocsin.destinations.settings import DestinationSettings, TlsSettings
-from tocsin.destinations.uploading.settings import FolderPath, FtpSettings
+from tocsin.destinations.uploading.settings import FolderPath, FtpSettings, Password
 from tocsin.model.event import Address
 from tocsin.protocols.codes import check_override
 from tocsin.transports.contract import Endpoint
 
 SHORTEST_POLL_S, LONGEST_POLL_S, LONGEST_SECOND_POLL_S = 10.0, 90000.0, 180000.0
-
-
-def _endpoint(text: str) -> str:
-    if split_listen(text)[1] == 0:
-        raise ValueError('a host needs its port, such as "arc.example.net:4001"')
-    return text
 
 
 def _off(value: object) -> object:
@@ -31,7 +26,6 @@ def _off(value: object) -> object:
 Account = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{3,16}$")]
 AnyAccount = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,16}$")]
 Line = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{1,6}$")]
-HostPort = Annotated[str, AfterValidator(_endpoint)]
 
 
 class PhotoSettings(PictureSettings, FtpSettings):
@@ -44,7 +38,7 @@ class PhotoSettings(PictureSettings, FtpSettings):
     )
     hosts: list[Host] = Field([], max_length=16, description="FTP servers, host or host:port; mirrors, used in turn.")
     user: str = Field("", pattern=r"^[^\x00-\x1f\x7f]{1,200}$", description="User to log in as.")
-    password: Secret = Field(default_factory=lambda: Secret(""), description="Password of the user.")
+    password: Password = Field(default_factory=lambda: Secret(""), description="Password of the user.")
     create_dirs: bool = Field(True, description="Make the account's folder if it is missing.")
     path: FolderPath = Field("", description="Where the accounts' folders are; absent: where the login leads.")
     url: str = Field(

@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from tocsin.config.fields import Duration
-from tocsin.destinations.ebus.templates import NAME_KEYS, TEXT_KEYS, problem_with_names
+from tocsin.destinations.doubts import Doubt
+from tocsin.destinations.ebus.templates import NAME_KEYS, PICTURE_NAMES, TEXT_KEYS, TEXT_NAMES, problem_with_names
 from tocsin.destinations.pictures import Pictures, PictureSettings
 from tocsin.destinations.settings import DestinationSettings
 from tocsin.destinations.template_settings import in_file, written
@@ -85,6 +86,16 @@ class EbusSettings(DestinationSettings, FtpSettings):
             if value is not None and not 1 <= value <= 7 * 86400:
                 raise ValueError(f'{name} lies between "1s" and "7d"; "off" switches it off')
         return self
+
+    def doubts(self) -> list[Doubt]:
+        if self.create_dirs:
+            return []
+        pictures = [("picture_name", self.picture_name, PICTURE_NAMES)] if self.wants_photos() else []
+        named = [*pictures, ("text_name", self.text_name, TEXT_NAMES)]
+        places = {name if own else "layout" for name, own, usual in named if "/" in (own or usual[self.layout]).text}
+        message = "puts files into folders within the source's own; the server refuses them where one is missing"
+        hint = "create_dirs = true, where the login may make folders"
+        return [Doubt((place,), message, hint) for place in sorted(places)]
 
     def hold_s(self) -> float:
         return self.photos.wait

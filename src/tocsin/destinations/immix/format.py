@@ -1,6 +1,6 @@
 """An event as Immix reads it (receivers.md 2, stations.md 7.3). Pure."""
 
-from tocsin.destinations.immix.settings import ImmixSettings
+from tocsin.destinations.immix.settings import DECLARATION, ImmixSettings
 from tocsin.destinations.mailing.addressing import numbered, read_printed
 from tocsin.destinations.mailing.names import read_names
 from tocsin.destinations.mailing.station import Target, built_in
@@ -13,7 +13,6 @@ from tocsin.model.event import Address, Event
 CODES = read_names(__package__, "codes.csv")
 ALARM = built_in(__package__, "alarm.xml", "xml")
 SUBJECT = compiled("{{ code }}", "line", "the built-in subject", WHEN)
-DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 
 
 class ImmixFormat:

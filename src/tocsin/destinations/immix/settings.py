@@ -1,5 +1,6 @@
 """What a `[[destinations]]` table of type immix may say."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Annotated, ClassVar, Literal
 
@@ -10,10 +11,12 @@ from tocsin.destinations.mailing.recipients import is_mail_domain
 from tocsin.destinations.mailing.settings import IMPLICIT_PORT, RELAY_PORT
 from tocsin.destinations.mailing.station_settings import WHEN, StationMailSettings
 from tocsin.destinations.mailing.times import Form, TimeSettings, Zone
+from tocsin.destinations.rehearsal import no_xml
 from tocsin.destinations.template_settings import in_file, written
 from tocsin.destinations.templates import Template
 from tocsin.transports.smtp_entry import TlsMode
 
+DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 NAMES = frozenset(files(__package__).joinpath("names.txt").read_text(encoding="utf-8").split())
 """Names of events an integrator publishes as the station's own list (receivers.md 2.3)."""
 
@@ -62,6 +65,11 @@ class ImmixSettings(StationMailSettings):
     template_file: Annotated[Template | None, in_file("xml", WHEN)] = Field(
         None, description="File with the template of the text."
     )
+
+    def misread(self, texts: Sequence[str]) -> str:
+        ahead = DECLARATION if self.xml_declaration else ""
+        problem = no_xml([ahead + text for text in texts])
+        return f"makes mails that are no XML document: {problem}" if problem else ""
 
     @model_validator(mode="after")
     def _known_names(self) -> "ImmixSettings":

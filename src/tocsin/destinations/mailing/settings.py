@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from tocsin.config.fields import Duration, Secret
+from tocsin.config.fields import Duration, Secret, wrong_setting
+from tocsin.config.hosts import checked_host
 from tocsin.config.listening import split_listen
 from tocsin.destinations.mailing.recipients import is_mail_address
 from tocsin.destinations.settings import DestinationSettings, TlsSettings
@@ -21,17 +22,24 @@ def _mail_address(text: str) -> str:
     return text
 
 
+def _is_ipv6(text: str) -> bool:
+    return _family(text) == 6
+
+
 def _host(text: str) -> str:
-    if ":" in text and not _is_ipv6(text):
-        split_listen(text)
+    host, port = (text, None) if ":" not in text or _is_ipv6(text) else split_listen(text)
+    if port == 0:
+        raise ValueError("nothing listens on port 0: leave it out for the usual one, or give the station's")
+    checked_host(host)
     return text
 
 
-def _is_ipv6(text: str) -> bool:
+def _family(host: str) -> int | None:
+    """4 or 6; None for a name, which may have both."""
     try:
-        return ipaddress.ip_address(text).version == 6
+        return ipaddress.ip_address(host).version
     except ValueError:
-        return False
+        return None
 
 
 def _source(text: str) -> str:
@@ -83,12 +91,24 @@ class MailSettings(DestinationSettings):
     )
 
     @model_validator(mode="after")
+    def _one_family(self) -> "MailSettings":
+        """From an address of one family none of the other can be reached."""
+        families = {_family(endpoint.host) for endpoint in self.endpoints()}
+        if self.source_address and not families & {None, _family(self.source_address)}:
+            hint = "give this machine's own address of the family that hosts are of, or leave it out"
+            raise wrong_setting(("source_address",), "no connection leads from it to any of hosts", hint)
+        return self
+
+    @model_validator(mode="after")
     def _login(self) -> "MailSettings":
         if (self.user is None) != (self.password is None):
             raise ValueError("user and password belong together: give both or neither")
         if self.user and self.tls.mode == "off" and not self.clear_login:
             raise ValueError("the password would travel unencrypted: set tls.mode, or clear_login = true to allow it")
         return self
+
+    def host_s(self) -> float:
+        return 2 * self.timeout
 
     def endpoints(self) -> list[Endpoint]:
         port = self.port or self.PORTS.get(self.tls.mode, SUBMISSION_PORT)

@@ -1,18 +1,25 @@
 """What a `[[destinations]]` table of a station that is told by mail may say besides its server."""
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from tocsin.config.fields import wrong_setting
+from tocsin.destinations.doubts import Doubt
 from tocsin.destinations.mailing.names import check_names
 from tocsin.destinations.mailing.settings import MailSettings
+from tocsin.destinations.mailing.times import TIME_HINT, tells_time
 from tocsin.destinations.pictures import Pictures, PictureSettings
+from tocsin.destinations.rehearsal import tried
 from tocsin.destinations.template_settings import in_file, written
 from tocsin.destinations.templates import Template
+from tocsin.model.event import Address
 from tocsin.protocols.addressing import NOTATIONS, Number
 
 WHEN = frozenset({"when"})
 """Besides the words of every template: the event's time, as the type's settings write it."""
+_WHEN = "2026-03-04T05:06:07Z"
 
 Line = Annotated[Template | None, written("line", WHEN)]
 LineFile = Annotated[Template | None, in_file("line", WHEN)]
@@ -59,6 +66,35 @@ class StationMailSettings(MailSettings):
         if self.template is not None and self.template_file is not None:
             raise ValueError("give template or template_file, not both")
         return self
+
+    @model_validator(mode="after")
+    def _addresses_fit(self) -> "StationMailSettings":
+        """What would set aside every event that goes out under it."""
+        given: dict[tuple[str, ...], str] = {("accounts", panel): text for panel, text in self.accounts.items()}
+        default: dict[tuple[str, ...], str] = {} if self.account is None else {("account",): self.account}
+        for place, text in (default | given).items():
+            found = self._read(text)
+            problem = self.misfit(found.account if isinstance(found, Address) else str(found))
+            if problem:
+                raise wrong_setting(place, problem)
+        return self
+
+    def misfit(self, account: str) -> str:
+        """Why no mail could go out under an account, as the end of a sentence; empty when one could."""
+        return ""
+
+    def misread(self, texts: Sequence[str]) -> str:
+        """Why the station could read none of these mails, which a template of the site makes; empty when it could."""
+        return "" if any(text.strip() for text in texts) else "makes mails without any text"
+
+    def doubts(self) -> list[Doubt]:
+        own = self.template or self.template_file
+        problem = self.misread(tried(own, {"when": _WHEN})) if own is not None else ""
+        found = [Doubt(("template" if self.template else "template_file",), problem)] if problem else []
+        times = getattr(self, "time", None)
+        if times is None or tells_time(times.format):
+            return found
+        return [*found, Doubt(("time", "format"), "writes the same for every time", TIME_HINT)]
 
     @classmethod
     def _read(cls, text: str) -> Number:

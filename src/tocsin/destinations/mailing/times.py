@@ -11,7 +11,9 @@ from tocsin.config.fields import Settings
 from tocsin.model.event import Event
 from tocsin.model.wording import local_time
 
-_SAMPLE = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
+_SAMPLE = datetime(2024, 2, 29, 23, 59, 58, 999_000, tzinfo=UTC)
+_OTHER = datetime(2031, 11, 3, 10, 4, 5, 1_000, tzinfo=UTC)
+TIME_HINT = 'as strftime has it, such as "%d.%m.%Y %H:%M:%S"'
 
 
 def _known_zone(name: str) -> str:
@@ -35,6 +37,11 @@ def _usable_form(form: str) -> str:
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Form = Annotated[str, AfterValidator(_usable_form)]
+
+
+def tells_time(form: str) -> bool:
+    """False for a form that writes the same for every time, such as DD.MM.YYYY."""
+    return _SAMPLE.strftime(form) != _OTHER.strftime(form)
 
 
 class TimeSettings(Settings):

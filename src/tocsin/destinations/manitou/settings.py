@@ -4,22 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
-from tocsin.config.fields import Duration
+from tocsin.config.fields import Duration, wrong_setting
+from tocsin.config.hosts import HostPort
 from tocsin.config.listening import split_listen
+from tocsin.destinations.doubts import Doubt
+from tocsin.destinations.escaping import Ready
 from tocsin.destinations.manitou.packets import KEYS, PACKETS, Packet, PacketName
 from tocsin.destinations.pictures import Pictures, PictureSettings
+from tocsin.destinations.rehearsal import no_xml, tried
 from tocsin.destinations.settings import DestinationSettings, TlsSettings, require_kinds
 from tocsin.destinations.template_settings import in_file
 from tocsin.destinations.templates import Template
 from tocsin.model.event import Address
 from tocsin.protocols.manitou import Framing, Pattern, pattern
 from tocsin.transports.contract import Endpoint
-
-
-def _endpoint(text: str) -> str:
-    if split_listen(text)[1] == 0:
-        raise ValueError('a host needs its port, such as "arc.example.net:9000"')
-    return text
 
 
 def _pattern(text: str) -> str:
@@ -37,10 +35,11 @@ def _off(value: object) -> object:
     return None if value == "off" else value
 
 
+_NUMBER = 4711
+_PICTURES = "<?pictures?>"
 Account = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,32}$")]
 Number = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,16}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,10}$")]
-HostPort = Annotated[str, AfterValidator(_endpoint)]
 Match = Annotated[str, AfterValidator(_pattern)]
 
 
@@ -107,6 +106,40 @@ class ManitouSettings(DestinationSettings):
         if self.heartbeat_every is not None and self.account is None and "{account}" in self.heartbeat_text():
             raise ValueError('this heartbeat names an account: set account, or heartbeat_every = "off"')
         return self
+
+    @model_validator(mode="after")
+    def _can_be_acknowledged(self) -> "ManitouSettings":
+        """Else every packet would be repeated for ever, or refused by its acknowledgement."""
+        ack, nak = self.patterns()
+        if nak.matches(ack.example(_NUMBER), _NUMBER):
+            message = "fits every acknowledgement too, which would count as a refusal"
+            raise wrong_setting(("nak" if self.nak else "ack",), message, "say more of what refuses, or leave nak out")
+        if not ack.numbered:
+            return self
+        hint = 'write it into the packet, or ack without {seq}: ack = "<Ack", or "*" for any answer'
+        if self._tried(_NUMBER) == self._tried(_NUMBER + 1):
+            place = "packet_file" if self.packet_file else "ack"
+            raise wrong_setting((place,), "no packet has its number {{ packet_id }}, and ack asks for it", hint)
+        if self.heartbeat_every is not None and "{seq}" not in self.heartbeat_text():
+            place = "heartbeat" if self.heartbeat else "ack"
+            raise wrong_setting((place,), "no heartbeat has its number {seq}, and ack asks for it", hint)
+        return self
+
+    def _tried(self, number: int) -> tuple[str, ...]:
+        template = self.packet_file or self.layout().template
+        return tried(template, {"packet_id": number, "pictures": Ready(_PICTURES)}, number)
+
+    def host_s(self) -> float:
+        return self.connect_timeout + self.sends() * self.ack_timeout
+
+    def doubts(self) -> list[Doubt]:
+        texts = self._tried(_NUMBER)
+        found = []
+        if problem := no_xml(texts):
+            found.append(Doubt(("packet_file",), f"makes no XML document: {problem}"))
+        if self.wants_photos() and not any(_PICTURES in text for text in texts):
+            found.append(Doubt(("packet_file",), "has no place for photos: none goes out", "{{ pictures }}"))
+        return found
 
     def hold_s(self) -> float:
         return self.photos.wait

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from tocsin.config.fields import Duration, Secret, Settings
+from tocsin.destinations.doubts import Doubt
 from tocsin.destinations.osap.codes import CODES
 from tocsin.destinations.pictures import Pictures, PictureSettings
 from tocsin.destinations.posting import HttpUrl
@@ -86,7 +87,7 @@ class OsapSettings(DestinationSettings):
         if self.api_key is None and self.oauth is None and not self.tls.cert:
             raise ValueError("say how to log in: api_key, oauth, or tls.cert with tls.key")
         key = self.api_key.reveal() if self.api_key is not None else "key"
-        if not (key and key.isascii() and key.isprintable()):
+        if not (key.strip() and key.isascii() and key.isprintable()):
             raise ValueError("api_key is not plain ASCII on one line")
         return self
 
@@ -95,6 +96,21 @@ class OsapSettings(DestinationSettings):
 
     def wants_photos(self) -> bool:
         return self.photos.sends_files
+
+    def host_s(self) -> float:
+        return self.timeout
+
+    def doubts(self) -> list[Doubt]:
+        found = []
+        if any(url.endswith(("/v1", "/v1/health")) for url in self.urls):
+            found.append(
+                Doubt(("urls",), "/v1/events is added, and /v1 would stand there twice", "the server's address only")
+            )
+        plain = [url for url in self.urls if url.startswith("http://")]
+        if self.api_key is None and self.oauth is None and plain:
+            message = f"the login is by certificate, and {plain[0]} has no TLS in which it could be shown"
+            found.append(Doubt(("urls",), message, "https://, or api_key or oauth"))
+        return found
 
     def can_say_test(self) -> bool:
         return True

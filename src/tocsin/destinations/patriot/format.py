@@ -16,7 +16,6 @@ SUBJECT = compiled(
     "{{ site_id }}{% if area %}-{{ area }}{% endif %} {% if test %}TEST {% endif %}{{ text }}",
     "line", "the built-in subject", WHEN,
 )  # fmt: skip
-_LONGEST_CLIENT = 16
 
 
 class PatriotFormat:
@@ -31,11 +30,9 @@ class PatriotFormat:
 
     def sendable(self, address: Address, origin: str) -> Addressed:
         client = address.account
-        if not (client.isascii() and client.isalnum() and len(client) <= _LONGEST_CLIENT):
-            problem = (
-                f"{client!r} from {origin} is no client number of Patriot: up to {_LONGEST_CLIENT} letters and digits"
-            )
-            return Addressed(origin=origin, problem=problem)
+        misfit = self._settings.misfit(client)
+        if misfit:
+            return Addressed(origin=origin, problem=f"{client!r} from {origin} {misfit}")
         return numbered(Address(client, address.area, address.zone), origin)
 
     def unsupported(self, event: Event) -> str:

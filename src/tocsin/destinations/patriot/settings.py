@@ -1,5 +1,6 @@
 """What a `[[destinations]]` table of type patriot may say."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
@@ -12,6 +13,7 @@ from tocsin.destinations.pictures import PictureSettings
 
 LARGEST_NUMBER = 65_000
 """Of zones and types (receivers.md 4.1)."""
+LONGEST_CLIENT = 16
 JOINED = 5
 """Photos in one clip or on one sheet."""
 
@@ -51,6 +53,13 @@ class PatriotSettings(StationMailSettings):
         PatriotPictureSettings(), description='"jpg", "avi", "sheet", "link", "none", or a table.'
     )
 
+    @field_validator("zone")
+    @classmethod
+    def _zone_in_range(cls, zone: str) -> str:
+        if zone and not is_number(zone, LARGEST_NUMBER):
+            raise ValueError(f"a zone is 0 to {LARGEST_NUMBER}")
+        return zone
+
     @field_validator("codes")
     @classmethod
     def _numbers(cls, value: dict[str, str]) -> dict[str, str]:
@@ -60,3 +69,12 @@ class PatriotSettings(StationMailSettings):
                     f"{event} = {number!r}: an event type of Patriot is a number from 0 to {LARGEST_NUMBER}"
                 )
         return value
+
+    def misfit(self, account: str) -> str:
+        if account.isascii() and account.isalnum() and len(account) <= LONGEST_CLIENT:
+            return ""
+        return f"is no client number of Patriot: up to {LONGEST_CLIENT} letters and digits"
+
+    def misread(self, texts: Sequence[str]) -> str:
+        """Of the line only the client is indispensable (receivers.md 4.1)."""
+        return "" if all("client=" in text for text in texts) else "makes mails without client=, and Patriot reads none"

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from tocsin.destinations.doubts import Doubt
 from tocsin.destinations.mailing.recipients import is_mail_address
 from tocsin.destinations.mailing.settings import IMPLICIT_PORT, MailAddress
 from tocsin.destinations.mailing.station_settings import StationMailSettings
@@ -44,3 +45,9 @@ class SentinelSettings(StationMailSettings):
         "", pattern=r"^[A-Za-z0-9]{0,16}$", description="CameraNo of devices that list no zone; absent: none is sent."
     )
     time: TimeSettings = Field(TimeSettings(), description="Zone and form of DateTime.")
+
+    def doubts(self) -> list[Doubt]:
+        if not set(self.to.replace(SITE, "")) & set("{}"):
+            return super().doubts()
+        message = f"the mail goes to the braces as they stand: only {SITE} stands for a number"
+        return [*super().doubts(), Doubt(("to",), message, f'"{SITE}@arc.example.net"')]

@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from tocsin.destinations.addresses import resolved
+from tocsin.destinations.doubts import Doubt
 from tocsin.destinations.escaping import one_line
 from tocsin.destinations.posted import PostedSettings, PostedStation
 from tocsin.destinations.posting import Headers, Verdict, by_status, status_line
+from tocsin.destinations.rehearsal import no_xml, tried
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.destinations.template_settings import in_file
 from tocsin.destinations.templates import Template, TemplateProblem, compiled
@@ -55,6 +57,10 @@ class SentinelXmlSettings(PostedSettings):
         if problems:
             raise ValueError("; ".join(problems))
         return codes
+
+    def doubts(self) -> list[Doubt]:
+        problem = no_xml(tried(self.template_file)) if self.template_file is not None else ""
+        return [Doubt(("template_file",), f"makes no XML document: {problem}")] if problem else []
 
     def default_address(self) -> Address | None:
         return None if self.account is None else Address(self.account, self.area, self.zone)

@@ -6,11 +6,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from tocsin.config.fields import Duration, Secret
+from tocsin.config.fields import Duration, Secret, wrong_setting
+from tocsin.destinations.doubts import Doubt
+from tocsin.destinations.mailing.times import TIME_HINT, tells_time
 from tocsin.destinations.posting import HttpUrl
 from tocsin.destinations.settings import DestinationSettings, TlsSettings
 from tocsin.model.event import Address
 from tocsin.protocols.codes import check_override
+from tocsin.protocols.contact_id import fits
 
 ELEMENTS = (
     "PollMessageFlag", "UserName", "UserPassword", "Receiver", "Line", "Account", "SignalFormat", "SignalCode",
@@ -131,8 +134,31 @@ class StagesSettings(DestinationSettings):
             raise ValueError(f"codes: {'; '.join(filter(None, problems))}")
         return self
 
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> "StagesSettings":
+        """Digits are never cut (event-codes.md 3.1)."""
+        for name, number, digits in (("area", self.area, 2), ("point", self.point, 3)):
+            if self.code_style == "with-area-zone" and number and not fits(number, digits):
+                hint = 'code_style = "short", with area_point_elements = true where the service takes those'
+                raise wrong_setting((name,), f"does not fit into the code, which has {digits} digits for it", hint)
+        return self
+
     def hold_s(self) -> float:
         return self.wait
+
+    def host_s(self) -> float:
+        return 0.0 if self.fan_out == "all" else self.timeout
+
+    def doubts(self) -> list[Doubt]:
+        sent = {each.partition(":")[0] for each in self.fields}
+        found = []
+        if self.user is not None and not {"UserName", "UserPassword"} <= sent:
+            found.append(Doubt(("fields",), "user and password are not sent without UserName and UserPassword"))
+        if self.area_point_elements and not {"Area", "Point"} & sent:
+            found.append(Doubt(("fields",), "area_point_elements is set, but neither Area nor Point is among them"))
+        if "Date" in sent and not tells_time(self.time_format):
+            found.append(Doubt(("time_format",), "writes the same for every time", TIME_HINT))
+        return found
 
     def can_say_test(self) -> bool:
         return any(each.partition(":")[0] == "TestSignalFlag" for each in self.fields)

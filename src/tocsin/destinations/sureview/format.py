@@ -29,10 +29,10 @@ class SureViewFormat:
         self.time_zone = settings.time.zone
 
     def sendable(self, address: Address, origin: str) -> Addressed:
+        misfit = self._settings.misfit(address.account)
+        if misfit:
+            return Addressed(origin=origin, problem=f"{address.account!r} from {origin} {misfit}")
         mailbox = self._settings.full_address(address.account)
-        if not is_mail_address(mailbox):
-            problem = f"{address.account!r} from {origin} is no address of an alarm point, such as xk72mnp4ab"
-            return Addressed(origin=origin, problem=problem)
         return Addressed(mailbox, mailbox, origin)
 
     def unsupported(self, event: Event) -> str:

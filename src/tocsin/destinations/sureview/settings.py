@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from tocsin.destinations.mailing.recipients import is_mail_domain
+from tocsin.destinations.mailing.recipients import is_mail_address, is_mail_domain
 from tocsin.destinations.mailing.settings import MailAddress
 from tocsin.destinations.mailing.station_settings import StationMailSettings
 from tocsin.destinations.mailing.times import Form, TimeSettings
@@ -38,6 +38,11 @@ class SureViewSettings(StationMailSettings):
     )
     sender: MailAddress = Field(description="Address the mail comes from; SureView does not look at it.")
     time: SureViewTimeSettings = Field(SureViewTimeSettings(), description="Zone and form of times.")
+
+    def misfit(self, account: str) -> str:
+        return (
+            "" if is_mail_address(self.full_address(account)) else "is no address of an alarm point, such as xk72mnp4ab"
+        )
 
     def full_address(self, written: str) -> str:
         return written if "@" in written else f"{written}@{self.domain or f'{self.region}.sureviewops.com'}"

@@ -24,6 +24,13 @@ def _path(text: str) -> str:
     return ("/" if text.startswith("/") else "") + "/".join(parts)
 
 
+def _on_one_line(password: Secret) -> Secret:
+    if set(password.reveal()) & set("\r\n"):
+        raise ValueError("no FTP server can be told a password of several lines")
+    return password
+
+
+Password = Annotated[Secret, AfterValidator(_on_one_line)]
 FolderPath = Annotated[str, AfterValidator(_path)]
 """Folders on the server; without a leading slash from where the login leads."""
 
@@ -49,7 +56,7 @@ class FtpSettings(Settings):
     )
     tls: FtpTlsSettings = Field(FtpTlsSettings(), description="Encryption.")
     user: str = Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$", description="User to log in as.")
-    password: Secret = Field(description="Password of the user.")
+    password: Password = Field(description="Password of the user.")
     create_dirs: bool = Field(False, description="true: make folders that are missing on the server.")
     rename: bool = Field(True, description="Upload as name.part and rename at the end; false where that is forbidden.")
     connections: int = Field(4, ge=1, le=32, description="Connections and uploads at once.")

@@ -5,7 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from tocsin.config.fields import Duration, Secret, Settings
+from tocsin.config.fields import Duration, Secret, Settings, wrong_setting
+from tocsin.destinations.doubts import Doubt
 from tocsin.destinations.posting import HttpUrl
 from tocsin.destinations.settings import DestinationSettings, TlsSettings
 from tocsin.destinations.webhook.signing import check_key
@@ -84,6 +85,8 @@ class WebhookSettings(DestinationSettings):
             raise ValueError("give either token or user and password, not both")
         if self.token is not None and not _HEADER_VALUE.match(self.token.reveal()):
             raise ValueError("the token is not plain ASCII on one line")
+        if self.token is not None and not self.token.reveal().strip():
+            raise wrong_setting(("token",), "is empty", "give the receiver's token, or leave it out")
         if self.query is not None and not re.fullmatch(r"[\x21-\x7e]{1,4000}", self.query.reveal()):
             raise ValueError("query is plain ASCII without blanks; write other characters as %XX")
         return self
@@ -99,6 +102,18 @@ class WebhookSettings(DestinationSettings):
         for key in self.signing_keys:
             check_key(self.signing, key.reveal())
         return self
+
+    def doubts(self) -> list[Doubt]:
+        found = []
+        if self.token is not None and self.token.reveal().lower().startswith("bearer "):
+            found.append(
+                Doubt(("token",), "the word Bearer is put before it by the gateway, and would stand there twice")
+            )
+        if self.query is not None and self.query.reveal().startswith("?"):
+            found.append(
+                Doubt(("query",), "the question mark is put before it by the gateway, and would stand there twice")
+            )
+        return found
 
     def hold_s(self) -> float:
         return self.photos.wait

@@ -21,6 +21,15 @@ class Pattern(Struct, frozen=True):
 
     parts: tuple[str, ...]
 
+    def example(self, seq: int) -> bytes:
+        """The least that it matches; between two parts stands what no pattern can ask for."""
+        return "\0".join(self.parts).replace("{seq}", str(seq)).encode()
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it asks for the packet's number."""
+        return any("{seq}" in part for part in self.parts)
+
     def matches(self, answer: bytes, seq: int) -> bool:
         """Whether it stands anywhere in the first 16 KiB of `answer`, for the packet with this number."""
         text = answer[:ANSWER_LIMIT].decode("utf-8", "replace")

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from tocsin.config.fields import Duration, Settings
-from tocsin.config.links import AllowedPeer, Heartbeat, HostPort, LinkTlsSettings, Mode, link_problem
+from tocsin.config.hosts import HostPort
+from tocsin.config.links import AllowedPeer, Heartbeat, LinkTlsSettings, Mode, link_problem
 from tocsin.config.listening import ListenOrNot, split_listen
 from tocsin.config.supervision import Interval
 from tocsin.config.zones import TimeZone
