@@ -30,16 +30,16 @@ def exposure_warnings(document: Document, settings: Configuration) -> Iterator[P
     yield from _guessable(document, settings)
     yield from _links(document, settings)
     for source in settings.sources:
-        yield from _source(document, _place(document, "sources", source.name), source)
+        yield from _source(document, entry_place(document, "sources", source.name), source)
     for destination in settings.destinations:
-        place = _place(document, "destinations", destination.name)
+        place = entry_place(document, "destinations", destination.name)
         yield from _link(document, place, destination)
         yield from _address(document, place, destination)
         for doubt in (*common_doubts(destination), *destination.doubts()):
             yield document.problem((*place, *doubt.place), doubt.message, doubt.hint, warn=True)
     for system in settings.systems:
         if getattr(system, "tls", None) is not None:
-            yield from _unverified(document, _place(document, "systems", system.name), system, "system")
+            yield from _unverified(document, entry_place(document, "systems", system.name), system, "system")
 
 
 def _guessable(document: Document, settings: Configuration) -> Iterator[Problem]:
@@ -58,9 +58,15 @@ def _links(document: Document, settings: Configuration) -> Iterator[Problem]:
     if public.startswith("http://") and not _is_here(urlsplit(public).hostname or ""):
         message = "event links would show photos over plain HTTP to anyone on the way"
         yield document.problem(("gateway", "public_url"), message, "https://…", warn=True)
+    for destination in settings.destinations if not public else ():
+        if destination.links and destination.carries_links():
+            place = (*entry_place(document, "destinations", destination.name), "links")
+            message = "no event has a page to link to without gateway.public_url"
+            yield document.problem(place, message, 'public_url = "https://…", as browsers reach the gateway', warn=True)
 
 
-def _place(document: Document, table: str, name: str) -> KeyPath:
+def entry_place(document: Document, table: str, name: str) -> KeyPath:
+    """Where an entry of this name is written: those that cannot be used are written between them too."""
     entries = document.data.get(table, [])
     return (table, next((n for n, entry in enumerate(entries) if entry.get("name") == name), 0))
 

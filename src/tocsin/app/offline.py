@@ -1,7 +1,7 @@
 """What `check`, `render` and `explain` need of a gateway that does not run: destinations and routing, no store."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Protocol, cast
 
@@ -12,20 +12,23 @@ from tocsin.config.modes import type_key
 from tocsin.destinations.surroundings import Surroundings
 from tocsin.engine.areas import AreaTree
 from tocsin.engine.clock import LoopClock
-from tocsin.engine.contracts import CheckStep, Clock, Destination, PhotoIn, Rejected, Rendered
+from tocsin.engine.contracts import ORIGIN_OWN, CheckStep, Clock, Destination, PhotoIn, Rejected, Rendered
 from tocsin.engine.devices import DeviceBook
 from tocsin.engine.intake import Door, IntakeParts
 from tocsin.engine.routing import Route, Verdict
 from tocsin.engine.sheet import Sheet
 from tocsin.engine.submission import read_event, submission
 from tocsin.model.delivery import DeliveryKey, Due
-from tocsin.model.event import Event, Photo
+from tocsin.model.event import Address, Event, Photo, Place
 from tocsin.model.ids import ulid
-from tocsin.model.kinds import lane_of
+from tocsin.model.kinds import Kind, lane_of
 from tocsin.store.contract import Store
 from tocsin.telemetry.record import Occurrence
 from tocsin.transports.contract import Network
 from tocsin.transports.sockets import SocketNetwork
+
+_PANELS: tuple[Kind, ...] = ("burglary", "tamper", "routine_check", "armed")
+"""Kinds with which a destination is asked about a panel, until it wants one."""
 
 
 class BuildableType(Protocol):
@@ -103,6 +106,27 @@ class Offline:
     def explain(self, event: Event) -> list[Verdict]:
         """Every destination's verdict, in the order of the configuration."""
         return self._door.explain(event)
+
+    def area_problem(self, name: str, area: str) -> str:
+        """Why one destination could not be told of an area's events under the area's own address; empty if it could."""
+        return self.destinations[name].address(self._probe("alarm", area), None).problem
+
+    def panel_problems(self, source: str, account: str, area: str) -> Iterator[tuple[str, str]]:
+        """The destinations that take a panel's own number but cannot send this one, each with why."""
+        told: set[str] = set()
+        for kind in _PANELS:
+            made = self.complete(replace(self._probe(kind, area), source=source, address=Address(account)))
+            for verdict in self.explain(made):
+                if verdict.yes and verdict.destination not in told:
+                    told.add(verdict.destination)
+                    if verdict.addressed.problem and verdict.addressed.origin == ORIGIN_OWN:
+                        yield verdict.destination, verdict.addressed.problem
+            if len(told) == len(self.destinations):
+                return
+
+    def _probe(self, kind: Kind, area: str) -> Event:
+        now = self._clock.now()
+        return Event("probe", kind, now, now, "probe", place=Place(area=area))
 
     def render(self, name: str, event: Event, photos: Sequence[Photo]) -> Sequence[Rendered]:
         """The exact bytes for one destination, whatever its filter says. Raises KeyError, Rejected."""

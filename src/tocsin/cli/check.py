@@ -67,7 +67,7 @@ def _warnings(loaded: "Loaded", offline: "Offline | None") -> list[Problem]:
         return []
     found = list(address_warnings(loaded.document, loaded.settings, offline))
     rest = len(found) - _MOST_WARNINGS
-    more = [loaded.document.problem(("devices",), f"{rest} more devices like these", warn=True)] if rest > 0 else []
+    more = [loaded.document.problem(("devices",), f"{rest} more like these", warn=True)] if rest > 0 else []
     return [*found[:_MOST_WARNINGS], *more, *exposure_warnings(loaded.document, loaded.settings)]
 
 

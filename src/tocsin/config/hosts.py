@@ -34,7 +34,9 @@ def checked_host(text: str) -> str:
     try:
         encoded = text.encode("idna")
     except UnicodeError:
-        raise ValueError("a host's name has parts of 1 to 63 characters between its full stops") from None
+        encoded = b""
+    if not encoded:
+        raise ValueError("a host's name has parts of 1 to 63 characters between its full stops")
     if len(encoded) > _LONGEST_NAME + 1:
         raise ValueError(f"a host's name has at most {_LONGEST_NAME} characters")
     return text
