@@ -158,6 +158,7 @@ async def served(
     systems: Sequence[tuple[System, SystemRules]] = (),
     agents: Sequence[Agent] = (),
     proxies: Proxies = (),
+    session_key: bytes = b"k" * 32,
 ) -> AsyncIterator[Served]:
     """A running gateway at `served.url`; without members one station `arc` that takes everything."""
     occurrences: list[Occurrence] = []
@@ -174,7 +175,7 @@ async def served(
     app = create_app(gateway, access or Access(), no_metrics, occurrences.append, limits, proxies)
     if console:
         clock = gateway.clock
-        sessions = Sessions(b"k" * 32, 3600.0, clock.now, os.urandom)
+        sessions = Sessions(session_key, 3600.0, clock.now, os.urandom)
         attach(app, ConsoleParts(People(people, clock.monotonic), sessions))
     work = asyncio.create_task(gateway.run(announce=False))
     try:
