@@ -47,3 +47,14 @@ def test_what_can_be_guessed_is_named(tmp_path: Path) -> None:
         "8 characters\n    hint:  a longer one",
     ]
     assert warned(tmp_path, user.format("long enough") + token.format("0123456789abcdef")) == []
+
+
+def test_proxies_that_would_make_strangers_look_near_are_named(tmp_path: Path) -> None:
+    text = '[api]\ntrusted_proxies = ["192.0.2.7", "0.0.0.0/0"]\ntokens = [{}]\n'
+    token = '{ name = "d", token = "0123456789abcdef", scopes = ["read"] }'
+    everybody, tokens, users = warned(tmp_path, text.format(""))
+    assert everybody.startswith("tocsin.toml:2: warning: api.trusted_proxies[2]: 0.0.0.0/0 is everybody")
+    assert "no [api] tokens: behind a proxy here that sends no X-Forwarded-For everybody is this machine" in tokens
+    assert "no [console] users: " in users
+    assert len(warned(tmp_path, text.format(token))) == 2
+    assert warned(tmp_path, text.replace(', "0.0.0.0/0"', "").format("")) == []

@@ -230,6 +230,11 @@ MISTAKES = {
         'tocsin.toml:4: sources[1] "panels" . listen: line 6 listens on 127.0.0.1:8080 already\n'
         "    hint:  take another port",
     ),
+    "no proxy's address": (
+        '[api]\ntrusted_proxies = ["127.0.0.1", "proxy.example.net"]\n',
+        'tocsin.toml:2: api.trusted_proxies[2]: expected an address or network, such as "192.0.2.5" or '
+        '"192.0.2.0/24"\n    value: "proxy.example.net"',
+    ),
     "backslash": (
         '[gateway]\ndata_dir = "C:\\tocsin\\data"\n',
         "tocsin.toml:2: not readable as TOML: Unescaped '\\' in a string (column 24)\n"

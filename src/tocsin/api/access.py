@@ -14,6 +14,8 @@ from tocsin.engine.areas import AreaTree
 from tocsin.model.event import Event
 
 _PEERS_REMEMBERED = 4096
+_FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"})
+"""Headers of which a proxy adds at least one."""
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -75,7 +77,7 @@ def local_problem(peer: str, headers: Mapping[str, str]) -> str:
     A page in a browser on this machine must not reach it either: neither under a foreign name (DNS rebinding) nor
     from a foreign origin.
     """
-    if not _is_loopback(peer) or "x-forwarded-for" in headers or "forwarded" in headers:
+    if not _is_loopback(peer) or not _FORWARDED.isdisjoint(headers):
         return "this request does not come from it"
     if _host_name(headers.get("host", "")) not in _LOCAL_NAMES:
         return "this request was addressed to a name other than localhost"

@@ -29,6 +29,7 @@ from tocsin.api import (
 from tocsin.api.access import Access
 from tocsin.api.health import health_router
 from tocsin.api.limits import Limits
+from tocsin.api.proxies import Proxies
 from tocsin.api.room import make_room
 from tocsin.engine.gateway import Gateway
 from tocsin.telemetry.record import Recorder
@@ -62,8 +63,11 @@ def create_app(
     metrics: Callable[[], Awaitable[bytes]],
     record: Recorder,
     limits: Limits | None = None,
+    proxies: Proxies = (),
 ) -> FastAPI:
-    """The application for `serve`. `metrics` gives Prometheus text; `record` learns of unexpected errors."""
+    """The application for `serve`. `metrics` gives Prometheus text; `record` learns of unexpected errors; `proxies` are
+    believed when they say whom they ask for.
+    """
     app = FastAPI(
         title="Tocsin",
         version=__version__,
@@ -72,7 +76,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.room = make_room(gateway, access, limits or Limits(), record)
+    app.state.room = make_room(gateway, access, limits or Limits(), record, proxies)
     problems.install(app, record)
     for module in _ROUTERS:
         app.include_router(module.router, prefix=views.API)

@@ -13,7 +13,7 @@ from tocsin.api.access import Rights
 from tocsin.api.devices import DeviceId, known_device
 from tocsin.api.events import PageSize, Word
 from tocsin.api.problems import Problem, not_found
-from tocsin.api.room import Auditor, Commander, Controller, Reader, Room, TheRoom, answer, peer_of
+from tocsin.api.room import Auditor, Commander, Controller, Reader, Room, TheRoom, answer, caller_of
 from tocsin.api.schema import described, json_of
 from tocsin.engine.commands import SirenDisarmed, Unfit, Wish
 from tocsin.model.command import Command, CommandState, Order
@@ -174,7 +174,7 @@ async def order(
 ) -> Response:
     given = await room.buffers.small_json(request, _orders)
     device = known_device(room, rights, device_id)
-    by = (rights.name, peer_of(request))
+    by = (rights.name, caller_of(request))
     wish = Wish(given.order, *by, given.audio, given.duration_s, given.no_time_limit, idempotency_key)
     try:
         asked = await room.gateway.commands.request([device], wish)

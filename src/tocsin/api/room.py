@@ -14,6 +14,7 @@ from tocsin.api.access import Access, Doorkeeper, Rights, demand
 from tocsin.api.bodies import Buffers
 from tocsin.api.limits import Limits
 from tocsin.api.problems import not_found
+from tocsin.api.proxies import Proxies, by_https, caller
 from tocsin.api.rates import Rate
 from tocsin.api.settings import Scope
 from tocsin.api.sse import Streams
@@ -28,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 class Room(Struct, frozen=True):
     """`closing` is set when the gateway stops: open streams end then. `links_asked` counts who opens events' links,
-    `links_missed` who tries tokens that are none.
+    `links_missed` who tries tokens that are none. `proxies` are believed when they say whom they ask for.
     """
 
     gateway: Gateway
@@ -41,6 +42,7 @@ class Room(Struct, frozen=True):
     record: Recorder
     links_asked: Rate
     links_missed: Rate
+    proxies: Proxies = ()
 
     @property
     def access(self) -> Access:
@@ -50,7 +52,7 @@ class Room(Struct, frozen=True):
         return self.gateway.clock.now()
 
 
-def make_room(gateway: Gateway, access: Access, limits: Limits, record: Recorder) -> Room:
+def make_room(gateway: Gateway, access: Access, limits: Limits, record: Recorder, proxies: Proxies = ()) -> Room:
     monotonic = gateway.clock.monotonic
     return Room(
         gateway,
@@ -63,6 +65,7 @@ def make_room(gateway: Gateway, access: Access, limits: Limits, record: Recorder
         record,
         Rate(limits.links_per_minute, monotonic),
         Rate(limits.failed_tokens_per_minute, monotonic),
+        proxies,
     )
 
 
@@ -75,13 +78,24 @@ async def _room(request: Request) -> Room:
     return room_of(request)
 
 
-def peer_of(request: Request) -> str:
+def _peer_of(request: Request) -> str:
     return request.client.host if request.client else ""
+
+
+def caller_of(request: Request) -> str:
+    """The address of who asks: the connection's other end, or whom a trusted proxy there asks for."""
+    return caller(_peer_of(request), request.headers.getlist("x-forwarded-for"), room_of(request).proxies)
+
+
+def came_by_https(request: Request) -> bool:
+    """Whether the browser uses https, up to a trusted proxy before a plain listener too."""
+    said = request.headers.get("x-forwarded-proto", "")
+    return request.scope["scheme"] == "https" or by_https(_peer_of(request), said, room_of(request).proxies)
 
 
 def rights_of(request: Request, scope: Scope) -> Rights:
     """Who asks. Raises Problem 401, 403, 429."""
-    rights = room_of(request).doorkeeper.admit(peer_of(request), request.headers)
+    rights = room_of(request).doorkeeper.admit(caller_of(request), request.headers)
     demand(rights, scope)
     return rights
 

@@ -1,10 +1,13 @@
 """`[api]` and `[console]`: where people and programs reach the gateway, and who may do what."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from tocsin.api.proxies import Proxies
 from tocsin.config.fields import Duration, Secret, Settings
+from tocsin.config.links import AllowedPeer
 from tocsin.config.listening import Listen, is_loopback
 
 Scope = Literal["read", "events:write", "commands", "devices:write", "operate", "control", "admin"]
@@ -58,8 +61,16 @@ class ApiSettings(Settings):
     listen: Listen = Field("127.0.0.1:8080", description="Address and port of the API and the console.")
     tls: ServerTls | None = Field(None, description="Certificate and key; absent: plain HTTP, on loopback only.")
     insecure: bool = Field(False, description="true allows plain HTTP on other addresses than loopback.")
+    trusted_proxies: list[AllowedPeer] = Field(
+        [],
+        description="Addresses and networks of reverse proxies whose X-Forwarded-For is believed; for [control] too.",
+    )
     tokens: list[TokenSettings] = Field([], description="Who may use the API.")
     limits: LimitSettings = Field(LimitSettings(), description="Bounds on what comes in.")
+
+    @property
+    def proxies(self) -> Proxies:
+        return tuple(ip_network(each, strict=False) for each in self.trusted_proxies)
 
     @model_validator(mode="after")
     def _plain_stays_home(self) -> "ApiSettings":

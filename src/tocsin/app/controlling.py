@@ -7,6 +7,7 @@ from tocsin.api.access import Rights
 from tocsin.api.control.app import create_control_app
 from tocsin.api.control.keeper import StationUser, digest
 from tocsin.api.control.settings import ControlSettings, ControlUserSettings
+from tocsin.api.proxies import Proxies
 from tocsin.api.serve import Tls, serve
 from tocsin.config.listening import split_listen
 from tocsin.engine.gateway import Gateway
@@ -17,13 +18,15 @@ _CONNECTIONS = 200
 
 
 @asynccontextmanager
-async def controlling(settings: ControlSettings | None, gateway: Gateway, record: Recorder) -> AsyncIterator[str]:
+async def controlling(
+    settings: ControlSettings | None, proxies: Proxies, gateway: Gateway, record: Recorder
+) -> AsyncIterator[str]:
     """Yields its address; empty without `[control]`. Raises OSError when address or certificate cannot be used."""
     if settings is None:
         yield ""
         return
     users = [_user(entry) for entry in settings.users]
-    app = create_control_app(gateway, users, record, settings.audio)
+    app = create_control_app(gateway, users, record, settings.audio, proxies)
     host, port = split_listen(settings.listen)
     tls = Tls(settings.tls.cert, settings.tls.key) if settings.tls else None
     async with serve(app, host, port, tls, connections=_CONNECTIONS, what="the control API") as bound:

@@ -5,9 +5,11 @@ Goes by the settings' names, which mean the same in every type: `tls`, `key`, `h
 """
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from tocsin.api.proxies import within
 from tocsin.app.settings import Configuration
 from tocsin.config.document import Document
 from tocsin.config.listening import is_loopback
@@ -27,6 +29,7 @@ def exposure_warnings(document: Document, settings: Configuration) -> Iterator[P
     if api.insecure and api.tls is None and not is_loopback(api.listen):
         message = f"plain HTTP on {api.listen}: tokens, events and photos can be read on the way"
         yield document.problem(("api", "insecure"), message, 'tls = { cert = "…", key = "…" }', warn=True)
+    yield from _believed(document, settings)
     yield from _guessable(document, settings)
     yield from _links(document, settings)
     for source in settings.sources:
@@ -40,6 +43,25 @@ def exposure_warnings(document: Document, settings: Configuration) -> Iterator[P
     for system in settings.systems:
         if getattr(system, "tls", None) is not None:
             yield from _unverified(document, entry_place(document, "systems", system.name), system, "system")
+
+
+def _believed(document: Document, settings: Configuration) -> Iterator[Problem]:
+    place, proxies = ("api", "trusted_proxies"), settings.api.proxies
+    for n, network in enumerate(proxies):
+        if network.prefixlen == 0:
+            message = f"{network} is everybody: whoever calls may say that it is any address"
+            yield document.problem((*place, n), message, "the addresses of the proxies alone", warn=True)
+    if any(within(ip_address(here), proxies) for here in ("127.0.0.1", "::1")):
+        for missing in _open_to_this_machine(settings):
+            message = f"no {missing}: behind a proxy here that sends no X-Forwarded-For everybody is this machine"
+            yield document.problem(place, message, f"give {missing}", warn=True)
+
+
+def _open_to_this_machine(settings: Configuration) -> Iterator[str]:
+    if not settings.api.tokens:
+        yield "[api] tokens"
+    if not settings.console.users:
+        yield "[console] users"
 
 
 def _guessable(document: Document, settings: Configuration) -> Iterator[Problem]:

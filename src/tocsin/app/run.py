@@ -238,7 +238,7 @@ async def running(
     await gateway.start()
     async with (
         serving(settings, gateway, metrics, record, session_key) as address,
-        controlling(settings.control, gateway, record),
+        controlling(settings.control, settings.api.proxies, gateway, record),
         asyncio.TaskGroup() as group,
     ):
         # Should the gateway's work ever end by itself, the process ends with it: nobody serves an API without it.

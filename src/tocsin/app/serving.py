@@ -34,10 +34,11 @@ async def serving(
     """
     api = settings.api
     access = Access(tuple(_token(entry) for entry in api.tokens))
-    app = create_app(gateway, access, lambda: metrics_text(gateway, metrics), record, _limits(api.limits))
+    limits = _limits(api.limits)
+    app = create_app(gateway, access, lambda: metrics_text(gateway, metrics), record, limits, api.proxies)
     people = People([_person(user) for user in settings.console.users], asyncio.get_running_loop().time)
     sessions = Sessions(session_key, settings.console.session, gateway.clock.now, os.urandom)
-    attach(app, ConsoleParts(people, sessions, secure=api.tls is not None))
+    attach(app, ConsoleParts(people, sessions))
     host, port = split_listen(api.listen)
     tls = Tls(api.tls.cert, api.tls.key) if api.tls else None
     open_ = api.limits.streams + api.limits.polls

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from tocsin.api.room import peer_of
+from tocsin.api.room import caller_of
 from tocsin.console.looks import bare_page
 from tocsin.console.people import TooManyTries
 from tocsin.console.sessions import COOKIE
@@ -34,7 +34,7 @@ async def log_in(request: Request) -> Response:
     if _foreign(request):
         return _again(request, name, back, "This form was sent by another site.", 403)
     try:
-        rights = await parts_of(request).people.log_in(name, form.get("password", "")[:1000], peer_of(request))
+        rights = await parts_of(request).people.log_in(name, form.get("password", "")[:1000], caller_of(request))
     except TooManyTries as error:
         response = _again(request, name, back, _wait(error), 429)
         response.headers["retry-after"] = str(error.wait_s)

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from msgspec.structs import replace
 from starlette.responses import HTMLResponse, Response
 
-from tocsin.api.room import Room, TheRoom, peer_of
+from tocsin.api.room import Room, TheRoom, caller_of
 from tocsin.console.looks import render
 from tocsin.console.present import icon_of, tone_of
 from tocsin.engine.links import PATH, Found
@@ -70,7 +70,7 @@ async def event_photo(token: str, n: str, request: Request, room: TheRoom) -> Re
 
 async def _admit(token: str, request: Request, room: Room, asked: str) -> Found | Response:
     """What the token leads to, or the answer that says no. Who asked is on record either way, the token never."""
-    peer = peer_of(request)
+    peer = caller_of(request)
     if not room.links_asked.take(peer):
         return await _noted(request, room, "too_often")
     try:
@@ -93,7 +93,7 @@ async def _noted(request: Request, room: Room, outcome: str, event_id: str = "")
 
 async def _note(request: Request, room: Room, outcome: str, event_id: str) -> None:
     """In the log, the metrics and the audit; a flood is not written to the disk."""
-    peer = peer_of(request)
+    peer = caller_of(request)
     room.record(LinkOpened(outcome, peer, event_id))
     if outcome != "too_often":
         with contextlib.suppress(StoreUnavailable):  # who needs to see an alarm sees it; the log has it

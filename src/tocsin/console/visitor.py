@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from tocsin.api.access import Rights, local_problem
 from tocsin.api.problems import Problem
-from tocsin.api.room import Room, peer_of, room_of
+from tocsin.api.room import Room, caller_of, came_by_https, room_of
 from tocsin.api.settings import Scope
 from tocsin.console.people import People
 from tocsin.console.sessions import COOKIE, Session, Sessions
@@ -18,11 +18,8 @@ _SOMEONE_HERE = Rights("console", frozenset({"read", "operate"}))
 
 
 class ConsoleParts(Struct, frozen=True):
-    """`secure`: the console is served with TLS, so cookies never travel without."""
-
     people: People
     sessions: Sessions
-    secure: bool = False
 
 
 class Visitor(Struct, frozen=True):
@@ -54,7 +51,7 @@ async def _visitor(request: Request) -> Visitor:
 
 
 def _someone_here(request: Request, parts: ConsoleParts, session: Session | None) -> Visitor:
-    problem = local_problem(peer_of(request), request.headers)
+    problem = local_problem(caller_of(request), request.headers)
     if problem:
         raise Problem(403, f"No console user is configured, so only this machine is served, and {problem}.")
     renew = session is None or session.name != "" or parts.sessions.stale(session)
@@ -94,10 +91,9 @@ async def form_of(request: Request) -> dict[str, str]:
 
 
 def keep_session(response: Response, request: Request, session: Session) -> None:
-    parts = parts_of(request)
-    response.set_cookie(
-        COOKIE, parts.sessions.cookie(session), httponly=True, samesite="lax", secure=parts.secure, path="/"
-    )
+    """A cookie got by https never travels without."""
+    cookie, secure = parts_of(request).sessions.cookie(session), came_by_https(request)
+    response.set_cookie(COOKIE, cookie, httponly=True, samesite="lax", secure=secure, path="/")
 
 
 def login_address(request: Request) -> str:

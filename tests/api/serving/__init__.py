@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from tocsin.api.access import Access
 from tocsin.api.app import create_app
 from tocsin.api.limits import Limits
+from tocsin.api.proxies import Proxies
 from tocsin.api.serve import serve
 from tocsin.console.app import attach
 from tocsin.console.people import People, Person
@@ -156,6 +157,8 @@ async def served(
     public_url: str = "",
     systems: Sequence[tuple[System, SystemRules]] = (),
     agents: Sequence[Agent] = (),
+    proxies: Proxies = (),
+    session_key: bytes = b"k" * 32,
 ) -> AsyncIterator[Served]:
     """A running gateway at `served.url`; without members one station `arc` that takes everything."""
     occurrences: list[Occurrence] = []
@@ -169,10 +172,10 @@ async def served(
     for agent in agents:
         gateway.agents.add(agent)
     await gateway.start()
-    app = create_app(gateway, access or Access(), no_metrics, occurrences.append, limits)
+    app = create_app(gateway, access or Access(), no_metrics, occurrences.append, limits, proxies)
     if console:
         clock = gateway.clock
-        sessions = Sessions(b"k" * 32, 3600.0, clock.now, os.urandom)
+        sessions = Sessions(session_key, 3600.0, clock.now, os.urandom)
         attach(app, ConsoleParts(People(people, clock.monotonic), sessions))
     work = asyncio.create_task(gateway.run(announce=False))
     try:

@@ -20,7 +20,8 @@ from tocsin.api.control.keeper import Keeper, Refusal, StationUser, unauthorized
 from tocsin.api.control.settings import Allowed
 from tocsin.api.limits import Limits
 from tocsin.api.problems import Problem
-from tocsin.api.room import Room, make_room, peer_of
+from tocsin.api.proxies import Proxies
+from tocsin.api.room import Room, caller_of, make_room
 from tocsin.engine.commands import MOST_AT_ONCE, SirenDisarmed, Unfit, Wish, concerned, is_siren
 from tocsin.engine.contracts import IntakeClosed
 from tocsin.engine.gateway import Gateway
@@ -133,7 +134,7 @@ def state_of(commands: Sequence[Command]) -> str:
 
 async def _order(order: Order, of_area: bool, visit: Visit) -> Response:
     target = visit.request.path_params["target"]
-    wish = Wish(order, visit.user.rights.name, peer_of(visit.request))
+    wish = Wish(order, visit.user.rights.name, caller_of(visit.request))
     try:
         visit.demand("siren" if order in ("siren", "stop_siren") else "arm")
         if visit.request.method == "GET" and not visit.user.get_orders:
@@ -208,16 +209,20 @@ _ORDERS: tuple[tuple[str, Order, bool], ...] = (
 
 
 def create_control_app(
-    gateway: Gateway, users: Sequence[StationUser], record: Recorder, audio: Sequence[str] = ()
+    gateway: Gateway,
+    users: Sequence[StationUser],
+    record: Recorder,
+    audio: Sequence[str] = (),
+    proxies: Proxies = (),
 ) -> FastAPI:
     """The application for `serve`."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    room = app.state.room = make_room(gateway, Access(), _LIMITS, record)
+    room = app.state.room = make_room(gateway, Access(), _LIMITS, record, proxies)
     keeper = Keeper(users, gateway.clock.monotonic, record)
 
     def guarded(call: Call) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
-            with keeper.admitted(peer_of(request), request.headers) as user:
+            with keeper.admitted(caller_of(request), request.headers) as user:
                 return await call(Visit(room, user, request, audio))
 
         return handle

@@ -98,17 +98,33 @@
     tick();
   }
 
-  document.body.addEventListener("htmx:sseOpen", (event) => {
-    const source = event.detail.source;
-    source.addEventListener("events", (message) => arrived(message.data));
-    source.addEventListener("update", (message) => update(message.data));
-    source.addEventListener("hello", () => {
+  const HEARD = {
+    events: (message) => arrived(message.data),
+    update: (message) => update(message.data),
+    hello: () => {
       liveState("on", "Live");
       if (connectedBefore && byId("main")) htmx.trigger("#main", "refresh");
       connectedBefore = true;
-    });
+    },
+  };
+  // A stream that finds back by itself opens again: what listens already is not added a second time.
+  document.body.addEventListener("htmx:sseOpen", (event) => {
+    for (const name in HEARD) event.detail.source.addEventListener(name, HEARD[name]);
   });
-  document.body.addEventListener("htmx:sseError", () => liveState("off", "Connection lost, trying again"));
+  document.body.addEventListener("htmx:sseError", (event) => {
+    liveState("off", "Connection lost, trying again");
+    if (event.detail.source.readyState === EventSource.CLOSED) askForLogin();
+  });
+
+  // A stream that was answered, but not given: where the page itself now leads to the login, so does this.
+  async function askForLogin() {
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "manual" });
+      if (answer.type === "opaqueredirect") location.reload();
+    } catch (error) {
+      // The gateway cannot be reached; the stream is tried again.
+    }
+  }
 
   // What was done, in words ---------------------------------------------------------------------------------------
   function toast(text, tone) {
