@@ -76,7 +76,7 @@ class RetrySettings(Settings):
 
     first: Duration = Field(1.0, description="Wait after the first failure.")
     longest: Duration = Field(60.0, description="The longest wait between two attempts.")
-    expire: Duration = Field(86400.0, ge=1, description="Give up this long after the event was accepted, and say so.")
+    expire: Duration = Field(86400.0, gt=0, description="Give up this long after the event was accepted, and say so.")
 
     def rule(self) -> Retry:
         return Retry(first_s=self.first, longest_s=self.longest, expire_s=self.expire)

@@ -17,7 +17,7 @@ class CloudRetrySettings(RetrySettings):
     """As everywhere, with the times a cloud's outage takes (connectors.md 2.7)."""
 
     longest: Duration = Field(300.0, description="The longest wait between two attempts.")
-    expire: Duration = Field(604800.0, ge=1, description="Give up this long after the event was accepted, and say so.")
+    expire: Duration = Field(604800.0, gt=0, description="Give up this long after the event was accepted, and say so.")
 
 
 class CloudSettings(DestinationSettings):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from tocsin.destinations.doubts import Doubt
 from tocsin.destinations.mailing.names import is_number
 from tocsin.destinations.mailing.settings import MailAddress
 from tocsin.destinations.mailing.station_settings import StationMailSettings
@@ -53,13 +54,6 @@ class PatriotSettings(StationMailSettings):
         PatriotPictureSettings(), description='"jpg", "avi", "sheet", "link", "none", or a table.'
     )
 
-    @field_validator("zone")
-    @classmethod
-    def _zone_in_range(cls, zone: str) -> str:
-        if zone and not is_number(zone, LARGEST_NUMBER):
-            raise ValueError(f"a zone is 0 to {LARGEST_NUMBER}")
-        return zone
-
     @field_validator("codes")
     @classmethod
     def _numbers(cls, value: dict[str, str]) -> dict[str, str]:
@@ -74,6 +68,11 @@ class PatriotSettings(StationMailSettings):
         if account.isascii() and account.isalnum() and len(account) <= LONGEST_CLIENT:
             return ""
         return f"is no client number of Patriot: up to {LONGEST_CLIENT} letters and digits"
+
+    def doubts(self) -> list[Doubt]:
+        if not self.zone or is_number(self.zone, LARGEST_NUMBER):
+            return super().doubts()
+        return [*super().doubts(), Doubt(("zone",), f"is beyond {LARGEST_NUMBER}: events go out without it")]
 
     def misread(self, texts: Sequence[str]) -> str:
         """Of the line only the client is indispensable (receivers.md 4.1)."""

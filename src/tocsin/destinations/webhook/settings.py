@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from tocsin.config.fields import Duration, Secret, Settings, wrong_setting
+from tocsin.config.fields import Duration, Secret, Settings
 from tocsin.destinations.doubts import Doubt
 from tocsin.destinations.posting import HttpUrl
 from tocsin.destinations.settings import DestinationSettings, TlsSettings
@@ -85,8 +85,6 @@ class WebhookSettings(DestinationSettings):
             raise ValueError("give either token or user and password, not both")
         if self.token is not None and not _HEADER_VALUE.match(self.token.reveal()):
             raise ValueError("the token is not plain ASCII on one line")
-        if self.token is not None and not self.token.reveal().strip():
-            raise wrong_setting(("token",), "is empty", "give the receiver's token, or leave it out")
         if self.query is not None and not re.fullmatch(r"[\x21-\x7e]{1,4000}", self.query.reveal()):
             raise ValueError("query is plain ASCII without blanks; write other characters as %XX")
         return self
@@ -105,6 +103,8 @@ class WebhookSettings(DestinationSettings):
 
     def doubts(self) -> list[Doubt]:
         found = []
+        if self.token is not None and not self.token.reveal().strip():
+            found.append(Doubt(("token",), "is empty", "give the receiver's token, or leave it out"))
         if self.token is not None and self.token.reveal().lower().startswith("bearer "):
             found.append(
                 Doubt(("token",), "the word Bearer is put before it by the gateway, and would stand there twice")
