@@ -113,6 +113,7 @@ async def test_a_dead_link_waits_and_uses_up_no_attempt(house: Open) -> None:
         ups = [one for one in h.occurrences if isinstance(one, DestinationCameUp)]
         assert (len(downs), len(ups)) == (1, 1)
         await other.until(lambda: {"destination_down", "destination_up"} <= set(other.kinds()))
+        assert {due.event.flags for due in other.seen if due.event.kind.startswith("destination")} == {()}
         assert set(station.kinds()) == {"motion"}
 
 

@@ -123,7 +123,8 @@ class Door:
         return self._parts.devices.place(event.device_id, event.place.area)
 
     def _flags(self, event: Event) -> tuple[str, ...]:
-        known = not event.device_id or event.address is not None or event.device_id in self._parts.devices
+        devices, own = self._parts.devices, event.source == GATEWAY  # whose destinations are devices here
+        known = own or not event.device_id or event.address is not None or event.device_id in devices
         return event.flags if known else (*event.flags, "unknown_device")
 
     async def accept(self, submission: Submission) -> Taken:
