@@ -44,6 +44,12 @@ class Running:
             while not holds():
                 await asyncio.sleep(0.01)
 
+    async def reloaded(self) -> None:
+        """A reload is asked for and carried out."""
+        before = len(self.served)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await self.until(lambda: len(self.served) == before + 1)
+
 
 @asynccontextmanager
 async def process(file: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
@@ -80,8 +86,7 @@ async def test_a_port_in_use_leaves_the_old_configuration_running(
         taken.listen()
         async with process(file, monkeypatch) as seen:
             written(file, taken.getsockname()[1], "new")
-            os.kill(os.getpid(), signal.SIGHUP)
-            await seen.until(lambda: len(seen.served) == 2)
+            await seen.reloaded()
             assert seen.served[1].name == "old"
             assert answers(unused_tcp_port)
             assert any("the one before it goes on" in text for text in seen.troubles())
@@ -99,8 +104,7 @@ async def test_a_good_one_is_taken_over_and_a_mistake_is_said(
         await seen.until(lambda: bool(seen.troubles()))
         assert len(seen.served) == 1
         written(file, unused_tcp_port, "new")
-        os.kill(os.getpid(), signal.SIGHUP)
-        await seen.until(lambda: len(seen.served) == 2)
+        await seen.reloaded()
         assert seen.served[1].name == "new"
 
 
@@ -123,8 +127,7 @@ async def test_what_a_person_paused_stays_paused_over_a_reload(
     file.write_text(file.read_text(encoding="utf-8") + hook, encoding="utf-8")
     async with process(file, monkeypatch) as seen:
         await seen.served[0].pause("hook", "eva")
-        os.kill(os.getpid(), signal.SIGHUP)
-        await seen.until(lambda: len(seen.served) == 2)
+        await seen.reloaded()
         assert seen.served[1].live_state("hook")[0] == "paused"
 
 
@@ -136,8 +139,7 @@ async def test_certificates_are_read_anew_after_it(
     async with process(file, monkeypatch) as seen:
         before = client_context(TlsOptions())
         assert client_context(TlsOptions()) is before
-        os.kill(os.getpid(), signal.SIGHUP)
-        await seen.until(lambda: len(seen.served) == 2)
+        await seen.reloaded()
         assert client_context(TlsOptions()) is not before
 
 
