@@ -64,6 +64,53 @@ async def test_plain_connection_carries_bytes_both_ways() -> None:
         assert not link.alive()
 
 
+class Hearing:
+    def __init__(self) -> None:
+        self.heard = b""
+        self.over = asyncio.Event()
+        self.news = asyncio.Event()
+
+    def received(self, data: bytes) -> None:
+        self.heard += data
+        self.news.set()
+
+    def ended(self) -> None:
+        self.over.set()
+
+
+async def test_what_is_posted_goes_out_in_order_and_its_answer_is_heard() -> None:
+    async with listening() as endpoint, asyncio.timeout(10):
+        link, hearing = await SocketNetwork().connect(endpoint, None, 5), Hearing()
+        assert link.post(b"one ", hearing)
+        assert link.post(b"two", hearing)
+        while hearing.heard != b"one two":
+            hearing.news.clear()
+            await hearing.news.wait()
+        link.quiet()
+        await link.send(b"three")
+        assert await link.receive() == b"three"
+        await link.aclose()
+        assert not link.post(b"late", hearing)
+        assert hearing.heard == b"one two"
+
+
+async def test_what_is_posted_on_a_connection_that_closes_in_the_same_turn_is_told_as_ended() -> None:
+    seen = asyncio.get_running_loop().create_future()
+
+    async def until_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.set_result(await reader.read())
+
+    wrong: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: wrong.append(context))
+    async with listening(until_the_end) as endpoint, asyncio.timeout(10):
+        link, hearing = await SocketNetwork().connect(endpoint, None, 5), Hearing()
+        assert link.post(b"never sent", hearing)
+        await link.aclose()
+        await hearing.over.wait()
+        assert await seen == b""
+    assert wrong == []
+
+
 async def test_more_than_the_read_limit_arrives_whole() -> None:
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(bytes(1_000_000))
